@@ -1,0 +1,400 @@
+//! The one error type, and the table of stable codes that every language shares.
+//!
+//! `docs/spec/errors.md` is the published form of [`ErrorCode`]; a test holds the two together.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The result of every fallible KREN operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The other end of a channel, as errors name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The side that writes messages.
+    Writer,
+    /// The side that reads messages.
+    Reader,
+}
+
+impl Role {
+    /// The other side.
+    #[must_use]
+    pub fn peer(self) -> Self {
+        match self {
+            Self::Writer => Self::Reader,
+            Self::Reader => Self::Writer,
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Writer => "writer",
+            Self::Reader => "reader",
+        })
+    }
+}
+
+macro_rules! error_codes {
+    ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)*) => {
+        /// A stable number and name for each kind of error, the same in every language.
+        ///
+        /// Numbers are never reused; new ones are appended.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[repr(u32)]
+        pub enum ErrorCode {
+            $($(#[$doc])* $variant = $number,)*
+        }
+
+        impl ErrorCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &'static [ErrorCode] = &[$(ErrorCode::$variant,)*];
+
+            /// The name as bindings show it, for example `TIMED_OUT`.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(ErrorCode::$variant => $name,)* }
+            }
+
+            /// The number as the C face and the table show it.
+            #[must_use]
+            pub fn number(self) -> u32 {
+                self as u32
+            }
+        }
+    };
+}
+
+error_codes! {
+    /// No channel of that name exists.
+    NotFound = 1, "NOT_FOUND";
+    /// A live writer already holds the channel.
+    WriterExists = 2, "WRITER_EXISTS";
+    /// A live reader already holds the channel.
+    ReaderExists = 3, "READER_EXISTS";
+    /// The ring has no room for the message now.
+    Full = 4, "FULL";
+    /// The ring holds no message now.
+    Empty = 5, "EMPTY";
+    /// The timeout passed first.
+    TimedOut = 6, "TIMED_OUT";
+    /// The other side closed the channel, and nothing is left to do on it.
+    Closed = 7, "CLOSED";
+    /// The other side's process died without closing.
+    PeerDied = 8, "PEER_DIED";
+    /// The message can never fit this channel.
+    TooLarge = 9, "TOO_LARGE";
+    /// The channel name breaks the naming rules.
+    InvalidName = 10, "INVALID_NAME";
+    /// The capacity is zero or larger than the platform can map.
+    InvalidCapacity = 11, "INVALID_CAPACITY";
+    /// The channel exists with another capacity or alignment and cannot be replaced.
+    CapacityMismatch = 12, "CAPACITY_MISMATCH";
+    /// The operating system, or an owner check, refused access.
+    PermissionDenied = 13, "PERMISSION_DENIED";
+    /// There is not enough shared memory for the channel.
+    OutOfMemory = 14, "OUT_OF_MEMORY";
+    /// The shared bytes break the rules of the format.
+    Corrupt = 15, "CORRUPT";
+    /// The segment was made by an incompatible version of KREN.
+    VersionMismatch = 16, "VERSION_MISMATCH";
+    /// The endpoint was inherited through `fork` and belongs to the parent process.
+    Forked = 17, "FORKED";
+    /// The wait was given up because the caller asked for it.
+    Interrupted = 18, "INTERRUPTED";
+    /// Any other failure of the operating system.
+    Io = 19, "IO";
+    /// Another thread is in the middle of a call on this endpoint.
+    Busy = 20, "BUSY";
+    /// An option other than name and capacity is out of range.
+    InvalidOption = 21, "INVALID_OPTION";
+}
+
+/// Everything that can go wrong on a channel.
+///
+/// The message says what happened, on which channel, with the figures, and what to do about it.
+/// [`Error::code`] gives the stable code that all languages share.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+#[allow(missing_docs, reason = "the fields say what their names say; the variants are documented")]
+pub enum Error {
+    /// No channel of that name exists.
+    NotFound { channel: Arc<str> },
+    /// A live writer already holds the channel. `pid` is 0 when it is not known.
+    WriterExists { channel: Arc<str>, pid: u32 },
+    /// A live reader already holds the channel. `pid` is 0 when it is not known.
+    ReaderExists { channel: Arc<str>, pid: u32 },
+    /// No room now; `needed` and `available` are message lengths in bytes.
+    Full { channel: Arc<str>, needed: usize, available: usize },
+    /// No message now.
+    Empty { channel: Arc<str> },
+    /// The timeout passed; `what` says what was waited for.
+    TimedOut { channel: Arc<str>, what: &'static str, after: Duration },
+    /// `peer` closed the channel.
+    Closed { channel: Arc<str>, peer: Role },
+    /// The process of `peer` died without closing the channel.
+    PeerDied { channel: Arc<str>, peer: Role, pid: u32 },
+    /// `len` is over `max`, the longest message this channel can carry, both in bytes.
+    TooLarge { channel: Arc<str>, len: usize, max: usize },
+    /// The name breaks the rule in `reason`.
+    InvalidName { name: Arc<str>, reason: &'static str },
+    /// The capacity cannot be had.
+    InvalidCapacity { channel: Arc<str>, capacity: usize, reason: &'static str },
+    /// The channel exists with other dimensions; `undelivered` is in bytes of the ring.
+    CapacityMismatch {
+        channel: Arc<str>,
+        asked: (usize, usize),
+        existing: (usize, usize),
+        undelivered: u64,
+        messages: u64,
+        reader_pid: Option<u32>,
+    },
+    /// Access was refused.
+    PermissionDenied { channel: Arc<str>, reason: Arc<str> },
+    /// `needed` bytes of shared memory could not be reserved; `available` if known.
+    OutOfMemory { channel: Arc<str>, needed: u64, available: Option<u64> },
+    /// The shared bytes break the rule named by `what`.
+    Corrupt { channel: Arc<str>, what: Arc<str> },
+    /// The segment has layout version `found`; this build knows `supported`.
+    VersionMismatch { channel: Arc<str>, found: u32, supported: u32 },
+    /// The endpoint belongs to the parent process.
+    Forked { channel: Arc<str> },
+    /// The wait was given up on request.
+    Interrupted { channel: Arc<str> },
+    /// `call` failed with `os_error` (an errno, or a Windows error code).
+    Io { channel: Arc<str>, call: &'static str, os_error: i32 },
+    /// Another thread is in the middle of a call.
+    Busy { channel: Arc<str> },
+    /// The option `option` is out of range.
+    InvalidOption { channel: Arc<str>, option: &'static str, reason: &'static str },
+}
+
+impl Error {
+    /// The stable code of this error.
+    #[must_use]
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFound { .. } => ErrorCode::NotFound,
+            Self::WriterExists { .. } => ErrorCode::WriterExists,
+            Self::ReaderExists { .. } => ErrorCode::ReaderExists,
+            Self::Full { .. } => ErrorCode::Full,
+            Self::Empty { .. } => ErrorCode::Empty,
+            Self::TimedOut { .. } => ErrorCode::TimedOut,
+            Self::Closed { .. } => ErrorCode::Closed,
+            Self::PeerDied { .. } => ErrorCode::PeerDied,
+            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::InvalidName { .. } => ErrorCode::InvalidName,
+            Self::InvalidCapacity { .. } => ErrorCode::InvalidCapacity,
+            Self::CapacityMismatch { .. } => ErrorCode::CapacityMismatch,
+            Self::PermissionDenied { .. } => ErrorCode::PermissionDenied,
+            Self::OutOfMemory { .. } => ErrorCode::OutOfMemory,
+            Self::Corrupt { .. } => ErrorCode::Corrupt,
+            Self::VersionMismatch { .. } => ErrorCode::VersionMismatch,
+            Self::Forked { .. } => ErrorCode::Forked,
+            Self::Interrupted { .. } => ErrorCode::Interrupted,
+            Self::Io { .. } => ErrorCode::Io,
+            Self::Busy { .. } => ErrorCode::Busy,
+            Self::InvalidOption { .. } => ErrorCode::InvalidOption,
+        }
+    }
+
+    /// The channel the error is about.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        match self {
+            Self::NotFound { channel }
+            | Self::WriterExists { channel, .. }
+            | Self::ReaderExists { channel, .. }
+            | Self::Full { channel, .. }
+            | Self::Empty { channel }
+            | Self::TimedOut { channel, .. }
+            | Self::Closed { channel, .. }
+            | Self::PeerDied { channel, .. }
+            | Self::TooLarge { channel, .. }
+            | Self::InvalidName { name: channel, .. }
+            | Self::InvalidCapacity { channel, .. }
+            | Self::CapacityMismatch { channel, .. }
+            | Self::PermissionDenied { channel, .. }
+            | Self::OutOfMemory { channel, .. }
+            | Self::Corrupt { channel, .. }
+            | Self::VersionMismatch { channel, .. }
+            | Self::Forked { channel }
+            | Self::Interrupted { channel }
+            | Self::Io { channel, .. }
+            | Self::Busy { channel }
+            | Self::InvalidOption { channel, .. } => channel,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotFound { channel } => write!(
+                f,
+                "channel '{channel}' does not exist; start its writer first, or give the reader a \
+                 timeout to wait for it"
+            ),
+            Self::WriterExists { channel, pid } => write!(
+                f,
+                "channel '{channel}' already has a live writer ({}); a channel has one writer: \
+                 close that one, or use another name",
+                Pid(*pid)
+            ),
+            Self::ReaderExists { channel, pid } => write!(
+                f,
+                "channel '{channel}' already has a live reader ({}); a channel has one reader: \
+                 close that one, or use another name",
+                Pid(*pid)
+            ),
+            Self::Full { channel, needed, available } => write!(
+                f,
+                "channel '{channel}' is full: the message has {needed} bytes and {available} fit \
+                 now; wait for the reader, or create the channel with more capacity"
+            ),
+            Self::Empty { channel } => {
+                write!(f, "channel '{channel}' is empty; wait for the writer, or try again later")
+            }
+            Self::TimedOut { channel, what, after } => write!(
+                f,
+                "channel '{channel}': no {what} within {} ms; wait longer, or check that the \
+                 other side runs",
+                after.as_millis()
+            ),
+            Self::Closed { channel, peer } => write!(
+                f,
+                "channel '{channel}' was closed by its {peer}; open it again once a new {peer} \
+                 has started"
+            ),
+            Self::PeerDied { channel, peer, pid } => write!(
+                f,
+                "the {peer} of channel '{channel}' ({}) died without closing it; every message \
+                 it committed is safe: restart the {peer} and go on",
+                Pid(*pid)
+            ),
+            Self::TooLarge { channel, len, max } => write!(
+                f,
+                "a message of {len} bytes can never fit channel '{channel}', whose longest \
+                 message is {max} bytes; create the channel with more capacity, or split the \
+                 message"
+            ),
+            Self::InvalidName { name, reason } => write!(
+                f,
+                "channel name {name:?} is not valid: {reason}; use 1 to 128 of the characters \
+                 a-z A-Z 0-9 . _ -"
+            ),
+            Self::InvalidCapacity { channel, capacity, reason } => write!(
+                f,
+                "channel '{channel}' cannot have a capacity of {capacity} bytes: {reason}"
+            ),
+            Self::CapacityMismatch {
+                channel,
+                asked,
+                existing,
+                undelivered,
+                messages,
+                reader_pid,
+            } => {
+                write!(
+                    f,
+                    "channel '{channel}' exists with capacity {} and alignment {}, not {} and {}",
+                    existing.0, existing.1, asked.0, asked.1
+                )?;
+                if *undelivered > 0 {
+                    write!(f, ", and holds {messages} undelivered messages ({undelivered} bytes)")?;
+                }
+                if let Some(pid) = reader_pid {
+                    write!(f, ", and a live reader is attached ({})", Pid(*pid))?;
+                }
+                f.write_str("; read them first, ask for the same figures, or create it 'fresh'")
+            }
+            Self::PermissionDenied { channel, reason } => {
+                write!(f, "no permission to use channel '{channel}': {reason}")
+            }
+            Self::OutOfMemory { channel, needed, available } => {
+                write!(f, "not enough shared memory for channel '{channel}': {needed} bytes needed")?;
+                if let Some(available) = available {
+                    write!(f, ", {available} available")?;
+                }
+                f.write_str(
+                    "; ask for less capacity, remove channels no longer used, or enlarge the \
+                     shared-memory file system",
+                )
+            }
+            Self::Corrupt { channel, what } => write!(
+                f,
+                "the shared memory of channel '{channel}' is corrupt: {what}; it was altered by \
+                 something other than KREN: remove the channel and create it again"
+            ),
+            Self::VersionMismatch { channel, found, supported } => write!(
+                f,
+                "channel '{channel}' has layout version {found}, and this build of KREN knows \
+                 version {supported}; use one version of KREN on both sides"
+            ),
+            Self::Forked { channel } => write!(
+                f,
+                "this endpoint of channel '{channel}' was inherited through fork and belongs to \
+                 the parent process; open the channel in the child instead"
+            ),
+            Self::Interrupted { channel } => {
+                write!(f, "waiting on channel '{channel}' was interrupted; nothing was lost")
+            }
+            Self::Io { channel, call, os_error } => write!(
+                f,
+                "channel '{channel}': {call} failed: {}",
+                std::io::Error::from_raw_os_error(*os_error)
+            ),
+            Self::Busy { channel } => write!(
+                f,
+                "another thread is using this endpoint of channel '{channel}'; use one endpoint \
+                 from one thread at a time"
+            ),
+            Self::InvalidOption { channel, option, reason } => {
+                write!(f, "channel '{channel}': option {option} is not valid: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Error> for std::io::Error {
+    /// Keeps the error as the source, under the [`std::io::ErrorKind`] a caller would match.
+    fn from(error: Error) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error.code() {
+            ErrorCode::NotFound => ErrorKind::NotFound,
+            ErrorCode::WriterExists | ErrorCode::ReaderExists => ErrorKind::AddrInUse,
+            ErrorCode::Full | ErrorCode::Empty | ErrorCode::Busy => ErrorKind::WouldBlock,
+            ErrorCode::TimedOut => ErrorKind::TimedOut,
+            ErrorCode::Closed | ErrorCode::PeerDied => ErrorKind::BrokenPipe,
+            ErrorCode::TooLarge
+            | ErrorCode::InvalidName
+            | ErrorCode::InvalidCapacity
+            | ErrorCode::InvalidOption
+            | ErrorCode::CapacityMismatch => ErrorKind::InvalidInput,
+            ErrorCode::PermissionDenied => ErrorKind::PermissionDenied,
+            ErrorCode::OutOfMemory => ErrorKind::OutOfMemory,
+            ErrorCode::Corrupt | ErrorCode::VersionMismatch => ErrorKind::InvalidData,
+            ErrorCode::Interrupted => ErrorKind::Interrupted,
+            ErrorCode::Forked | ErrorCode::Io => ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// A process id as a message shows it; 0 stands for one that is not known.
+struct Pid(u32);
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("process unknown"),
+            pid => write!(f, "pid {pid}"),
+        }
+    }
+}
