@@ -1,2 +1,67 @@
-//! Placeholder.
-fn main() {}
+//! `cargo xtask`: the commands that build, show, test and check all of KREN, from a fresh clone on.
+//!
+//! Everything follows one way: [`tools`] finds what the machine has, [`setup`] builds what is missing or out
+//! of date, and [`demo`], [`suites`], [`pairs`] and [`check`] run it. [`term`] and [`exec`] are how they all
+//! speak and start processes.
+
+mod check;
+mod count;
+mod demo;
+mod exec;
+mod pairs;
+mod setup;
+mod stamp;
+mod suites;
+mod term;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Command;
+
+use crate::term::Result;
+use crate::workspace::Workspace;
+
+fn command_line() -> Command {
+    Command::new("cargo xtask")
+        .about("Builds, shows, tests and checks KREN; needs cargo, python3 and node, and fetches the rest")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands([
+            Command::new("demo")
+                .about("A Python writer and a Node reader exchange messages, and print what they measured"),
+            Command::new("test")
+                .about("Every test: Rust, Python, Node, and the examples in all nine language pairs"),
+            Command::new("check")
+                .about("Format, lints, types and documentation of every language; changes nothing"),
+            Command::new("fmt").about("Formats every language, and mends the lints that mend themselves"),
+            Command::new("examples").about("The examples in all nine language pairs"),
+            Command::new("clean")
+                .about("Removes what building made: target, the virtual environment, node_modules"),
+        ])
+}
+
+fn main() -> ExitCode {
+    let matches = command_line().get_matches();
+    match run(&matches) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
+    let workspace = Workspace::find()?;
+    match matches.subcommand() {
+        Some(("demo", _)) => demo::run(&workspace),
+        Some(("test", _)) => suites::run(&workspace),
+        Some(("check", _)) => check::check(&workspace),
+        Some(("fmt", _)) => check::fix(&workspace),
+        Some(("examples", _)) => pairs::command(&workspace),
+        Some(("clean", _)) => workspace.clean(),
+        _ => unreachable!("clap requires one of the subcommands above"),
+    }
+}

@@ -1,0 +1,121 @@
+"""Measures a Python writer and a Node reader, then kills the reader and shows that nothing is lost.
+
+    python demo.py NODE DEMO_JS        (cargo xtask demo builds everything, and runs this)
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import kren
+
+SIZES = {"64 B": 64, "1 KiB": 1024, "64 KiB": 64 * 1024, "1 MiB": 1024 * 1024}
+SECONDS = 0.5
+MESSAGES = 100_000
+KILLED_AT = 40_000
+NAME = f"demo-{os.getpid()}"
+
+
+def start_node(task: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [*sys.argv[1:3], task, NAME, *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def line(process: subprocess.Popen[str]) -> str:
+    """Wait for the next line that Node prints."""
+    assert process.stdout is not None
+    text = process.stdout.readline()
+    if not text:
+        sys.exit("Node ended too soon")
+    return text
+
+
+def percentile(sorted_times: list[int], share: float) -> float:
+    return sorted_times[min(int(len(sorted_times) * share), len(sorted_times) - 1)] / 1e3
+
+
+def round_trips(writer: kren.Writer, back: kren.Reader, payload: bytes) -> list[int]:
+    """Send `payload` there and back for a while; give each trip's nanoseconds, sorted."""
+    times = []
+    clock = time.perf_counter_ns
+    end = clock() + int(SECONDS * 1e9)
+    while (begin := clock()) < end:
+        writer.write(payload)
+        back.read()
+        times.append(clock() - begin)
+    writer.write(b"")
+    # The first trips warm up both interpreters.
+    return sorted(times[len(times) // 10 :])
+
+
+def one_way(writer: kren.Writer, back: kren.Reader, payload: bytes) -> tuple[int, float]:
+    """Send `payload` for a while; give how many messages Node read, and in how many seconds."""
+    end = time.perf_counter() + SECONDS
+    while time.perf_counter() < end:
+        for _ in range(16):
+            writer.write(payload)
+    writer.write(b"")
+    messages, seconds = json.loads(back.read())
+    return messages, seconds
+
+
+def measure() -> None:
+    print("           one way, Python -> Node     round trip Python -> Node -> Python, us")
+    print("  size        messages/s      GB/s         p50       p90       p99     p99.9")
+    node = start_node("measure", str(len(SIZES)))
+    with kren.Writer(f"{NAME}-there", 16 * 1024 * 1024) as writer:
+        with kren.Reader(f"{NAME}-back", timeout=10) as back:
+            for label, size in SIZES.items():
+                payload = bytes(size)
+                trips = round_trips(writer, back, payload)
+                messages, seconds = one_way(writer, back, payload)
+                rate = messages / seconds
+                shares = "".join(f"{percentile(trips, p):10.1f}" for p in (0.5, 0.9, 0.99, 0.999))
+                print(f"  {label:<8}{rate:>14,.0f}{rate * size / 1e9:>10.2f}  {shares}", flush=True)
+    if node.wait() != 0:
+        sys.exit("Node failed")
+
+
+def write_all(writer: kren.Writer, first: int, reached: Callable[[int], None]) -> int:
+    """Write the numbers from `first` on; give the number of the message that found its reader dead."""
+    for number in range(first, MESSAGES):
+        reached(number)
+        try:
+            writer.write(number.to_bytes(8, "little"))
+        except kren.PeerDiedError:
+            return number
+    return MESSAGES
+
+
+def survive() -> None:
+    """Kill the reader in the middle of a stream, and start another."""
+    node = start_node("collect")
+    killed = 0.0
+
+    def kill_when_due(number: int) -> None:
+        nonlocal killed
+        if number == KILLED_AT:
+            node.kill()
+            killed = time.perf_counter()
+
+    with kren.Writer(f"{NAME}-crash", 64 * 1024) as writer:
+        line(node)
+        stopped_at = write_all(writer, 0, kill_when_due)
+        noticed = (time.perf_counter() - killed) * 1e3
+        node.wait()
+        second = start_node("collect")
+        line(second)
+        write_all(writer, stopped_at, lambda _: None)
+        writer.write(b"")
+        first, messages, in_order = json.loads(line(second))
+    if second.wait() != 0 or not in_order or first + messages != MESSAGES:
+        sys.exit(f"messages were lost: {messages} from {first} on, in order: {in_order}")
+    print(f"\n  kill -9 of the Node reader in the middle of a stream: Python knew {noticed:.1f} ms later.")
+    print(f"  A second Node went on at message {first:,}, and got every one up to {MESSAGES:,}, in order.")
+
+
+measure()
+survive()

@@ -1,0 +1,32 @@
+"""Writes COUNT images of 1 MiB as fast as the reader takes them.
+
+With --no-hash on both sides the figures are those of the channel alone: SHA-256 is the slower part.
+
+    python frames_writer.py [CHANNEL] [COUNT] [--no-hash]
+"""
+
+import hashlib
+import sys
+
+import kren
+from pattern import FRAME, block, channel, number
+
+
+def main() -> None:
+    count = number(2, 1000)
+    hashed = "--no-hash" not in sys.argv
+    image = bytearray(block(FRAME))
+    sha256 = hashlib.sha256()
+
+    with kren.Writer(channel("frames"), 16 * FRAME) as writer:
+        for i in range(count):
+            image[:8] = i.to_bytes(8, "little")
+            writer.write(image)
+            if hashed:
+                sha256.update(image)
+
+    print(f"sent {count} frames")
+    print(f"sha256 {sha256.hexdigest()}")
+
+
+main()

@@ -1,0 +1,255 @@
+//! Starting other programs: quietly with their output kept for a failure, streamed to the console, or under a
+//! time limit.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::term::{self, Context as _, Failure, Result, Step};
+
+/// Runs `command` as one step: a line while it works, and on failure the command, all it printed, and `advice`.
+pub(crate) fn step(what: &str, command: Command, advice: &str) -> Result<()> {
+    let step = Step::begin(what);
+    let shown = describe(&command);
+    match captured(command) {
+        Ok((status, _)) if status.success() => {
+            step.done();
+            Ok(())
+        }
+        Ok((status, output)) => {
+            step.failed();
+            println!("    $ {shown}\n{}", output.trim_end());
+            term::flush();
+            let hint = hint(&output).unwrap_or(advice);
+            Err(Failure::new(format!(
+                "{what} failed ({}): {hint}",
+                ending(status)
+            )))
+        }
+        Err(error) => {
+            step.failed();
+            Err(Failure::new(format!("{what}: cannot run {shown}: {error}")))
+        }
+    }
+}
+
+/// What the output of a failed command says to do, for the failures that a fresh machine meets.
+fn hint(output: &str) -> Option<&'static str> {
+    const HINTS: &[(&str, &str)] = &[
+        (
+            "linker `cc` not found",
+            "install a C linker (Debian: apt-get install gcc libc6-dev; macOS: xcode-select --install)",
+        ),
+        (
+            "linker `link.exe` not found",
+            "install the Visual Studio Build Tools with \"Desktop development with C++\"",
+        ),
+        (
+            "cannot find crti.o",
+            "install the C library's development files (Debian: apt-get install libc6-dev)",
+        ),
+        (
+            "No space left on device",
+            "free some disk space, then run this again",
+        ),
+        (
+            "no such command: `clippy`",
+            "install clippy: rustup component add clippy",
+        ),
+        (
+            "no such command: `fmt`",
+            "install rustfmt: rustup component add rustfmt",
+        ),
+        (
+            "'cargo-clippy' is not installed",
+            "install clippy: rustup component add clippy",
+        ),
+        (
+            "'cargo-fmt' is not installed",
+            "install rustfmt: rustup component add rustfmt",
+        ),
+        ("requires rustc", "install a newer Rust: rustup update"),
+        (
+            "Could not resolve host",
+            "the package registry was not reached: check the network",
+        ),
+        (
+            "Temporary failure in name resolution",
+            "the package registry was not reached: check the network",
+        ),
+        (
+            "ENOTFOUND",
+            "the npm registry was not reached: check the network",
+        ),
+    ];
+    HINTS
+        .iter()
+        .find(|(sign, _)| output.contains(sign))
+        .map(|(_, hint)| *hint)
+}
+
+/// Runs `command` to its end with no standard input; gives its status and everything it printed, in order.
+pub(crate) fn captured(command: Command) -> io::Result<(ExitStatus, String)> {
+    let (mut child, mut output) = spawn_merged(command)?;
+    let mut bytes = Vec::new();
+    output.read_to_end(&mut bytes)?;
+    Ok((child.wait()?, String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Like [`captured`], and shows each line as it comes.
+pub(crate) fn streamed(command: Command) -> Result<(ExitStatus, String)> {
+    let shown = describe(&command);
+    let (mut child, output) = spawn_merged(command).context(format!("cannot run {shown}"))?;
+    let mut text = String::new();
+    let mut lines = BufReader::new(output);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).context(&shown)? > 0 {
+        let shown_line = String::from_utf8_lossy(&line);
+        print!("{shown_line}");
+        term::flush();
+        text.push_str(&shown_line);
+        line.clear();
+    }
+    Ok((child.wait().context(&shown)?, text))
+}
+
+/// How a process that was given a time limit ended.
+pub(crate) struct Ended {
+    /// None when it had to be killed at the limit.
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) output: String,
+}
+
+impl Ended {
+    pub(crate) fn success(&self) -> bool {
+        self.status.is_some_and(|status| status.success())
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        self.status
+            .map_or_else(|| "killed at the time limit".to_owned(), ending)
+    }
+}
+
+/// Starts all of `commands` at once, in this order, and waits for them together, no longer than `limit`.
+pub(crate) fn together(commands: Vec<Command>, limit: Duration) -> Result<Vec<Ended>> {
+    let deadline = Instant::now() + limit;
+    let mut running = Vec::new();
+    for command in commands {
+        let shown = describe(&command);
+        match spawn_merged(command) {
+            Ok((child, output)) => running.push(Running::new(child, output)),
+            Err(error) => {
+                running
+                    .into_iter()
+                    .for_each(|process| drop(process.wait_until(Instant::now())));
+                return Err(Failure::new(format!("cannot run {shown}: {error}")));
+            }
+        }
+    }
+    running
+        .into_iter()
+        .map(|process| process.wait_until(deadline))
+        .collect()
+}
+
+struct Running {
+    child: Child,
+    output: mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn new(child: Child, mut output: io::PipeReader) -> Self {
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // A read error ends the output like an end of file does: the exit status says the rest.
+            let _ = output.read_to_end(&mut bytes);
+            let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+        });
+        Self {
+            child,
+            output: receiver,
+        }
+    }
+
+    /// The end of the output is the end of the process, so nothing here polls.
+    fn wait_until(mut self, deadline: Instant) -> Result<Ended> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if let Ok(output) = self.output.recv_timeout(left) {
+            let status = self.child.wait().context("cannot wait for a process")?;
+            return Ok(Ended {
+                status: Some(status),
+                output,
+            });
+        }
+        self.child.kill().context("cannot kill a process")?;
+        self.child.wait().context("cannot wait for a process")?;
+        let output = self
+            .output
+            .recv_timeout(Duration::from_secs(5))
+            .unwrap_or_default();
+        Ok(Ended {
+            status: None,
+            output,
+        })
+    }
+}
+
+/// Standard output and standard error share one pipe, so that what was printed keeps its order.
+fn spawn_merged(mut command: Command) -> io::Result<(Child, io::PipeReader)> {
+    let (reader, writer) = io::pipe()?;
+    command
+        .stdin(Stdio::null())
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
+    let child = command.spawn()?;
+    // `command` holds the writing ends; dropping it here lets the reader see the end of the output.
+    drop(command);
+    Ok((child, reader))
+}
+
+/// The first line of what `command` prints to standard output, if it runs and succeeds.
+pub(crate) fn first_line(command: &mut Command) -> Option<String> {
+    let output = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    output
+        .status
+        .success()
+        .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// The command as a person would type it.
+pub(crate) fn describe(command: &Command) -> String {
+    let mut line = command.get_program().to_string_lossy().into_owned();
+    for argument in command.get_args() {
+        let argument = argument.to_string_lossy();
+        if argument.is_empty() || argument.contains(' ') {
+            let _ = write!(line, " \"{argument}\"");
+        } else {
+            let _ = write!(line, " {argument}");
+        }
+    }
+    if let Some(dir) = command.get_current_dir() {
+        let _ = write!(line, "   (in {})", dir.display());
+    }
+    line
+}
+
+fn ending(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return format!("killed by signal {signal}");
+    }
+    status.code().map_or_else(
+        || "no exit code".to_owned(),
+        |code| format!("exit code {code}"),
+    )
+}

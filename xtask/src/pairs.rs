@@ -1,0 +1,249 @@
+//! The examples in all nine language pairs: any writer with any reader, contents hashed on both sides.
+
+use std::fmt;
+use std::fs;
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::count::Count;
+use crate::exec::{self, Ended};
+use crate::setup;
+use crate::term::{self, Result};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+
+/// Far above what any pair needs, also on a slow machine: only a hang gets there.
+const LIMIT: Duration = Duration::from_secs(120);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Rust,
+    Python,
+    Node,
+}
+
+const LANGUAGES: [Language; 3] = [Language::Rust, Language::Python, Language::Node];
+
+impl fmt::Display for Language {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Rust => "Rust",
+            Self::Python => "Python",
+            Self::Node => "Node",
+        })
+    }
+}
+
+/// How the two sides of a pair are started.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// Both at once.
+    Together,
+    /// The reader starts when the writer's process has gone: the messages are still there.
+    WriterGone,
+}
+
+/// One example program and what it is run with.
+struct Program {
+    name: &'static str,
+    arguments: &'static [&'static str],
+    shown: &'static str,
+    order: Order,
+}
+
+const PROGRAMS: &[Program] = &[
+    Program {
+        name: "hello",
+        arguments: &[],
+        shown: "one message, read after its writer has gone",
+        order: Order::WriterGone,
+    },
+    Program {
+        name: "stream",
+        arguments: &["1000000"],
+        shown: "1,000,000 messages of 0 to 255 bytes",
+        order: Order::Together,
+    },
+    Program {
+        name: "stream",
+        arguments: &["100000", "65536"],
+        shown: "100,000 messages of 0 bytes to 64 KiB",
+        order: Order::Together,
+    },
+    Program {
+        name: "frames",
+        arguments: &["500"],
+        shown: "500 frames of 1 MiB, each hashed on both sides",
+        order: Order::Together,
+    },
+];
+
+/// `cargo xtask examples`.
+pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode> {
+    let tools = Tools::find(workspace)?;
+    setup::examples(workspace, &tools)?;
+    let count = run(workspace, &tools)?;
+    println!("\n{} passed, {} failed", count.passed, count.failed);
+    Ok(if count.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs every program in every pair; the packages must be built.
+pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Result<Count> {
+    let mut count = Count::default();
+    let mut tally = |passed: bool| {
+        count += Count {
+            passed: passed.into(),
+            failed: (!passed).into(),
+        };
+    };
+    let prefix = format!("example-{}", std::process::id());
+    for (number, program) in PROGRAMS.iter().enumerate() {
+        println!("  {}: {}", program.name, program.shown);
+        for writer in LANGUAGES {
+            for reader in LANGUAGES {
+                let channel = format!("{prefix}-{number}-{writer}-{reader}");
+                let pair = Pair {
+                    workspace,
+                    tools,
+                    program,
+                    writer,
+                    reader,
+                    channel,
+                };
+                tally(pair.run()?);
+            }
+        }
+    }
+    tally(nothing_is_left(&prefix));
+    Ok(count)
+}
+
+/// One program with its two sides.
+struct Pair<'a> {
+    workspace: &'a Workspace,
+    tools: &'a Tools,
+    program: &'a Program,
+    writer: Language,
+    reader: Language,
+    channel: String,
+}
+
+impl Pair<'_> {
+    fn run(&self) -> Result<bool> {
+        print!("    {:<6} -> {:<6} ", self.writer, self.reader);
+        term::flush();
+        let started = Instant::now();
+        let sides = [
+            self.command(self.writer, "writer"),
+            self.command(self.reader, "reader"),
+        ];
+        let shown = sides.each_ref().map(exec::describe);
+        let ended = match self.program.order {
+            Order::Together => exec::together(sides.into(), LIMIT)?,
+            Order::WriterGone => {
+                let mut ended = Vec::new();
+                for side in sides {
+                    ended.extend(exec::together(vec![side], LIMIT)?);
+                }
+                ended
+            }
+        };
+        match self.verdict(&ended) {
+            Ok(summary) => {
+                println!("ok {:>6}   {summary}", term::seconds(started.elapsed()));
+                Ok(true)
+            }
+            Err(reason) => {
+                println!("FAILED: {reason}");
+                for (command, ended) in shown.iter().zip(&ended) {
+                    println!("      $ {command}");
+                    ended
+                        .output
+                        .lines()
+                        .for_each(|line| println!("        {line}"));
+                    println!("        ({})", ended.describe());
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    fn command(&self, language: Language, role: &str) -> Command {
+        let examples = self.workspace.examples();
+        let file = format!("{}_{role}", self.program.name);
+        let root = &self.workspace.root;
+        let mut command = match language {
+            Language::Rust => self
+                .workspace
+                .command(self.workspace.release_program(&file), root),
+            Language::Python => {
+                let mut python = self
+                    .workspace
+                    .command(self.workspace.venv_program("python"), root);
+                python.arg(examples.join("python").join(format!("{file}.py")));
+                python
+            }
+            Language::Node => {
+                let mut node = self.workspace.command(&self.tools.node, root);
+                node.arg(examples.join("node").join(format!("{file}.js")));
+                node
+            }
+        };
+        command.arg(&self.channel).args(self.program.arguments);
+        command
+    }
+
+    /// What the reader says of itself when all is well, or what is wrong.
+    fn verdict(&self, ended: &[Ended]) -> std::result::Result<String, String> {
+        for (role, ended) in ["writer", "reader"].iter().zip(ended) {
+            if !ended.success() {
+                return Err(format!("the {role} ended with {}", ended.describe()));
+            }
+        }
+        let [writer, reader] = ended else {
+            return Err("two sides were expected".to_owned());
+        };
+        let received = reader.output.lines().next().unwrap_or_default().to_owned();
+        if self.program.name == "hello" {
+            let expected = format!("Hello from {}!", self.writer);
+            return if received == expected {
+                Ok(received)
+            } else {
+                Err(format!("not {expected:?}"))
+            };
+        }
+        let (sent, got) = (digest(&writer.output), digest(&reader.output));
+        if sent.is_none() || sent != got {
+            return Err(format!(
+                "the digests differ: {sent:?} was sent, {got:?} received"
+            ));
+        }
+        Ok(received)
+    }
+}
+
+/// The value of the line `sha256 <digest>`.
+fn digest(output: &str) -> Option<&str> {
+    output.lines().find_map(|line| line.strip_prefix("sha256 "))
+}
+
+/// Whether the channels of this run have gone from where Linux shows them.
+fn nothing_is_left(prefix: &str) -> bool {
+    let Ok(entries) = fs::read_dir("/dev/shm") else {
+        return true;
+    };
+    let left: Vec<String> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.contains(prefix))
+        .collect();
+    if left.is_empty() {
+        println!("    nothing of these channels is left in /dev/shm");
+    } else {
+        println!("    FAILED: left in /dev/shm: {}", left.join(" "));
+    }
+    left.is_empty()
+}

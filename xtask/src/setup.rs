@@ -1,0 +1,199 @@
+//! From a fresh clone to packages that can be imported; each step is left out when its result is still good.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::exec::{self, step};
+use crate::stamp::Stamp;
+use crate::term::{Context as _, Result};
+use crate::tools::{self, Tools};
+use crate::workspace::Workspace;
+
+/// What building and testing the Python package needs, beside pip.
+const PYTHON_PACKAGES: &[&str] = &[
+    "maturin>=1.9,<2",
+    "pytest>=8",
+    "mypy>=1.15",
+    "ruff>=0.12,<0.18",
+    "numpy>=2",
+];
+
+const NETWORK: &str =
+    "read the output above; a first run fetches packages, so check the network too";
+const BUILD: &str = "read the compiler's output above";
+
+/// The virtual environment with its packages, and npm's packages: all that the linters need.
+pub(crate) fn packages(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    virtual_environment(workspace, tools)?;
+    node_packages(workspace, tools)
+}
+
+/// The Python and the Node package, built in release and importable.
+pub(crate) fn bindings(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    packages(workspace, tools)?;
+    python_extension(workspace)?;
+    node_addon(workspace, tools)?;
+    link_examples(workspace, tools)
+}
+
+/// The examples of all three languages, ready to run.
+pub(crate) fn examples(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    bindings(workspace, tools)?;
+    let cargo = workspace.cargo(&["build", "--release", "--package", "kren-examples"]);
+    step("Rust: building the examples", cargo, BUILD)
+}
+
+fn virtual_environment(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    let venv = workspace.venv();
+    let python = workspace.venv_program("python");
+    let starts =
+        |arguments: &[&str]| exec::first_line(Command::new(&python).args(arguments)).is_some();
+    if !starts(&["--version"]) {
+        tools::require_venv(&tools.python)?;
+        let mut make = Command::new(&tools.python);
+        // --clear: what is there was made by a Python that has since gone.
+        make.args(["-m", "venv", "--clear"]).arg(&venv);
+        step(
+            "Python: making the virtual environment",
+            make,
+            "remove kren-python/.venv and run this again",
+        )?;
+    }
+    if !starts(&["-m", "pip", "--version"]) {
+        let pip = workspace.command(&python, &workspace.root);
+        step(
+            "Python: adding pip",
+            with(pip, &["-m", "ensurepip"]),
+            NETWORK,
+        )?;
+    }
+    let stamp = Stamp::new(
+        venv.join("packages.stamp"),
+        vec![workspace.python().join("pyproject.toml")],
+        venv.join("pyvenv.cfg"),
+        PYTHON_PACKAGES.join(" "),
+    );
+    if stamp.is_current()? {
+        return Ok(());
+    }
+    let mut pip = workspace.command(&python, &workspace.root);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]);
+    pip.args(PYTHON_PACKAGES);
+    step(
+        "Python: installing maturin, pytest, mypy, ruff and numpy",
+        pip,
+        NETWORK,
+    )?;
+    stamp.store()
+}
+
+fn python_extension(workspace: &Workspace) -> Result<()> {
+    let python = workspace.python();
+    let stamp = Stamp::new(
+        workspace.venv().join("extension.stamp"),
+        sources(workspace, &python),
+        python.clone(),
+        "release".to_owned(),
+    );
+    if stamp.is_current()? {
+        return Ok(());
+    }
+    let maturin = workspace.command(workspace.venv_program("maturin"), &python);
+    step(
+        "Python: building the extension",
+        with(maturin, &["develop", "--release"]),
+        BUILD,
+    )?;
+    stamp.store()
+}
+
+fn node_packages(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    let node = workspace.node();
+    npm_install("Node: installing the npm packages", workspace, tools, &node)
+}
+
+fn node_addon(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    let node = workspace.node();
+    let stamp = Stamp::new(
+        node.join("node_modules").join(".kren-addon.stamp"),
+        sources(workspace, &node),
+        node.clone(),
+        "release".to_owned(),
+    );
+    if stamp.is_current()? {
+        return Ok(());
+    }
+    let npm = workspace.command(&tools.npm, &node);
+    step(
+        "Node: building the addon",
+        with(npm, &["run", "build"]),
+        BUILD,
+    )?;
+    stamp.store()
+}
+
+/// Lets the examples import `@pawanxz/kren` as a user's project does.
+fn link_examples(workspace: &Workspace, tools: &Tools) -> Result<()> {
+    npm_install(
+        "Node: linking the examples",
+        workspace,
+        tools,
+        &workspace.examples().join("node"),
+    )
+}
+
+fn npm_install(what: &str, workspace: &Workspace, tools: &Tools, folder: &Path) -> Result<()> {
+    let stamp = Stamp::new(
+        folder.join("node_modules").join(".kren-packages.stamp"),
+        vec![
+            folder.join("package.json"),
+            folder.join("package-lock.json"),
+        ],
+        folder.join("node_modules").join(".package-lock.json"),
+        tools.node.to_string_lossy().into_owned(),
+    );
+    if stamp.is_current()? {
+        return Ok(());
+    }
+    // `ci` keeps to the lock file to the letter.
+    let verb = if folder.join("package-lock.json").exists() {
+        "ci"
+    } else {
+        "install"
+    };
+    let npm = workspace.command(&tools.npm, folder);
+    step(
+        what,
+        with(npm, &[verb, "--no-audit", "--no-fund", "--loglevel=error"]),
+        NETWORK,
+    )?;
+    let modules = folder.join("node_modules");
+    fs::create_dir_all(&modules).context(modules.display())?;
+    stamp.store()
+}
+
+/// Everything a binding is built from.
+fn sources(workspace: &Workspace, binding: &Path) -> Vec<PathBuf> {
+    let root = &workspace.root;
+    let core = root.join("kren-core");
+    vec![
+        root.join("Cargo.toml"),
+        root.join("Cargo.lock"),
+        core.join("Cargo.toml"),
+        core.join("src"),
+        binding.to_owned(),
+    ]
+}
+
+fn with(mut command: Command, arguments: &[&str]) -> Command {
+    command.args(arguments);
+    command
+}

@@ -1,0 +1,86 @@
+//! `cargo xtask test`: every suite of every language, and one table of what came out.
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use crate::count::{self, Count};
+use crate::exec;
+use crate::pairs;
+use crate::setup;
+use crate::term::{self, Result};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+
+/// What became of one suite.
+struct Outcome {
+    suite: &'static str,
+    count: Count,
+    time: Duration,
+}
+
+pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
+    let tools = Tools::find(workspace)?;
+    setup::examples(workspace, &tools)?;
+
+    // Every suite runs, whatever became of the one before: one run shows all that is broken.
+    let cargo = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let mut pytest = workspace.command(workspace.venv_program("python"), &workspace.python());
+    pytest.args(["-m", "pytest", "--color=no"]);
+    let mut npm = workspace.command(&tools.npm, &workspace.node());
+    npm.arg("test").env("NO_COLOR", "1");
+    let outcomes = [
+        suite("Rust", cargo, count::cargo)?,
+        suite("Python", pytest, count::pytest)?,
+        suite("Node", npm, count::node)?,
+        examples(workspace, &tools)?,
+    ];
+    Ok(summary(&outcomes))
+}
+
+fn suite(suite: &'static str, command: Command, read: fn(&str) -> Count) -> Result<Outcome> {
+    term::heading(&format!("{suite}: {}", exec::describe(&command)));
+    let started = Instant::now();
+    let (status, output) = exec::streamed(command)?;
+    let count = read(&output).with_status(status.success());
+    Ok(Outcome {
+        suite,
+        count,
+        time: started.elapsed(),
+    })
+}
+
+fn examples(workspace: &Workspace, tools: &Tools) -> Result<Outcome> {
+    term::heading("Examples: each program in nine language pairs, writer -> reader");
+    let started = Instant::now();
+    let count = pairs::run(workspace, tools)?;
+    Ok(Outcome {
+        suite: "Examples",
+        count,
+        time: started.elapsed(),
+    })
+}
+
+/// The last line has a fixed form, so that other programs can read it.
+fn summary(outcomes: &[Outcome]) -> ExitCode {
+    println!(
+        "\n{:<12}{:>8}{:>8}{:>10}",
+        "suite", "passed", "failed", "seconds"
+    );
+    let mut total = Count::default();
+    for Outcome { suite, count, time } in outcomes {
+        println!(
+            "{suite:<12}{:>8}{:>8}{:>10.1}",
+            count.passed,
+            count.failed,
+            time.as_secs_f64()
+        );
+        total += *count;
+    }
+    println!("\n{} passed, {} failed", total.passed, total.failed);
+    term::flush();
+    if total.failed == 0 && total.passed > 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
