@@ -25,6 +25,7 @@ use crate::workspace::Workspace;
 
 fn command_line() -> Command {
     Command::new("cargo xtask")
+        .bin_name("cargo xtask")
         .about("Builds, shows, tests and checks KREN; needs cargo, python3 and node, and fetches the rest")
         .subcommand_required(true)
         .arg_required_else_help(true)
