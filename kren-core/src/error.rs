@@ -328,7 +328,7 @@ impl fmt::Display for Error {
             Self::Corrupt { channel, what } => write!(
                 f,
                 "the shared memory of channel '{channel}' is corrupt: {what}; it was altered by \
-                 something other than KREN: remove the channel and create it again"
+                 something other than KREN: create the channel again with the option 'fresh'"
             ),
             Self::VersionMismatch { channel, found, supported } => write!(
                 f,

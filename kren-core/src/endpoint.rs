@@ -1,0 +1,307 @@
+//! One side of a channel, apart from the ring: who holds the role, who is on the other side, and
+//! how this side waits. `KrenWriter` and `KrenReader` are an endpoint each, with their half of the
+//! ring in front.
+
+use crate::layout::{RolePage, STATE_CLOSED, STATE_NEVER, STATE_OPEN};
+use crate::os::{Mapping, Signal, fork};
+use crate::ring::RingError;
+use crate::segment::Segment;
+use crate::wait::{self, Waker};
+use crate::{Error, Result, Role};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What is known of the other side of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerState {
+    /// Nobody has taken the role since the channel was made.
+    NeverAttached,
+    /// A live process holds the role.
+    Attached,
+    /// The last holder closed its side.
+    Closed,
+    /// The last holder's process ended without closing.
+    Died,
+}
+
+/// How a blocked side waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Strategy {
+    /// Never sleeps. The fastest answer, at the price of a whole processor.
+    Spin,
+    /// Spins for some microseconds, then sleeps.
+    #[default]
+    Adaptive,
+    /// Sleeps at once. The least processor time, at the price of a wake-up for each message.
+    Sleep,
+}
+
+/// How long `Strategy::Adaptive` spins: about what a sleep and a wake-up cost.
+const SPIN: Duration = Duration::from_micros(20);
+/// Polls between two looks at the clock; each takes some ten nanoseconds.
+const POLLS_PER_LOOK: u32 = 32;
+
+/// What a caller waits for, and how.
+pub(crate) struct Wait<'a> {
+    /// Says whether the wait is over. Called often, so cheap.
+    pub(crate) ready: &'a mut dyn FnMut() -> bool,
+    /// Run before each sleep: a broken ring must not be waited on for ever.
+    pub(crate) sound: &'a dyn Fn() -> std::result::Result<(), RingError>,
+    /// The peer's position that is waited for.
+    pub(crate) wanted: u64,
+    /// For the message of `TimedOut`.
+    pub(crate) what: &'static str,
+    /// `None` waits for ever.
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// What a waiting caller runs at least every 100 ms and after each signal.
+pub(crate) type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
+
+/// One side of a channel.
+pub(crate) struct Endpoint {
+    segment: Segment,
+    role: Role,
+    strategy: Strategy,
+    /// On which this side sleeps, and on which it wakes the peer.
+    own_signal: Signal,
+    peer_signal: Signal,
+    generation: u32,
+    /// A thread of this process waits, or is about to. At most one: they share a ticket.
+    waiting: AtomicBool,
+    /// The endpoint is being closed; whoever waits must leave.
+    closing: AtomicBool,
+}
+
+impl Endpoint {
+    /// Announces that `role` of `segment`, whose lock is held, is taken by this process.
+    pub(crate) fn attach(segment: Segment, role: Role, strategy: Strategy) -> Result<Arc<Self>> {
+        let own = segment.mapping().role_page(role);
+        let presence = &own.presence.0;
+        wait::settle(own);
+        presence.pid.store(std::process::id(), Ordering::Relaxed);
+        presence.session.store(presence.session.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // Release: pairs with the Acquire load in `peer_state`; the pid belongs to the state.
+        presence.state.store(STATE_OPEN, Ordering::Release);
+        Ok(Arc::new(Self {
+            own_signal: segment.signal(role)?,
+            peer_signal: segment.signal(role.peer())?,
+            generation: fork::generation(),
+            waiting: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
+            segment,
+            role,
+            strategy,
+        }))
+    }
+
+    pub(crate) fn waker(&self) -> Waker {
+        Waker::new(self.own())
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        self.segment.name()
+    }
+
+    pub(crate) fn mapping(&self) -> &Arc<Mapping> {
+        self.segment.mapping()
+    }
+
+    fn own(&self) -> &RolePage {
+        self.mapping().role_page(self.role)
+    }
+
+    fn peer(&self) -> &RolePage {
+        self.mapping().role_page(self.role.peer())
+    }
+
+    /// Wakes the peer if it sleeps for `reached` or less.
+    #[inline]
+    pub(crate) fn notify(&self, waker: &mut Waker, reached: u64) {
+        waker.notify(self.own(), self.peer(), &self.own_signal, reached);
+    }
+
+    /// Refuses an endpoint that was inherited through `fork` (G10).
+    #[inline]
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if self.generation == fork::generation() { Ok(()) } else { Err(self.forked()) }
+    }
+
+    #[cold]
+    fn forked(&self) -> Error {
+        Error::Forked { channel: Arc::clone(self.name()) }
+    }
+
+    /// Gives a failure of the ring the channel's name.
+    #[cold]
+    pub(crate) fn ring_error(&self, error: RingError) -> Error {
+        let channel = Arc::clone(self.name());
+        match error {
+            RingError::Full { needed, available } => Error::Full { channel, needed, available },
+            RingError::TooLarge { len, max } => Error::TooLarge { channel, len, max },
+            RingError::Corrupt(what) => Error::Corrupt { channel, what: what.into() },
+        }
+    }
+
+    /// Who is on the other side. Asks the kernel when the peer claims to be there.
+    pub(crate) fn peer_state(&self) -> PeerState {
+        let presence = &self.peer().presence.0;
+        loop {
+            // Acquire: pairs with the Release stores in `attach` and `detach`.
+            let session = presence.session.load(Ordering::Acquire);
+            match presence.state.load(Ordering::Acquire) {
+                STATE_NEVER => return PeerState::NeverAttached,
+                STATE_OPEN if self.segment.is_held(self.role.peer()) => return PeerState::Attached,
+                STATE_OPEN => {
+                    // The lock was free. Unless the peer was replaced meanwhile, it died.
+                    if presence.session.load(Ordering::Acquire) == session
+                        && presence.state.load(Ordering::Acquire) == STATE_OPEN
+                    {
+                        return PeerState::Died;
+                    }
+                }
+                // STATE_CLOSED; any other number is none that KREN stores and says as little.
+                _ if self.segment.is_held(self.role.peer()) => return PeerState::Attached,
+                _ => return PeerState::Closed,
+            }
+        }
+    }
+
+    /// The error that a wait must end with because of the peer, if any.
+    fn peer_gone(&self) -> Option<Error> {
+        // A peer that is closing, or about to attach, holds the lock while its state says closed;
+        // the state decides, so that a clean close is reported the moment it is stored.
+        let presence = &self.peer().presence.0;
+        let state = match presence.state.load(Ordering::Acquire) {
+            STATE_CLOSED => PeerState::Closed,
+            _ => self.peer_state(),
+        };
+        let channel = Arc::clone(self.name());
+        let peer = self.role.peer();
+        match state {
+            PeerState::Closed => Some(Error::Closed { channel, peer }),
+            PeerState::Died => {
+                let pid = presence.pid.load(Ordering::Relaxed);
+                Some(Error::PeerDied { channel, peer, pid })
+            }
+            PeerState::NeverAttached | PeerState::Attached => None,
+        }
+    }
+
+    /// Waits as `wait` says; `Busy` if another thread waits on this endpoint.
+    pub(crate) fn wait(&self, wait: &mut Wait<'_>, check: Check<'_>) -> Result<()> {
+        if self.waiting.swap(true, Ordering::SeqCst) {
+            return Err(Error::Busy { channel: Arc::clone(self.name()) });
+        }
+        let result = self.wait_alone(wait, check);
+        self.waiting.store(false, Ordering::SeqCst);
+        result
+    }
+
+    fn wait_alone(&self, wait: &mut Wait<'_>, check: Check<'_>) -> Result<()> {
+        let start = Instant::now();
+        let deadline = wait.timeout.and_then(|timeout| start.checked_add(timeout));
+        if self.strategy == Strategy::Adaptive && worth_spinning() {
+            let end = start + wait.timeout.map_or(SPIN, |timeout| timeout.min(SPIN));
+            if spin_until(end, wait.ready) {
+                return Ok(());
+            }
+        }
+        loop {
+            (wait.sound)().map_err(|error| self.ring_error(error))?;
+            if self.closing.load(Ordering::SeqCst) {
+                return Err(Error::Interrupted { channel: Arc::clone(self.name()) });
+            }
+            // Looked up before `ready`: what the peer committed before it went is not passed over.
+            let gone = self.peer_gone();
+            if (wait.ready)() {
+                return Ok(());
+            }
+            if let Some(error) = gone {
+                return Err(error);
+            }
+            check()?;
+            let now = Instant::now();
+            let left = match deadline {
+                Some(deadline) if deadline <= now => {
+                    return Err(Error::TimedOut {
+                        channel: Arc::clone(self.name()),
+                        what: wait.what,
+                        after: wait.timeout.unwrap_or_default(),
+                    });
+                }
+                Some(deadline) => deadline - now,
+                None => wait::SLICE,
+            };
+            let is_ready = match self.strategy {
+                Strategy::Spin => spin_until(now + left.min(wait::SLICE), wait.ready),
+                Strategy::Adaptive | Strategy::Sleep => self.doze(wait, left),
+            };
+            if is_ready {
+                return Ok(());
+            }
+        }
+    }
+
+    fn doze(&self, wait: &mut Wait<'_>, timeout: Duration) -> bool {
+        let closed = |page: &RolePage| page.presence.0.state.load(Ordering::Acquire) == STATE_CLOSED;
+        let ready = &mut wait.ready;
+        let mut over = || {
+            ready() || closed(self.peer()) || self.closing.load(Ordering::SeqCst)
+        };
+        let signal = &self.peer_signal;
+        wait::doze(self.own(), self.peer(), signal, wait.wanted, timeout, &mut over);
+        (wait.ready)()
+    }
+
+    /// Makes a thread that waits on this endpoint look again.
+    pub(crate) fn rouse(&self) {
+        self.peer_signal.wake(&self.peer().wake.0);
+    }
+
+    /// Closes this side: tells the peer, gives the role back, and removes the name if this was the
+    /// last side and nothing is left to deliver.
+    ///
+    /// Waits (well under a millisecond) until no thread sleeps in this endpoint.
+    pub(crate) fn detach(&self, drained: impl FnOnce() -> bool) {
+        if self.generation != fork::generation() || self.closing.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        while self.waiting.load(Ordering::SeqCst) {
+            // The thread may be on its way into its sleep, so once is not enough.
+            self.rouse();
+            std::thread::yield_now();
+        }
+        let own = self.own();
+        // Release: pairs with the Acquire loads of the peer; everything published comes before.
+        own.presence.0.state.store(STATE_CLOSED, Ordering::Release);
+        wait::wake(own, &self.own_signal);
+        self.segment.let_go(self.role);
+        self.segment.remove_if_alone(drained);
+    }
+}
+
+/// Polls `ready` until `end`.
+fn spin_until(end: Instant, ready: &mut dyn FnMut() -> bool) -> bool {
+    loop {
+        for _ in 0..POLLS_PER_LOOK {
+            if ready() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        if Instant::now() >= end {
+            return false;
+        }
+    }
+}
+
+/// With one processor the peer cannot run while this side spins.
+fn worth_spinning() -> bool {
+    static PROCESSORS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    let count = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    *PROCESSORS.get_or_init(count) > 1
+}

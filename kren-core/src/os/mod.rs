@@ -1,0 +1,126 @@
+//! What KREN asks of an operating system: one contract, one file per system.
+//!
+//! A platform's file is the only place that names that platform. Each provides:
+//!
+//! - [`granularity`]: bytes of the smallest piece that can be mapped on its own;
+//! - [`Place`]: where the segment of a channel name lives. `create` builds a whole segment and only
+//!   then makes it visible (`None`: the name is taken); `open` finds one (`None`: there is none);
+//! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
+//!   leads to it, and maps it; `try_hold` takes a role lock, which the kernel drops when the
+//!   process dies, `is_held` asks whether somebody else has one, `let_go` returns it, and
+//!   `remove_if_alone` removes the name while holding both roles, if the closure agrees;
+//! - [`Signal`]: sleeping on, and waking sleepers of, a word in the segment. A sleep may end early
+//!   for no reason; it must end when `wake` is called after the word has changed;
+//! - [`barrier`]: the process-wide barrier that lets publishers go without fences;
+//! - [`fork`]: a number that changes in a child made by `fork`.
+
+use crate::layout::{Geometry, RolePage};
+use crate::{Error, Role};
+use std::sync::Arc;
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+use linux as system;
+
+#[cfg(target_os = "macos")]
+mod macos;
+#[cfg(target_os = "macos")]
+use macos as system;
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows as system;
+
+#[cfg(unix)]
+mod unix;
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+compile_error!("KREN runs on Linux, macOS and Windows");
+
+pub(crate) use system::{Object, Place, Signal, barrier, fork, granularity};
+
+/// What went wrong below; the caller adds the channel's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// The system, or a check of ours, refused access.
+    Denied(String),
+    /// `needed` bytes of shared memory could not be reserved.
+    NoMemory { needed: u64, available: Option<u64> },
+    /// What stands under the name is no segment.
+    Foreign(&'static str),
+    /// `call` failed with this errno or Windows error code.
+    Call { call: &'static str, code: i32 },
+}
+
+impl Failure {
+    /// The last error of the calling thread, as the failure of `call`.
+    pub(crate) fn last(call: &'static str) -> Self {
+        Self::Call { call, code: std::io::Error::last_os_error().raw_os_error().unwrap_or(0) }
+    }
+
+    pub(crate) fn into_error(self, channel: &Arc<str>) -> Error {
+        let channel = Arc::clone(channel);
+        match self {
+            Self::Denied(reason) => Error::PermissionDenied { channel, reason: reason.into() },
+            Self::NoMemory { needed, available } => {
+                Error::OutOfMemory { channel, needed, available }
+            }
+            Self::Foreign(what) => Error::Corrupt { channel, what: what.into() },
+            Self::Call { call, code } => Error::Io { channel, call, os_error: code },
+        }
+    }
+}
+
+/// A mapped segment: the header and role pages, then the data region twice in a row.
+///
+/// M1: `base..base + data_offset + 2 * data_len` stays mapped until drop.
+/// M2: the second copy of the data region shows the same memory as the first.
+/// M3: the holder's own role page is writable; the data region too when the holder is the writer;
+/// everything else is read-only, so a stray store cannot reach it.
+pub(crate) struct Mapping {
+    base: *mut u8,
+    geometry: Geometry,
+    unmap: fn(*mut u8, &Geometry),
+}
+
+// The pointers lead to shared memory that any thread may use; who stores what is ruled by the roles.
+#[allow(unsafe_code)]
+// SAFETY: see above; all shared words are atomics, and payload bytes follow the ring's protocol.
+unsafe impl Send for Mapping {}
+#[allow(unsafe_code)]
+// SAFETY: as for `Send`.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// `base` keeps M1 to M3 for `geometry` until `unmap` is called with it.
+    fn new(base: *mut u8, geometry: Geometry, unmap: fn(*mut u8, &Geometry)) -> Self {
+        Self { base, geometry, unmap }
+    }
+
+    pub(crate) fn geometry(&self) -> &Geometry {
+        &self.geometry
+    }
+
+    /// The page of a role. Storing into the peer's page faults (M3).
+    #[allow(unsafe_code)]
+    pub(crate) fn role_page(&self, role: Role) -> &RolePage {
+        // SAFETY: the page lies inside the mapping (M1) at a multiple of the granularity, so it is
+        // aligned; a role page is all atomics, for which every bit pattern is valid.
+        unsafe { &*self.base.add(self.geometry.role_offset(role)).cast::<RolePage>() }
+    }
+
+    /// The first byte of the data region.
+    #[allow(unsafe_code)]
+    pub(crate) fn data(&self) -> *mut u8 {
+        // SAFETY: inside the mapping (M1).
+        unsafe { self.base.add(self.geometry.data_offset()) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        (self.unmap)(self.base, &self.geometry);
+    }
+}

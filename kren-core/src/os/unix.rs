@@ -1,0 +1,194 @@
+//! What Linux and macOS have in common: mapping, page size, and the detection of `fork`.
+#![allow(unsafe_code)]
+
+use super::{Failure, Mapping};
+use crate::Role;
+use crate::layout::Geometry;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+use std::sync::OnceLock;
+
+/// Size of a page in bytes.
+pub(crate) fn granularity() -> usize {
+    static PAGE: OnceLock<usize> = OnceLock::new();
+    // SAFETY: sysconf has no preconditions.
+    *PAGE.get_or_init(|| unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize)
+}
+
+/// Maps a segment for one role; keeps M1 to M3 of [`Mapping`].
+pub(super) fn map(
+    fd: BorrowedFd<'_>,
+    geometry: Geometry,
+    role: Role,
+    prefault: bool,
+) -> Result<Mapping, Failure> {
+    let data_offset = geometry.data_offset();
+    let data_len = geometry.data_len();
+    let once = data_offset + data_len;
+    let protection = match role {
+        Role::Writer => libc::PROT_READ | libc::PROT_WRITE,
+        Role::Reader => libc::PROT_READ,
+    };
+    let flags = libc::MAP_SHARED | libc::MAP_FIXED | if prefault { POPULATE } else { 0 };
+
+    // SAFETY: a fresh reservation at an address the kernel chooses disturbs nothing.
+    let base = unsafe {
+        libc::mmap(
+            ptr::null_mut(),
+            once + data_len,
+            libc::PROT_NONE,
+            libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE,
+            -1,
+            0,
+        )
+    };
+    if base == libc::MAP_FAILED {
+        return Err(Failure::last("mmap"));
+    }
+    let base = base.cast::<u8>();
+    // From here on dropping `mapping` gives the reservation back.
+    let mapping = Mapping::new(base, geometry, unmap);
+
+    let place = |at: usize, len: usize, offset: usize| -> Result<(), Failure> {
+        // SAFETY: `at..at + len` lies inside the reservation made above, which nobody else uses.
+        let mapped = unsafe {
+            libc::mmap(
+                base.add(at).cast(),
+                len,
+                protection,
+                flags,
+                fd.as_raw_fd(),
+                offset as libc::off_t,
+            )
+        };
+        if mapped == libc::MAP_FAILED { Err(Failure::last("mmap")) } else { Ok(()) }
+    };
+    place(0, once, 0)?;
+    place(once, data_len, data_offset)?;
+
+    let protect = |at: usize, len: usize, protection: i32| -> Result<(), Failure> {
+        // SAFETY: whole pages of our own mapping; nothing has a reference into them yet.
+        match unsafe { libc::mprotect(base.add(at).cast(), len, protection) } {
+            0 => Ok(()),
+            _ => Err(Failure::last("mprotect")),
+        }
+    };
+    let page = geometry.granularity;
+    match role {
+        Role::Writer => {
+            protect(0, page, libc::PROT_READ)?;
+            protect(geometry.role_offset(Role::Reader), page, libc::PROT_READ)?;
+        }
+        Role::Reader => protect(
+            geometry.role_offset(Role::Reader),
+            page,
+            libc::PROT_READ | libc::PROT_WRITE,
+        )?,
+    }
+    Ok(mapping)
+}
+
+#[cfg(target_os = "linux")]
+const POPULATE: i32 = libc::MAP_POPULATE;
+#[cfg(not(target_os = "linux"))]
+const POPULATE: i32 = 0;
+
+fn unmap(base: *mut u8, geometry: &Geometry) {
+    // SAFETY: exactly the range that `map` reserved; `Mapping` calls this once, at its end.
+    unsafe {
+        libc::munmap(base.cast(), geometry.data_offset() + 2 * geometry.data_len());
+    }
+}
+
+/// Detection of `fork`, and the list of descriptors whose locks a child must not keep alive.
+///
+/// A child inherits open file descriptions, and with them the role locks: a parent that dies while
+/// a child lives on would look alive. So the child's first act is to close those descriptors.
+pub(crate) mod fork {
+    use std::cell::Cell;
+    use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+    static GENERATION: AtomicU32 = AtomicU32::new(0);
+    static LOCK_FDS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
+
+    thread_local! {
+        /// The list is locked across `fork`, so that the child finds it whole.
+        static HELD: Cell<Option<MutexGuard<'static, Vec<RawFd>>>> = const { Cell::new(None) };
+    }
+
+    /// Changes in a child made by `fork`, and only there.
+    #[inline]
+    pub(crate) fn generation() -> u32 {
+        // Relaxed: stored only while the process has one thread, by the child before it runs on.
+        GENERATION.load(Ordering::Relaxed)
+    }
+
+    fn lock_fds() -> MutexGuard<'static, Vec<RawFd>> {
+        LOCK_FDS.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    extern "C" fn before_fork() {
+        HELD.set(Some(lock_fds()));
+    }
+
+    extern "C" fn after_fork_in_parent() {
+        HELD.take();
+    }
+
+    extern "C" fn after_fork_in_child() {
+        GENERATION.store(GENERATION.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        if let Some(mut fds) = HELD.take() {
+            for fd in fds.drain(..) {
+                // SAFETY: the descriptors in the list are open and owned by it; the endpoints that
+                // know them are dead in this process.
+                unsafe { libc::close(fd) };
+            }
+        }
+    }
+
+    /// A descriptor whose open file description carries a role lock. A forked child closes it.
+    pub(crate) struct LockFd(RawFd, u32);
+
+    impl LockFd {
+        /// Opens with `open` and enters the result into the list, with no `fork` in between.
+        pub(crate) fn open<E>(
+            open: impl FnOnce() -> Result<OwnedFd, E>,
+        ) -> Result<Self, E> {
+            static HANDLERS: Once = Once::new();
+            HANDLERS.call_once(|| {
+                // SAFETY: the handlers are functions of this library, which stays loaded.
+                unsafe {
+                    libc::pthread_atfork(
+                        Some(before_fork),
+                        Some(after_fork_in_parent),
+                        Some(after_fork_in_child),
+                    );
+                }
+            });
+            let mut fds = lock_fds();
+            let fd = open()?.into_raw_fd();
+            fds.push(fd);
+            Ok(Self(fd, generation()))
+        }
+
+        pub(crate) fn raw(&self) -> RawFd {
+            self.0
+        }
+    }
+
+    impl Drop for LockFd {
+        fn drop(&mut self) {
+            let mut fds = lock_fds();
+            // In a forked child the number is closed already, and may be somebody else's by now.
+            if self.1 == generation()
+                && let Some(at) = fds.iter().position(|fd| *fd == self.0)
+            {
+                fds.swap_remove(at);
+                // SAFETY: still open and ours: it was in the list.
+                unsafe { libc::close(self.0) };
+            }
+        }
+    }
+}

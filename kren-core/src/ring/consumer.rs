@@ -1,0 +1,213 @@
+//! The reading half of the ring.
+
+use super::record::{Record, commit_word, stride, tag};
+use super::{Memory, RingError, Shape};
+use crate::Role;
+use crate::layout::POSITION_MAX;
+use crate::sync::Ordering;
+
+/// Reads records. There is one per ring (the reader's role lock sees to that).
+pub(crate) struct Consumer<M> {
+    memory: M,
+    shape: Shape,
+    /// Where the next record to hand out starts; never behind what has been released.
+    cursor: u64,
+    /// `cursor` as an offset in the data region.
+    offset: usize,
+    /// The last commit word that was validated, and what it means.
+    ///
+    /// Streams are made of equal lengths. When the word is the same again, `peek` uses the
+    /// remembered length: the branch is predicted, so loads of the payload do not wait for the
+    /// header's cache line to bring the length.
+    known: Known,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    word: u32,
+    len: usize,
+    stride: usize,
+}
+
+impl Known {
+    /// Never equal to a word that fails validation: the length 0 is always valid.
+    fn empty(alignment: usize) -> Self {
+        Self { word: 1, len: 0, stride: stride(0, alignment) }
+    }
+}
+
+impl<M: Memory> Consumer<M> {
+    /// Takes over a ring at the first record that was not released.
+    pub(crate) fn resume(memory: M, shape: Shape) -> Result<Self, RingError> {
+        // Acquire: pairs with the Release store in `release` of the consumer that ran before.
+        let read = memory.position(Role::Reader).load(Ordering::Acquire);
+        if read > POSITION_MAX || !read.is_multiple_of(shape.alignment as u64) {
+            return Err(RingError::Corrupt("the stored read position is out of range"));
+        }
+        let consumer = Self {
+            memory,
+            shape,
+            cursor: read,
+            offset: shape.offset(read),
+            known: Known::empty(shape.alignment),
+        };
+        consumer.check_against_writer()?;
+        Ok(consumer)
+    }
+
+    /// Holds the cursor against the writer's stored position (R6).
+    fn check_against_writer(&self) -> Result<u64, RingError> {
+        // Acquire: pairs with the Release store in `Producer::publish`.
+        let written = self.memory.position(Role::Writer).load(Ordering::Acquire);
+        if written > POSITION_MAX
+            || written.saturating_sub(self.cursor) > self.shape.capacity
+            || self.cursor.saturating_sub(written) > self.shape.capacity
+        {
+            return Err(RingError::Corrupt("the write position is not within a lap of the reader"));
+        }
+        Ok(written)
+    }
+
+    #[inline]
+    fn header(&self) -> u64 {
+        // Acquire: pairs with the Release store of the commit word in `Producer::publish`; the
+        // payload and the terminator behind it were stored before (R3).
+        self.memory.header(self.shape.header_at(self.offset)).load(Ordering::Acquire)
+    }
+
+    /// The record at the cursor, if one has been committed there. The cursor stays.
+    #[inline]
+    pub(crate) fn peek(&mut self) -> Result<Option<Record>, RingError> {
+        let header = self.header();
+        let word = commit_word(header);
+        if word != self.known.word {
+            if word == 0 {
+                return Ok(None);
+            }
+            self.learn(word)?;
+        }
+        Ok(Some(Record {
+            payload: self.shape.payload_at(self.offset),
+            len: self.known.len,
+            tag: tag(header),
+            end: self.cursor + self.known.stride as u64,
+        }))
+    }
+
+    /// Validates a commit word and remembers what it means (G7: before anything uses it).
+    #[inline]
+    fn learn(&mut self, word: u32) -> Result<(), RingError> {
+        let len = word as usize - 1;
+        if len > self.shape.max_len {
+            return Err(RingError::Corrupt("a record is longer than the ring allows"));
+        }
+        self.known = Known { word, len, stride: stride(len, self.shape.alignment) };
+        Ok(())
+    }
+
+    /// Steps the cursor over the record that `peek` has just returned.
+    #[inline]
+    pub(crate) fn advance(&mut self, record: &Record) {
+        let stride = (record.end - self.cursor) as usize;
+        self.cursor = record.end;
+        self.offset = self.shape.step(self.offset, stride);
+    }
+
+    /// Gives the bytes before `position` back to the producer.
+    ///
+    /// `position` is the end of a record that was handed out, and nobody uses a payload before it.
+    #[inline]
+    pub(crate) fn release(&mut self, position: u64) {
+        // Release: pairs with the Acquire load in `Producer::fits`; our loads of the payloads
+        // happen before the producer's next stores there.
+        self.memory.position(Role::Reader).store(position, Ordering::Release);
+    }
+
+    /// Where the payload of a record lies.
+    #[inline]
+    pub(crate) fn payload(&self, record: &Record) -> *const u8 {
+        self.memory.payload(record.payload, record.len)
+    }
+
+    /// The position of the next record.
+    pub(crate) fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// The offset of the header that will tell of the next record.
+    pub(crate) fn header_offset(&self) -> usize {
+        self.shape.header_at(self.offset)
+    }
+
+    /// Whether a record has been committed at the cursor.
+    #[inline]
+    pub(crate) fn has_record(&self) -> bool {
+        commit_word(self.header()) != 0
+    }
+
+    /// Whether everything committed has been released.
+    pub(crate) fn is_drained(&self) -> bool {
+        let released = self.memory.position(Role::Reader).load(Ordering::Relaxed);
+        released == self.cursor && !self.has_record()
+    }
+
+    /// Tells an empty ring from a broken one, for a reader that has found nothing and would wait.
+    ///
+    /// A writer's position past the cursor promises a committed record at the cursor (R6).
+    pub(crate) fn check_empty(&self) -> Result<(), RingError> {
+        let written = self.check_against_writer()?;
+        if written > self.cursor && commit_word(self.header()) == 0 {
+            return Err(RingError::Corrupt("a committed record has lost its header"));
+        }
+        Ok(())
+    }
+
+    /// Bytes of the ring from the cursor to the end of the last committed record.
+    pub(crate) fn available(&self) -> usize {
+        let written = self.memory.position(Role::Writer).load(Ordering::Acquire);
+        let behind = written.saturating_sub(self.cursor).min(self.shape.capacity) as usize;
+        // The position is stored after the commit word; a record may be there before it says so.
+        match commit_word(self.header()) {
+            0 => behind,
+            word if (word as usize - 1) > self.shape.max_len => behind,
+            word => behind.max(stride(word as usize - 1, self.shape.alignment)),
+        }
+    }
+
+    /// Counts the committed records from the cursor on, and their bytes.
+    pub(crate) fn survey(&self) -> Result<(u64, u64), RingError> {
+        let mut scout = Consumer {
+            memory: &self.memory,
+            shape: self.shape,
+            cursor: self.cursor,
+            offset: self.offset,
+            known: self.known,
+        };
+        let mut records = 0;
+        while let Some(record) = scout.peek()? {
+            if record.end - self.cursor > self.shape.capacity {
+                return Err(RingError::Corrupt("committed records overrun the read position"));
+            }
+            records += 1;
+            scout.advance(&record);
+        }
+        Ok((records, scout.cursor - self.cursor))
+    }
+}
+
+#[allow(unsafe_code)]
+// SAFETY: a reference keeps every promise of the value it refers to.
+unsafe impl<M: Memory> Memory for &M {
+    fn position(&self, role: Role) -> &crate::sync::AtomicU64 {
+        (**self).position(role)
+    }
+    fn header(&self, offset: usize) -> &crate::sync::AtomicU64 {
+        (**self).header(offset)
+    }
+    fn payload(&self, offset: usize, len: usize) -> *const u8 {
+        (**self).payload(offset, len)
+    }
+    fn payload_mut(&self, offset: usize, len: usize) -> *mut u8 {
+        (**self).payload_mut(offset, len)
+    }
+}

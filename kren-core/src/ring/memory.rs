@@ -1,0 +1,84 @@
+//! What the ring needs of the memory it lives in.
+
+use crate::Role;
+use crate::layout::{ALIGNMENT_MIN, Geometry, RECORD_HEADER};
+use crate::sync::AtomicU64;
+
+/// The memory of one ring, seen from one side.
+///
+/// # Safety
+///
+/// For as long as the value lives:
+/// - `position` gives the same two words at every call;
+/// - `header(offset)` is valid for every multiple of 8 below [`Shape::data_len`];
+/// - `payload(offset, len)` points at `len` bytes that hold what the ring holds at
+///   `offset..offset + len`, taken modulo the data length (the mirror), for `offset` at most the
+///   data length and `len` at most the capacity less a record header.
+#[allow(unsafe_code)]
+pub(crate) unsafe trait Memory {
+    /// The position word that `role` stores.
+    fn position(&self, role: Role) -> &AtomicU64;
+
+    /// The record header at `offset`.
+    fn header(&self, offset: usize) -> &AtomicU64;
+
+    /// Where the payload at `offset` lies, for the consumer to load.
+    fn payload(&self, offset: usize, len: usize) -> *const u8;
+
+    /// Where the payload at `offset` lies, for the producer to store.
+    fn payload_mut(&self, offset: usize, len: usize) -> *mut u8;
+}
+
+/// The figures of a ring that both algorithms use, worked out once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// Bytes of records the ring can hold.
+    pub(crate) capacity: u64,
+    /// Bytes of the data region; more than the capacity by at least one header (R1).
+    pub(crate) data_len: usize,
+    /// Alignment of payloads, and so of record strides.
+    pub(crate) alignment: usize,
+    /// Distance from a record's position to its header, so that the payload behind the header
+    /// falls on the alignment.
+    pub(crate) lead: usize,
+    /// Longest payload.
+    pub(crate) max_len: usize,
+}
+
+impl Shape {
+    pub(crate) fn new(geometry: &Geometry) -> Self {
+        debug_assert!(geometry.alignment >= ALIGNMENT_MIN);
+        Self {
+            capacity: geometry.capacity as u64,
+            data_len: geometry.data_len(),
+            alignment: geometry.alignment,
+            lead: geometry.alignment - RECORD_HEADER,
+            max_len: geometry.max_message_len(),
+        }
+    }
+
+    /// The offset of a position in the data region.
+    pub(crate) fn offset(&self, position: u64) -> usize {
+        (position % self.data_len as u64) as usize
+    }
+
+    /// Steps an offset over `stride` bytes.
+    #[inline]
+    pub(crate) fn step(&self, offset: usize, stride: usize) -> usize {
+        let next = offset + stride;
+        if next >= self.data_len { next - self.data_len } else { next }
+    }
+
+    /// The offset of the header of the record at `offset`. Below the data length, because offsets
+    /// and the data length are multiples of the alignment.
+    #[inline]
+    pub(crate) fn header_at(&self, offset: usize) -> usize {
+        offset + self.lead
+    }
+
+    /// The offset of the payload of the record at `offset`: at most the data length.
+    #[inline]
+    pub(crate) fn payload_at(&self, offset: usize) -> usize {
+        offset + self.alignment
+    }
+}

@@ -1,0 +1,224 @@
+//! The writing half of the ring.
+
+use super::record::{NOT_COMMITTED, commit_word, header, stride};
+use super::{Memory, RingError, Shape};
+use crate::Role;
+use crate::layout::{POSITION_MAX, RECORD_HEADER};
+use crate::sync::Ordering;
+
+/// Writes records. There is one per ring (the writer's role lock sees to that).
+pub(crate) struct Producer<M> {
+    memory: M,
+    shape: Shape,
+    /// Where the next record starts.
+    position: u64,
+    /// `position` as an offset in the data region.
+    offset: usize,
+    /// A record may end here at most (R4): the reader's position as last seen, plus the capacity.
+    limit: u64,
+}
+
+/// Records that are written but not yet published: one, or a batch.
+///
+/// The first header is held back here, so that nothing behind it can be seen (R5).
+pub(crate) struct Stage {
+    first: Option<u64>,
+    position: u64,
+    offset: usize,
+}
+
+impl Stage {
+    /// Whether nothing has been staged.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
+impl<M: Memory> Producer<M> {
+    /// Takes over a ring where its last producer left it, wherever that was.
+    ///
+    /// The stored position may lag behind the records, since it is stored after them; so this walks
+    /// from it over committed records to the first place that holds none (R7).
+    pub(crate) fn resume(memory: M, shape: Shape) -> Result<Self, RingError> {
+        // Acquire on both pairs with the Release stores of the producer and consumer that ran
+        // before, in `publish` and `Consumer::release`.
+        let stored = memory.position(Role::Writer).load(Ordering::Acquire);
+        let read = memory.position(Role::Reader).load(Ordering::Acquire);
+        let mut producer = Self { memory, shape, position: stored, offset: 0, limit: 0 };
+        producer.check_position(stored, "the stored write position is out of range")?;
+        producer.check_position(read, "the stored read position is out of range")?;
+        if stored.saturating_sub(read) > shape.capacity
+            || read.saturating_sub(stored) > shape.capacity
+        {
+            return Err(RingError::Corrupt("the stored positions are more than a lap apart"));
+        }
+        producer.offset = shape.offset(stored);
+        producer.limit = read + shape.capacity;
+
+        loop {
+            // Acquire: pairs with the Release store in `publish`, so that the dead producer's
+            // terminator behind this record is seen by the next step.
+            let found = producer.header().load(Ordering::Acquire);
+            if commit_word(found) == 0 {
+                break;
+            }
+            let len = commit_word(found) as usize - 1;
+            if len > shape.max_len {
+                return Err(RingError::Corrupt("a record is longer than the ring allows"));
+            }
+            let stride = stride(len, shape.alignment);
+            if !producer.fits(producer.position, stride)? {
+                return Err(RingError::Corrupt("committed records overrun the read position"));
+            }
+            producer.position += stride as u64;
+            producer.offset = shape.step(producer.offset, stride);
+        }
+        if producer.position < read {
+            return Err(RingError::Corrupt("the read position is past every committed record"));
+        }
+        producer.memory.position(Role::Writer).store(producer.position, Ordering::Release);
+        Ok(producer)
+    }
+
+    fn check_position(&self, position: u64, what: &'static str) -> Result<(), RingError> {
+        if position > POSITION_MAX || !position.is_multiple_of(self.shape.alignment as u64) {
+            return Err(RingError::Corrupt(what));
+        }
+        Ok(())
+    }
+
+    fn header(&self) -> &crate::sync::AtomicU64 {
+        self.memory.header(self.shape.header_at(self.offset))
+    }
+
+    /// Where the next record will start.
+    pub(crate) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Starts a stage at the current position.
+    #[inline]
+    pub(crate) fn stage(&self) -> Stage {
+        Stage { first: None, position: self.position, offset: self.offset }
+    }
+
+    /// Finds room for a payload of `len` bytes at the end of `stage` and returns where it lies.
+    ///
+    /// Nothing is promised or changed: a room not filled needs no undoing.
+    #[inline]
+    pub(crate) fn room(&mut self, stage: &Stage, len: usize) -> Result<*mut u8, RingError> {
+        if len > self.shape.max_len {
+            return Err(RingError::TooLarge { len, max: self.shape.max_len });
+        }
+        let stride = stride(len, self.shape.alignment);
+        if stage.position + stride as u64 > self.limit && !self.fits(stage.position, stride)? {
+            return Err(self.no_room(stage, len, stride));
+        }
+        Ok(self.memory.payload_mut(self.shape.payload_at(stage.offset), len))
+    }
+
+    /// Looks at the reader's position anew and says whether `stride` bytes fit at `position`.
+    #[cold]
+    fn fits(&mut self, position: u64, stride: usize) -> Result<bool, RingError> {
+        // Acquire: pairs with the Release store in `Consumer::release`; the consumer's loads of
+        // the bytes that become free here happen before our stores into them.
+        let read = self.memory.position(Role::Reader).load(Ordering::Acquire);
+        if self.position > POSITION_MAX {
+            return Err(RingError::Corrupt("the write position is out of range"));
+        }
+        // During `resume` the reader may be ahead of the position reached so far.
+        let behind = self.position.saturating_sub(read);
+        let ahead = read.saturating_sub(self.position);
+        if behind > self.shape.capacity || ahead > self.shape.capacity {
+            return Err(RingError::Corrupt("the read position is not within a lap of the writer"));
+        }
+        self.limit = read + self.shape.capacity;
+        Ok(position + stride as u64 <= self.limit)
+    }
+
+    #[cold]
+    fn no_room(&self, stage: &Stage, len: usize, stride: usize) -> RingError {
+        let staged = (stage.position - self.position) as usize;
+        if staged + stride > self.shape.capacity as usize {
+            // A batch that outgrows the ring; waiting would not help.
+            let max = (self.shape.capacity as usize - staged).saturating_sub(RECORD_HEADER);
+            return RingError::TooLarge { len, max };
+        }
+        RingError::Full { needed: len, available: self.available() }
+    }
+
+    /// The position the reader must have released for `len` more bytes to fit behind `stage`.
+    pub(crate) fn wanted(&self, stage: &Stage, len: usize) -> u64 {
+        let end = stage.position + stride(len, self.shape.alignment) as u64;
+        end.saturating_sub(self.shape.capacity)
+    }
+
+    /// Ends the record that [`Self::room`] gave with a payload of `len` bytes, unpublished.
+    ///
+    /// `len` may be less than was asked for, not more.
+    #[inline]
+    pub(crate) fn seal(&mut self, stage: &mut Stage, len: usize, tag: u32) {
+        let word = header(len, tag);
+        if stage.first.is_none() {
+            stage.first = Some(word);
+        } else {
+            // Relaxed: unreachable until the first header is published with Release (R5).
+            self.memory
+                .header(self.shape.header_at(stage.offset))
+                .store(word, Ordering::Relaxed);
+        }
+        let stride = stride(len, self.shape.alignment);
+        stage.position += stride as u64;
+        stage.offset = self.shape.step(stage.offset, stride);
+    }
+
+    /// Publishes everything sealed in `stage` at once.
+    #[inline]
+    #[allow(clippy::needless_pass_by_value, reason = "what is published cannot be staged on")]
+    pub(crate) fn publish(&mut self, stage: Stage) {
+        let Stage { first: Some(first), position, offset } = stage else { return };
+        // R3: the terminator is in place before the record in front of it can be seen. Relaxed:
+        // ordered by the Release just below.
+        self.memory
+            .header(self.shape.header_at(offset))
+            .store(NOT_COMMITTED, Ordering::Relaxed);
+        // Release: pairs with the Acquire load in `Consumer::peek` and in `resume`; payload, later
+        // headers and terminator happen before.
+        self.header().store(first, Ordering::Release);
+        self.position = position;
+        self.offset = offset;
+        // Release: pairs with the Acquire loads of `Consumer` and `resume`; whoever sees this
+        // position sees the records before it committed (R6).
+        self.memory.position(Role::Writer).store(self.position, Ordering::Release);
+    }
+
+    /// Copies one payload in and publishes it.
+    #[inline]
+    pub(crate) fn push(&mut self, data: &[u8], tag: u32) -> Result<(), RingError> {
+        let mut stage = self.stage();
+        let room = self.room(&stage, data.len())?;
+        // SAFETY: `room` points at `data.len()` bytes of the ring that no record occupies (R4) and
+        // that the consumer does not look at before `publish`; `data` is the caller's own memory.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::ptr::copy_nonoverlapping(data.as_ptr(), room, data.len());
+        }
+        self.seal(&mut stage, data.len(), tag);
+        self.publish(stage);
+        Ok(())
+    }
+
+    /// The longest payload that fits now; 0 also when not even an empty one does.
+    pub(crate) fn available(&self) -> usize {
+        // Relaxed: a figure to show, nothing is stored on the strength of it.
+        let read = self.memory.position(Role::Reader).load(Ordering::Relaxed);
+        let used = self.position.saturating_sub(read).min(self.shape.capacity);
+        let free = (self.shape.capacity - used) as usize;
+        free.saturating_sub(RECORD_HEADER).min(self.shape.max_len)
+    }
+
+    /// Whether the reader has released every record.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.memory.position(Role::Reader).load(Ordering::Acquire) >= self.position
+    }
+}

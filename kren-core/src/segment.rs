@@ -1,0 +1,315 @@
+//! From a channel's name to a mapped segment whose role lock is held, and back.
+//!
+//! Everything that decides who may attach, and when a name goes, is here; what the operating
+//! system must do for it is the contract in `os`.
+
+use crate::layout::{self, Geometry, HEADER_LEN, HeaderError, LAYOUT_VERSION, SegmentHeader};
+use crate::os::{self, Failure, Mapping, Object, Place, Signal};
+use crate::ring::{Consumer, RingError, Shape};
+use crate::ring_memory::RingMemory;
+use crate::{Error, Result, Role};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Longest channel name in bytes.
+const NAME_MAX: usize = 128;
+/// A side that closes holds both roles for an instant; a refusal is final only after this.
+const LOCK_PATIENCE: Duration = Duration::from_millis(10);
+/// How often to look for a channel that does not exist yet.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// What a writer asks of the segment.
+#[derive(Debug, Clone)]
+pub(crate) struct Wish {
+    pub(crate) capacity: usize,
+    pub(crate) alignment: usize,
+    pub(crate) mode: u32,
+    pub(crate) fresh: bool,
+}
+
+/// A mapped segment whose role lock is held by this value.
+pub(crate) struct Segment {
+    name: Arc<str>,
+    place: Place,
+    object: Object,
+    mapping: Arc<Mapping>,
+}
+
+impl Segment {
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn mapping(&self) -> &Arc<Mapping> {
+        &self.mapping
+    }
+
+    pub(crate) fn signal(&self, of: Role) -> Result<Signal> {
+        self.object.signal(of).map_err(|failure| failure.into_error(&self.name))
+    }
+
+    pub(crate) fn is_held(&self, role: Role) -> bool {
+        self.object.is_held(role)
+    }
+
+    pub(crate) fn let_go(&self, role: Role) {
+        self.object.let_go(role);
+    }
+
+    pub(crate) fn remove_if_alone(&self, drained: impl FnOnce() -> bool) {
+        self.object.remove_if_alone(&self.place, drained);
+    }
+}
+
+/// What opening takes besides the name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Access {
+    pub(crate) any_owner: bool,
+    pub(crate) prefault: bool,
+}
+
+/// Finds the channel or makes it, and takes the writer's role.
+pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Segment> {
+    let name = check_name(name)?;
+    let wanted = check_wish(&name, wish)?;
+    let place = Place::new(&name);
+    let fail = |failure: Failure| failure.into_error(&name);
+    loop {
+        let found = place.open(access.any_owner).map_err(fail)?;
+        let object = match found {
+            Some(object) => object,
+            None => {
+                let header = new_header(wanted).encode();
+                let len = wanted.segment_len() as u64;
+                match place.create(&header, len, wish.mode).map_err(fail)? {
+                    Some(object) => object,
+                    None => continue,
+                }
+            }
+        };
+        // What stands there was looked at before its lock is taken: taking a lock in a file that is
+        // no segment would be rude, and the header never changes.
+        let header = match read_header(&name, &object) {
+            Err(Error::Corrupt { .. } | Error::VersionMismatch { .. }) if wish.fresh => {
+                place.remove(&object).map_err(fail)?;
+                continue;
+            }
+            header => header?,
+        };
+        hold(&name, &object, &header, Role::Writer)?;
+        if !object.is_named(&place) {
+            continue;
+        }
+        let mapping = object.map(header.geometry, Role::Writer, access.prefault).map_err(fail)?;
+        let place = Place::new(&name);
+        let segment = Segment { name: Arc::clone(&name), place, object, mapping: Arc::new(mapping) };
+        if segment.suits(&wanted, wish.fresh)? {
+            return Ok(segment);
+        }
+        // Discarded: out of the way with it. Its reader, if any, sees a closed channel.
+        segment.abandon()?;
+    }
+}
+
+/// Finds the channel, waiting up to `timeout` for it to appear, and takes the reader's role.
+pub(crate) fn open_reader(name: &str, timeout: Duration, access: Access) -> Result<Segment> {
+    let name = check_name(name)?;
+    let place = Place::new(&name);
+    let fail = |failure: Failure| failure.into_error(&name);
+    let start = Instant::now();
+    loop {
+        if let Some(object) = place.open(access.any_owner).map_err(fail)? {
+            let header = read_header(&name, &object)?;
+            hold(&name, &object, &header, Role::Reader)?;
+            if !object.is_named(&place) {
+                continue;
+            }
+            let mapping =
+                object.map(header.geometry, Role::Reader, access.prefault).map_err(fail)?;
+            return Ok(Segment { name, place, object, mapping: Arc::new(mapping) });
+        }
+        let left = timeout.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Err(Error::NotFound { channel: name });
+        }
+        std::thread::sleep(left.min(LOOK_EVERY));
+    }
+}
+
+impl Segment {
+    /// Whether an existing segment can serve a writer that wants `wanted`; `false` means that it is
+    /// to be discarded.
+    fn suits(&self, wanted: &Geometry, fresh: bool) -> Result<bool> {
+        let existing = self.mapping.geometry();
+        let same = (existing.capacity, existing.alignment) == (wanted.capacity, wanted.alignment);
+        if same && !fresh {
+            return Ok(true);
+        }
+        let undelivered = self.undelivered();
+        if fresh {
+            // Nothing to discard: keep the segment, and with it a reader that waits on it.
+            return Ok(same && matches!(undelivered, Ok((0, _))));
+        }
+        let (messages, undelivered) = undelivered?;
+        let reader = self.object.is_held(Role::Reader);
+        if undelivered == 0 && !reader {
+            return Ok(false);
+        }
+        let reader_page = self.mapping.role_page(Role::Reader);
+        Err(Error::CapacityMismatch {
+            channel: Arc::clone(&self.name),
+            asked: (wanted.capacity, wanted.alignment),
+            existing: (existing.capacity, existing.alignment),
+            undelivered,
+            messages,
+            reader_pid: reader.then(|| reader_page.presence.0.pid.load(Ordering::Relaxed)),
+        })
+    }
+
+    /// Messages, and bytes of the ring, that no reader has released.
+    fn undelivered(&self) -> Result<(u64, u64)> {
+        let memory = RingMemory::new(Arc::clone(&self.mapping));
+        let shape = Shape::new(self.mapping.geometry());
+        Consumer::resume(memory, shape)
+            .and_then(|reader| reader.survey())
+            .map_err(|error| broken_ring(&self.name, error))
+    }
+
+    /// Removes the name and tells a reader that nothing more will come.
+    fn abandon(self) -> Result<()> {
+        let own = self.mapping.role_page(Role::Writer);
+        own.presence.0.state.store(layout::STATE_CLOSED, Ordering::Release);
+        if let Ok(signal) = self.object.signal(Role::Writer) {
+            crate::wait::wake(own, &signal);
+        }
+        let removed = self.place.remove(&self.object);
+        self.object.let_go(Role::Writer);
+        removed.map_err(|failure| failure.into_error(&self.name))
+    }
+}
+
+/// What to say of a ring that could not be taken over.
+pub(crate) fn broken_ring(name: &Arc<str>, error: RingError) -> Error {
+    let what = match error {
+        RingError::Corrupt(what) => what,
+        RingError::Full { .. } | RingError::TooLarge { .. } => "its ring cannot be walked",
+    };
+    Error::Corrupt { channel: Arc::clone(name), what: what.into() }
+}
+
+fn check_name(name: &str) -> Result<Arc<str>> {
+    let refuse = |reason| Err(Error::InvalidName { name: name.into(), reason });
+    if name.is_empty() {
+        return refuse("it is empty");
+    }
+    if name.len() > NAME_MAX {
+        return refuse("it is longer than 128 bytes");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+        return refuse("it holds a character that is not allowed");
+    }
+    Ok(name.into())
+}
+
+fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
+    let invalid = |option, reason| {
+        Err(Error::InvalidOption { channel: Arc::clone(name), option, reason })
+    };
+    if !layout::valid_alignment(wish.alignment) {
+        return invalid("alignment", "it must be a power of two from 8 to 4096 bytes");
+    }
+    if wish.mode & !0o777 != 0 || wish.mode & 0o600 != 0o600 {
+        return invalid("mode", "it must be permission bits that let the owner read and write");
+    }
+    Geometry::new(wish.capacity, wish.alignment, os::granularity()).ok_or_else(|| {
+        Error::InvalidCapacity {
+            channel: Arc::clone(name),
+            capacity: wish.capacity,
+            reason: match wish.capacity {
+                0 => "it must be at least 1; a page (4096) is the least that is used",
+                _ => "it is more than this platform can map",
+            },
+        }
+    })
+}
+
+fn new_header(geometry: Geometry) -> SegmentHeader {
+    use std::hash::{BuildHasher, RandomState};
+    let created = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+    let creator_pid = std::process::id();
+    SegmentHeader {
+        geometry,
+        instance: RandomState::new().hash_one((created, creator_pid)),
+        creator_pid,
+        created,
+    }
+}
+
+fn read_header(name: &Arc<str>, object: &Object) -> Result<SegmentHeader> {
+    let bytes: [u8; HEADER_LEN] =
+        object.read_header().map_err(|failure| failure.into_error(name))?;
+    let header = SegmentHeader::decode(&bytes, object.len()).map_err(|error| match error {
+        HeaderError::Version(found) => Error::VersionMismatch {
+            channel: Arc::clone(name),
+            found,
+            supported: LAYOUT_VERSION,
+        },
+        HeaderError::Corrupt(what) => {
+            Error::Corrupt { channel: Arc::clone(name), what: what.into() }
+        }
+    })?;
+    if !header.geometry.granularity.is_multiple_of(os::granularity()) {
+        return Err(Error::Corrupt {
+            channel: Arc::clone(name),
+            what: "it was made with a page size smaller than this system's".into(),
+        });
+    }
+    Ok(header)
+}
+
+/// Takes the role lock, or says who has it (G5).
+fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        if object.try_hold(role).map_err(|failure| failure.into_error(name))? {
+            return Ok(());
+        }
+        if start.elapsed() >= LOCK_PATIENCE {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // Only for the message: mapped as a reader maps it, since that may store nothing we touch.
+    let pid = object
+        .map(header.geometry, role.peer(), false)
+        .map_or(0, |mapping| mapping.role_page(role).presence.0.pid.load(Ordering::Relaxed));
+    let channel = Arc::clone(name);
+    Err(match role {
+        Role::Writer => Error::WriterExists { channel, pid },
+        Role::Reader => Error::ReaderExists { channel, pid },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_allowed_character_is_allowed() {
+        let all: String = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("._-".chars()).collect();
+        assert!(check_name(&all).is_ok());
+        assert!(check_name(&"n".repeat(NAME_MAX)).is_ok());
+        assert!(check_name(".").is_ok() && check_name("..").is_ok());
+    }
+
+    #[test]
+    fn every_kind_of_bad_name_is_refused_with_its_reason() {
+        for bad in ["", "a/b", "/a", "a b", "a\0b", "a\n", "ä", "a\\b", "a:b", "*", &"n".repeat(129)] {
+            let error = check_name(bad).unwrap_err();
+            assert!(matches!(error, Error::InvalidName { .. }), "{bad:?}: {error}");
+        }
+    }
+}

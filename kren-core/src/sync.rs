@@ -1,0 +1,16 @@
+//! The one place that chooses between real atomics and loom's.
+//!
+//! `ring` and `wait` take their atomics from here, so that the model checker runs the very code
+//! that ships. Build with `RUSTFLAGS="--cfg loom"` for the model.
+
+#[cfg(not(loom))]
+pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence, fence};
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+
+/// Loom has no compiler fence; the full one is what the model must reason with.
+#[cfg(loom)]
+pub(crate) fn compiler_fence(order: Ordering) {
+    fence(order);
+}

@@ -1,0 +1,129 @@
+//! Going to sleep without missing a wake-up, and waking without paying for it.
+//!
+//! The protocol of `docs/spec/wake.md`, on the role pages of one segment. W1 to W5 there are the
+//! invariants. The argument in short: the sleeper loads the peer's wake count, says that it waits,
+//! lets a barrier pass over both sides, and looks again; the publisher publishes, and then looks
+//! whether anybody waits. One of the two must see the other.
+
+use crate::layout::RolePage;
+use crate::sync::{Ordering, compiler_fence, fence};
+use std::time::Duration;
+
+#[cfg(loom)]
+use self::model::{Signal, barrier};
+#[cfg(not(loom))]
+use crate::os::{Signal, barrier};
+
+/// How long a sleep lasts at most before the sleeper looks whether its peer lives (G4).
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
+/// The same where the peer's wake-up cannot be relied on: see [`doze`].
+const SLICE_UNRELIABLE: Duration = Duration::from_millis(1);
+
+/// The publishing side's half: wakes a sleeping peer after something was published.
+pub(crate) struct Waker {
+    /// The peer's ticket that has been answered already. A peer takes its time to wake up; until
+    /// then every message would cost a system call.
+    answered: u32,
+    /// Whether this side must fence, because its process could not register for the barrier.
+    fences: bool,
+}
+
+impl Waker {
+    /// Prepares this side to publish, and says in its page how it does (W4).
+    pub(crate) fn new(own: &RolePage) -> Self {
+        let registered = barrier::register();
+        own.presence.0.barrier.store(u32::from(registered), Ordering::Relaxed);
+        // Pairs with the fence in `doze`: a sleeper that read the old value is seen by our first
+        // look at its ticket.
+        fence(Ordering::SeqCst);
+        Self { answered: 0, fences: !registered }
+    }
+
+    /// Called after each publication. Costs one load of a line that changes only around sleeps.
+    ///
+    /// `reached` is the position published, which the peer may be waiting for.
+    #[inline]
+    pub(crate) fn notify(&mut self, own: &RolePage, peer: &RolePage, signal: &Signal, reached: u64) {
+        if self.fences {
+            fence(Ordering::SeqCst);
+        } else {
+            // W3: the processor's share of this fence is paid by the sleeper, in `doze`.
+            compiler_fence(Ordering::SeqCst);
+        }
+        // Acquire: pairs with the Release store in `doze`, so that `wanted` belongs to the ticket.
+        let ticket = peer.sleep.0.ticket.load(Ordering::Acquire);
+        if ticket % 2 == 1 {
+            self.answer(own, peer, signal, ticket, reached);
+        }
+    }
+
+    #[cold]
+    fn answer(
+        &mut self,
+        own: &RolePage,
+        peer: &RolePage,
+        signal: &Signal,
+        ticket: u32,
+        reached: u64,
+    ) {
+        if ticket == self.answered || reached < peer.sleep.0.wanted.load(Ordering::Relaxed) {
+            return;
+        }
+        self.answered = ticket;
+        wake(own, signal);
+    }
+}
+
+/// Wakes the peer whether it sleeps or not.
+pub(crate) fn wake(own: &RolePage, signal: &Signal) {
+    // Release: pairs with the Acquire load in `doze`. One storing side (W1), so no exchange.
+    let count = own.wake.0.load(Ordering::Relaxed).wrapping_add(1);
+    own.wake.0.store(count, Ordering::Release);
+    signal.wake(&own.wake.0);
+}
+
+/// Sleeps until `ready`, a wake-up or the end of `timeout` (cut to a slice); tells whether `ready`.
+///
+/// `wanted` is the peer's position from which on a wake-up makes sense.
+pub(crate) fn doze(
+    own: &RolePage,
+    peer: &RolePage,
+    signal: &Signal,
+    wanted: u64,
+    timeout: Duration,
+    ready: &mut dyn FnMut() -> bool,
+) -> bool {
+    // W2: the count is loaded before the ticket is stored (Acquire keeps the order). A peer that
+    // answers this ticket changes the count after our load, and the sleep ends at once.
+    let count = peer.wake.0.load(Ordering::Acquire);
+    let words = &own.sleep.0;
+    words.wanted.store(wanted, Ordering::Relaxed);
+    let ticket = words.ticket.load(Ordering::Relaxed) | 1;
+    // Release: pairs with the Acquire load in `Waker::notify`.
+    words.ticket.store(ticket, Ordering::Release);
+
+    // W3: either the peer fences itself, or this barrier runs on its processor.
+    fence(Ordering::SeqCst);
+    let relies_on_barrier = peer.presence.0.barrier.load(Ordering::Relaxed) == 1;
+    let reliable = !relies_on_barrier || barrier::issue();
+    let slice = if reliable { SLICE } else { SLICE_UNRELIABLE };
+
+    let mut is_ready = ready();
+    if !is_ready {
+        signal.sleep(&peer.wake.0, count, timeout.min(slice));
+        is_ready = ready();
+    }
+    words.ticket.store(ticket.wrapping_add(1), Ordering::Release);
+    is_ready
+}
+
+/// Ends a sleep that a dead predecessor of this side has left announced.
+pub(crate) fn settle(own: &RolePage) {
+    let words = &own.sleep.0;
+    let ticket = words.ticket.load(Ordering::Relaxed);
+    // To the next even number: a ticket that the peer has answered is never used twice (W5).
+    words.ticket.store((ticket | 1).wrapping_add(1), Ordering::Release);
+}
+
+#[cfg(loom)]
+pub(crate) mod model;
