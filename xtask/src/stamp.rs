@@ -4,7 +4,6 @@ use std::collections::hash_map::DefaultHasher;
 use std::fs;
 use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use crate::term::{Context as _, Result};
 
@@ -86,9 +85,10 @@ fn hash_built(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
             }
         }
     } else if is_made(path) || path.components().any(|part| part.as_os_str() == "dist") {
-        let data = fs::metadata(path).context(path.display())?;
-        let modified = data.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        (path, data.len(), modified).hash(hasher);
+        // Absent is a state like any other.
+        let data = fs::metadata(path).ok();
+        let modified = data.as_ref().and_then(|data| data.modified().ok());
+        (path, data.map(|data| data.len()), modified).hash(hasher);
     }
     Ok(())
 }
