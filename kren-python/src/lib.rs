@@ -1,1 +1,51 @@
-//! Placeholder.
+//! The native half of the Python package `kren`: it converts, `kren-core` decides.
+//!
+//! `python/kren/` holds the other half: the exception tree, asyncio, and what runs at exit.
+
+#[cfg(unix)]
+mod bell;
+mod buffer;
+mod endpoint;
+mod errors;
+mod notifier;
+mod options;
+mod reader;
+mod timeout;
+mod writer;
+
+/// Shared-memory channels (native half); use the package `kren`.
+// `gil_used = false`: every class is frozen, with its state behind a mutex or in atomics.
+#[pyo3::pymodule(name = "_kren", gil_used = false)]
+mod native {
+    use kren_core::ErrorCode;
+    use pyo3::prelude::*;
+
+    use crate::timeout::Timeout;
+
+    #[pymodule_export]
+    use crate::notifier::Notifier;
+    #[pymodule_export]
+    use crate::reader::Reader;
+    #[pymodule_export]
+    use crate::writer::Writer;
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "the name Python expects")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// Returns (number, name) of every error code, as all languages share them.
+    #[pyfunction]
+    fn error_codes() -> Vec<(u32, &'static str)> {
+        ErrorCode::ALL
+            .iter()
+            .map(|code| (code.number(), code.name()))
+            .collect()
+    }
+
+    /// Returns the timeout in seconds, or None for ever; refuses what is no timeout.
+    #[pyfunction]
+    #[pyo3(signature = (timeout))]
+    fn check_timeout(timeout: Timeout) -> Option<f64> {
+        timeout.limit().map(|limit| limit.as_secs_f64())
+    }
+}

@@ -1,0 +1,10 @@
+//! An extension module finds Python's symbols in the interpreter that loads it. Linux linkers allow
+//! that by default; Apple's has to be told.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    if std::env::var("CARGO_CFG_TARGET_VENDOR").is_ok_and(|vendor| vendor == "apple") {
+        println!("cargo::rustc-link-arg-cdylib=-undefined");
+        println!("cargo::rustc-link-arg-cdylib=dynamic_lookup");
+    }
+}

@@ -1,0 +1,74 @@
+"""Messages between processes on one machine, through shared memory.
+
+A channel has a name, one writer and one reader; the other side may be in Python, Node.js or Rust.
+
+    import kren
+
+    with kren.Writer("my_channel", 1024 * 1024) as writer:
+        writer.write(b"Hello from Python!")
+
+    with kren.Reader("my_channel") as reader:
+        print(reader.read())
+
+Everything that can wait takes a timeout in seconds, lets other threads run, and can be interrupted
+by Ctrl-C. With asyncio use ``await reader.aread()``, ``async for message in reader`` and
+``await writer.awrite(data)``. Errors are subclasses of KrenError and of the builtin that fits.
+"""
+
+from kren._endpoints import Reader, Strategy, Writer
+from kren._errors import (
+    Busy,
+    CapacityMismatch,
+    Closed,
+    Corrupt,
+    Empty,
+    EndpointClosed,
+    Forked,
+    Full,
+    Interrupted,
+    InvalidCapacity,
+    InvalidName,
+    InvalidOption,
+    Io,
+    KrenError,
+    NotFound,
+    OutOfMemory,
+    PeerDied,
+    PermissionDenied,
+    ReaderExists,
+    TimedOut,
+    TooLarge,
+    VersionMismatch,
+    WriterExists,
+)
+from kren._kren import __version__
+
+__all__ = [
+    "Busy",
+    "CapacityMismatch",
+    "Closed",
+    "Corrupt",
+    "Empty",
+    "EndpointClosed",
+    "Forked",
+    "Full",
+    "Interrupted",
+    "InvalidCapacity",
+    "InvalidName",
+    "InvalidOption",
+    "Io",
+    "KrenError",
+    "NotFound",
+    "OutOfMemory",
+    "PeerDied",
+    "PermissionDenied",
+    "Reader",
+    "ReaderExists",
+    "Strategy",
+    "TimedOut",
+    "TooLarge",
+    "VersionMismatch",
+    "Writer",
+    "WriterExists",
+    "__version__",
+]

@@ -1,0 +1,199 @@
+"""Awaiting an endpoint: who is next, and how the event loop hears of it.
+
+A task first tries the plain non-blocking call. Only when that finds nothing does it queue up here;
+the first in the queue arms the endpoint's notifier, a native thread that waits in the core and then
+makes a file descriptor readable. Waking up takes nothing from the ring: the task takes its message
+itself, when it runs. So a task that is cancelled, or times out, at any moment loses nothing.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import TypeVar
+
+from kren._errors import Busy, timed_out
+from kren._kren import Notifier
+
+_T = TypeVar("_T")
+
+SLICE = 0.001
+"""Seconds that ready messages may keep the event loop from turning."""
+
+
+class _Ticket:
+    """A place in the queue."""
+
+    __slots__ = ("expired", "wakeup")
+
+    def __init__(self) -> None:
+        self.expired = False
+        self.wakeup: asyncio.Future[None] | None = None
+
+    def wake(self) -> None:
+        if self.wakeup is not None and not self.wakeup.done():
+            self.wakeup.set_result(None)
+
+    def expire(self) -> None:
+        self.expired = True
+        self.wake()
+
+    async def sleep(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.wakeup = loop.create_future()
+        await self.wakeup
+
+
+class Line:
+    """The tasks that wait for one endpoint, first come first served, on one loop at a time."""
+
+    def __init__(self, channel: str) -> None:
+        self._channel = channel
+        self._queue: deque[_Ticket] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._notifier: Notifier | None = None
+        self._watching = False
+        self._slice_end: float | None = None
+        self._closed = False
+
+    async def take(
+        self,
+        attempt: Callable[[], _T | None],
+        arm: Callable[[Notifier], None],
+        timeout: float | None,
+        what: str,
+    ) -> _T:
+        """Return what `attempt` returns, as soon as it is this task's turn and that is not None.
+
+        `arm` has the notifier wait until `attempt` is worth another try. `what` is what an error
+        says did not come within `timeout` seconds.
+        """
+        loop = asyncio.get_running_loop()
+        if self._slice_end is not None and loop.time() >= self._slice_end:
+            # Before anything is taken: a task cancelled here has taken nothing.
+            await asyncio.sleep(0)
+            self._slice_end = None
+        self._adopt(loop)
+        if not self._queue:
+            result = attempt()
+            if result is not None:
+                if self._slice_end is None:
+                    self._slice_end = loop.time() + SLICE
+                    loop.call_soon(self._loop_turned)
+                return result
+        return await self._wait(loop, attempt, arm, timeout, what)
+
+    def close(self) -> None:
+        """Wake the first task; it finds its endpoint closed, leaves, and so wakes the next."""
+        self._closed = True
+        loop = self._loop
+        if loop is None:
+            self._notifier = None
+            return
+        try:
+            loop.call_soon_threadsafe(self._ready)
+        except RuntimeError:
+            # The loop is closed, and its tasks with it.
+            self._reset()
+
+    async def _wait(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        attempt: Callable[[], _T | None],
+        arm: Callable[[Notifier], None],
+        timeout: float | None,
+        what: str,
+    ) -> _T:
+        ticket = _Ticket()
+        self._queue.append(ticket)
+        self._loop = loop
+        timer = None if timeout is None else loop.call_later(timeout, ticket.expire)
+        try:
+            while True:
+                if self._queue[0] is ticket:
+                    result = attempt()
+                    if result is not None:
+                        return result
+                    if self._notifier is not None:
+                        self._notifier.raise_failure()
+                    if not ticket.expired:
+                        self._watch(loop, arm)
+                if ticket.expired:
+                    raise timed_out(self._channel, what, timeout or 0)
+                await ticket.sleep(loop)
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._leave(ticket)
+
+    def _leave(self, ticket: _Ticket) -> None:
+        if ticket not in self._queue:
+            return  # The loop was closed under this task, and the queue given to another.
+        was_first = self._queue[0] is ticket
+        self._queue.remove(ticket)
+        if was_first and self._notifier is not None:
+            self._notifier.disarm()
+        if not self._queue:
+            self._unwatch()
+            self._loop = None
+            if self._closed:
+                self._notifier = None
+        elif was_first:
+            self._queue[0].wake()
+
+    def _adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make sure that no other event loop is using this endpoint."""
+        if self._loop is None or self._loop is loop:
+            return
+        if not self._loop.is_closed():
+            raise Busy(
+                f"channel '{self._channel}' is being awaited in another event loop; use one "
+                "endpoint from one loop at a time",
+                self._channel,
+            )
+        self._reset()
+
+    def _reset(self) -> None:
+        """Forget the tasks of a loop that is gone."""
+        self._queue.clear()
+        self._loop = None
+        self._notifier = None
+        self._watching = False
+
+    def _watch(self, loop: asyncio.AbstractEventLoop, arm: Callable[[Notifier], None]) -> None:
+        if self._notifier is None:
+            self._notifier = Notifier()
+        arm(self._notifier)
+        if self._watching:
+            return
+        try:
+            loop.add_reader(self._notifier.fileno(), self._ready)
+            self._watching = True
+        except NotImplementedError:
+            # Windows' default loop watches no descriptors. A thread per wait is slower, and needs
+            # nothing of the loop but call_soon_threadsafe.
+            relay = threading.Thread(
+                target=_relay, args=(loop, self._notifier, self._ready), daemon=True
+            )
+            relay.start()
+
+    def _unwatch(self) -> None:
+        if self._watching and self._loop is not None and self._notifier is not None:
+            self._loop.remove_reader(self._notifier.fileno())
+        self._watching = False
+
+    def _ready(self) -> None:
+        if self._notifier is not None:
+            self._notifier.silence()
+        if self._queue:
+            self._queue[0].wake()
+
+    def _loop_turned(self) -> None:
+        self._slice_end = None
+
+
+def _relay(loop: asyncio.AbstractEventLoop, notifier: Notifier, ready: Callable[[], None]) -> None:
+    notifier.wait()
+    # A loop that was closed meanwhile has nobody to tell.
+    with contextlib.suppress(RuntimeError):
+        loop.call_soon_threadsafe(ready)

@@ -1,0 +1,189 @@
+"""Writer and Reader: the native endpoints, with asyncio and clean exits added."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NoReturn, final
+
+from kren import _kren
+from kren._aio import Line
+from kren._errors import Closed, EndpointClosed
+from kren._exit import track
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Buffer
+
+Strategy = Literal["adaptive", "spin", "sleep"]
+"""How an endpoint waits: it spins briefly and then sleeps, only spins, or sleeps at once."""
+
+
+def _refuse_pickling(kind: str, name: str) -> NoReturn:
+    raise TypeError(
+        f"a kren.{kind} belongs to one process and cannot be pickled; "
+        f"send the channel's name ({name!r}) and open it there"
+    )
+
+
+@final
+class Writer(_kren.Writer):
+    """The writing end of a channel; it creates the channel, or takes over one that lost its writer.
+
+    name: 1 to 128 of the characters a-z A-Z 0-9 . _ -
+    capacity: size of the ring in bytes, rounded up to whole pages. The memory is reserved here.
+    mode: permission bits of the shared memory; 0o600, the owner alone, unless given.
+    alignment: what the addresses of messages are multiples of; 8 bytes unless given.
+    fresh: discard what an earlier writer left instead of continuing after it.
+    any_owner: accept a channel that another user made. Only for users you trust.
+    strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
+        sleeps at once.
+    prefault: touch all of the memory now, so that no later write pays for a page fault.
+
+    Messages outlive the writer: a reader may come later, also after this process has ended. One
+    process writes and one reads, each from one thread at a time; a second gets WriterExists,
+    ReaderExists or Busy. Use it in a `with` block, or call close(); an endpoint that is collected,
+    or alive when the process ends, closes too.
+
+    Raises WriterExists, InvalidName, InvalidCapacity, InvalidOption, CapacityMismatch,
+    PermissionDenied, OutOfMemory (no room in shared memory), Corrupt, VersionMismatch or Io.
+    """
+
+    __slots__ = ("__weakref__", "_line")
+
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        *,
+        mode: int | None = None,
+        alignment: int | None = None,
+        fresh: bool = False,
+        any_owner: bool = False,
+        strategy: Strategy = "adaptive",
+        prefault: bool = False,
+    ) -> None:
+        self._line = Line(name)
+        track(self)
+
+    async def awrite(self, data: Buffer, timeout: float | None = None, *, tag: int = 0) -> None:
+        """Write one message; as write(), for asyncio: it awaits room, and never blocks the loop.
+
+        The data must stay as it is until this returns. Cancelled, it has written nothing. Tasks
+        that wait at the same time write in the order in which they came.
+        """
+
+        def attempt() -> bool | None:
+            return self.try_write(data, tag=tag) or None
+
+        def arm(notifier: _kren.Notifier) -> None:
+            self._arm(notifier, memoryview(data).nbytes)
+
+        await self._line.take(attempt, arm, _kren.check_timeout(timeout), "room")
+
+    drain = _kren.Writer.flush
+
+    def close(self) -> None:
+        super().close()
+        self._line.close()
+
+    close.__doc__ = _kren.Writer.close.__doc__
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        _refuse_pickling("Writer", self.name)
+
+
+@final
+class Reader(_kren.Reader):
+    """The reading end of a channel.
+
+    name: the channel's name, as its writer gave it.
+    timeout: seconds to wait for the channel to exist; 0 does not wait, None waits for ever.
+    any_owner: accept a channel that another user made. Only for users you trust.
+    strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
+        sleeps at once.
+    prefault: touch all of the memory now, so that no later read pays for a page fault.
+
+    Iterating gives message after message and ends when the writer has closed the channel and all is
+    read; it raises PeerDied when the writer's process died instead. `async for` does the same.
+
+    One thread reads at a time; a second gets Busy. Use it in a `with` block, or call close(); an
+    endpoint that is collected, or alive when the process ends, closes too.
+
+    Raises NotFound, TimedOut, ReaderExists, InvalidName, InvalidOption, PermissionDenied, Corrupt,
+    VersionMismatch or Io.
+    """
+
+    __slots__ = ("__weakref__", "_line")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        timeout: float | None = 0,
+        any_owner: bool = False,
+        strategy: Strategy = "adaptive",
+        prefault: bool = False,
+    ) -> None:
+        self._line = Line(name)
+        track(self)
+
+    async def aread(self, timeout: float | None = None) -> bytes:
+        """Return the next message; as read(), for asyncio: it never blocks the event loop.
+
+        A message that is there already comes at once, without another thread. Cancelled or timed
+        out, it has taken nothing. Tasks that wait at the same time read in the order in which they
+        came.
+        """
+        limit = _kren.check_timeout(timeout)
+        return await self._line.take(self.try_read, self._arm, limit, "message")
+
+    async def aread_tagged(self, timeout: float | None = None) -> tuple[int, bytes]:
+        """Return (tag, message) of the next message; otherwise as aread()."""
+        limit = _kren.check_timeout(timeout)
+        return await self._line.take(self.try_read_tagged, self._arm, limit, "message")
+
+    def __aiter__(self) -> Reader:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            return await self.aread()
+        except EndpointClosed:
+            raise
+        except Closed:
+            raise StopAsyncIteration from None
+
+    def close(self) -> None:
+        super().close()
+        self._line.close()
+
+    close.__doc__ = _kren.Reader.close.__doc__
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        _refuse_pickling("Reader", self.name)
+
+
+for _kind in (Writer, Reader):
+    _kind.__module__ = "kren"

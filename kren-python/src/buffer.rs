@@ -1,0 +1,133 @@
+//! Bytes in and out: the user's buffers where they lie, and `bytes` made with one copy.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+
+use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+/// A payload that the caller's object keeps alive and in place.
+///
+/// It is a pointer and no slice because another thread may store into a `bytearray` while this one
+/// waits; a slice exists only while the bytes are copied.
+pub(crate) struct Payload<'a> {
+    start: *const u8,
+    len: usize,
+    owner: PhantomData<&'a [u8]>,
+}
+
+impl Payload<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The bytes, for as long as this thread stays attached to the interpreter.
+    pub(crate) fn bytes<'s>(&'s self, _attached: Python<'s>) -> &'s [u8] {
+        if self.len == 0 {
+            return &[];
+        }
+        // SAFETY: `start..start + len` belongs to the object the payload was taken from, whose
+        // export (or immutability, for `bytes`) keeps it allocated. Attached threads do not store
+        // concurrently; on a free-threaded interpreter that is the caller's duty, as it is for
+        // `file.write`.
+        unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+/// Calls `work` with the bytes of any C-contiguous buffer, without copying them.
+pub(crate) fn with_payload<R>(
+    data: &Bound<'_, PyAny>,
+    work: impl FnOnce(&Payload<'_>) -> PyResult<R>,
+) -> PyResult<R> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        let bytes = bytes.as_bytes();
+        return work(&Payload {
+            start: bytes.as_ptr(),
+            len: bytes.len(),
+            owner: PhantomData,
+        });
+    }
+    let mut view = View::new();
+    view.fill(data)?;
+    work(&Payload {
+        start: view.start(),
+        len: view.len(),
+        owner: PhantomData,
+    })
+}
+
+/// Makes a `bytes` of `message` with one allocation and one copy.
+pub(crate) fn to_bytes<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let len = ffi::Py_ssize_t::try_from(message.len())?;
+    // SAFETY: `message` is readable for `len` bytes; the call copies them into a new object, or
+    // sets MemoryError (`PyBytes::new` would panic there).
+    unsafe {
+        let object = ffi::PyBytes_FromStringAndSize(message.as_ptr().cast(), len);
+        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+    }
+}
+
+/// A `Py_buffer` on the stack. It must not move once filled (exporters may point into it), which
+/// holds because only a reference to a local ever leaves this module.
+struct View(ffi::Py_buffer);
+
+impl View {
+    fn new() -> Self {
+        Self(ffi::Py_buffer::new())
+    }
+
+    fn fill(&mut self, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        // SAFETY: any object may be asked; the view is released in `drop`, and a failed call leaves
+        // its `obj` null, which makes that release do nothing.
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut self.0, ffi::PyBUF_SIMPLE) }
+            == 0
+        {
+            return Ok(());
+        }
+        Err(refusal(object, PyErr::fetch(object.py())))
+    }
+
+    fn start(&self) -> *const u8 {
+        self.0.buf.cast()
+    }
+
+    fn len(&self) -> usize {
+        usize::try_from(self.0.len).unwrap_or(0)
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        // SAFETY: filled by PyObject_GetBuffer or still empty, and released once; the callers above
+        // are attached to the interpreter while the view lives.
+        unsafe { ffi::PyBuffer_Release(&raw mut self.0) };
+    }
+}
+
+/// Says what kind of object is wanted; exporters' own words differ and rarely say.
+fn refusal(object: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
+    let py = object.py();
+    let kind = object
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    let error = if object.is_instance_of::<PyString>() {
+        PyTypeError::new_err(
+            "a message is bytes, and str is text: encode it first, for example text.encode()",
+        )
+    } else if cause.is_instance_of::<PyTypeError>(py) {
+        PyTypeError::new_err(format!(
+            "a bytes-like object is needed (bytes, bytearray, memoryview, array, numpy array), \
+             not {kind}"
+        ))
+    } else {
+        PyBufferError::new_err(format!(
+            "a C-contiguous buffer is needed, and this {kind} is not one: copy it first, for \
+             example with bytes() or numpy.ascontiguousarray()"
+        ))
+    };
+    error.set_cause(py, Some(cause));
+    error
+}

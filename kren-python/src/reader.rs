@@ -1,0 +1,250 @@
+//! `kren.Reader`, as far as it is native.
+
+use std::time::Duration;
+
+use kren_core::{Error, KrenReader, Message, ReaderOptions};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use crate::buffer::to_bytes;
+use crate::endpoint::{Endpoint, Held};
+use crate::errors::{Failure, exception};
+use crate::notifier::Notifier;
+use crate::options;
+use crate::timeout::{Deadline, Timeout};
+
+/// How long the search for a channel goes on before signal handlers get their turn.
+const CONNECT_SLICE: Duration = Duration::from_millis(100);
+
+/// The reading end of a channel (native half; use kren.Reader).
+#[pyclass(frozen, subclass, module = "kren._kren")]
+pub(crate) struct Reader {
+    endpoint: Endpoint<KrenReader>,
+    capacity: usize,
+    alignment: usize,
+}
+
+#[pymethods]
+impl Reader {
+    #[new]
+    #[pyo3(
+        signature = (
+            name, *, timeout=Timeout::ZERO, any_owner=false, strategy="adaptive", prefault=false
+        ),
+        text_signature = "(name, *, timeout=0, any_owner=False, strategy='adaptive', \
+                          prefault=False)"
+    )]
+    fn new(
+        py: Python<'_>,
+        name: &Bound<'_, PyString>,
+        timeout: Timeout,
+        any_owner: bool,
+        strategy: &str,
+        prefault: bool,
+    ) -> PyResult<Self> {
+        let name = options::channel_name(name);
+        let settings = KrenReader::options()
+            .any_owner(any_owner)
+            .strategy(options::strategy(py, &name, strategy)?)
+            .prefault(prefault);
+        let core =
+            connect(py, &settings, &name, timeout).map_err(|failure| failure.into_exception(py))?;
+        Ok(Self {
+            capacity: core.capacity(),
+            alignment: core.alignment(),
+            endpoint: Endpoint::new(&name, core),
+        })
+    }
+
+    /// Return the next message as bytes, waiting for it while the channel is empty.
+    ///
+    /// timeout: seconds to wait; None waits for ever, 0 does not wait.
+    ///
+    /// Other threads run while this one waits, and signal handlers run, so Ctrl-C works; it loses no
+    /// message.
+    ///
+    /// Raises TimedOut when none came in time. Raises Closed when the writer closed the channel, and
+    /// PeerDied when the writer's process died, in both cases only after every message was read.
+    #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
+    fn read<'py>(&self, py: Python<'py>, timeout: Timeout) -> PyResult<Bound<'py, PyBytes>> {
+        self.next_message(py, timeout, |message| to_bytes(py, message))
+            .map_err(|failure| failure.into_exception(py))
+    }
+
+    /// Return the next message as bytes, or None when there is none now; never waits.
+    ///
+    /// None also when the writer has left: see writer_closed.
+    fn try_read<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        self.message_if_any(py, |message| to_bytes(py, message))
+    }
+
+    /// Return (tag, message) of the next message; otherwise as read().
+    #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
+    fn read_tagged<'py>(
+        &self,
+        py: Python<'py>,
+        timeout: Timeout,
+    ) -> PyResult<(u32, Bound<'py, PyBytes>)> {
+        self.next_message(py, timeout, |message| {
+            Ok((message.tag(), to_bytes(py, message)?))
+        })
+        .map_err(|failure| failure.into_exception(py))
+    }
+
+    /// Return (tag, message) of the next message, or None when there is none now; never waits.
+    fn try_read_tagged<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Option<(u32, Bound<'py, PyBytes>)>> {
+        self.message_if_any(py, |message| Ok((message.tag(), to_bytes(py, message)?)))
+    }
+
+    /// Bytes of the ring that hold unread messages, 8-byte record headers included; 0 when there is
+    /// nothing to read.
+    #[getter]
+    fn available(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.hold(py)?.available())
+    }
+
+    /// Whether no writer is attached any more: it closed the channel, or died. Messages may be left.
+    #[getter]
+    fn writer_closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.hold(py)?.is_writer_closed())
+    }
+
+    /// How the writer stands: 'never_attached', 'attached', 'closed' or 'died'.
+    #[getter]
+    fn writer_state(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(options::state_name(self.hold(py)?.writer_state()))
+    }
+
+    /// Name of the channel.
+    #[getter]
+    fn name(&self) -> &str {
+        self.endpoint.name()
+    }
+
+    /// Size of the ring in bytes.
+    #[getter]
+    fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// What the addresses of messages in the ring are multiples of, in bytes.
+    #[getter]
+    fn alignment(&self) -> usize {
+        self.alignment
+    }
+
+    /// Whether this endpoint was closed, by close() or by leaving a `with` block.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.endpoint.is_closed()
+    }
+
+    /// Close this end of the channel; closing twice is no error.
+    ///
+    /// Messages that were not read stay for the next reader. A call that another thread is waiting in
+    /// ends with EndpointClosed, within 100 ms.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        self.endpoint
+            .close(py, KrenReader::close)
+            .map_err(|error| exception(py, &error))
+    }
+
+    fn __iter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
+        this
+    }
+
+    fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        match self.next_message(py, Timeout::NONE, |message| to_bytes(py, message)) {
+            Ok(message) => Ok(Some(message)),
+            Err(Failure::Channel(Error::Closed { .. })) => Ok(None),
+            Err(failure) => Err(failure.into_exception(py)),
+        }
+    }
+
+    fn __repr__(&self) -> String {
+        let state = if self.endpoint.is_closed() {
+            "closed"
+        } else {
+            "open"
+        };
+        format!(
+            "<kren.Reader '{}' capacity={} {state}>",
+            self.endpoint.name(),
+            self.capacity
+        )
+    }
+
+    /// Has the notifier wait for a message (for asyncio).
+    fn _arm(&self, py: Python<'_>, notifier: &Notifier) -> PyResult<()> {
+        let waiter = self
+            .hold(py)?
+            .message_waiter()
+            .map_err(|error| exception(py, &error))?;
+        notifier.arm(waiter)
+    }
+}
+
+impl Reader {
+    fn hold(&self, py: Python<'_>) -> PyResult<Held<'_, KrenReader>> {
+        self.endpoint
+            .hold()
+            .map_err(|failure| failure.into_exception(py))
+    }
+
+    fn next_message<R>(
+        &self,
+        py: Python<'_>,
+        timeout: Timeout,
+        convert: impl Fn(&Message<'_>) -> PyResult<R>,
+    ) -> Result<R, Failure> {
+        let mut core = self.endpoint.hold()?;
+        let mut deadline = None;
+        loop {
+            if let Some(message) = core.try_read()? {
+                return Ok(convert(&message)?);
+            }
+            let left = deadline
+                .get_or_insert_with(|| Deadline::after(timeout))
+                .left();
+            core.wait(py, |core, check| core.wait_readable(left, check))?;
+        }
+    }
+
+    fn message_if_any<R>(
+        &self,
+        py: Python<'_>,
+        convert: impl Fn(&Message<'_>) -> PyResult<R>,
+    ) -> PyResult<Option<R>> {
+        let message = self
+            .endpoint
+            .hold()
+            .and_then(|mut core| match core.try_read()? {
+                Some(message) => Ok(Some(convert(&message)?)),
+                None => Ok(None),
+            });
+        message.map_err(|failure| failure.into_exception(py))
+    }
+}
+
+/// Connects, waiting up to `timeout` for the channel to exist.
+fn connect(
+    py: Python<'_>,
+    settings: &ReaderOptions,
+    name: &str,
+    timeout: Timeout,
+) -> Result<KrenReader, Failure> {
+    let deadline = Deadline::after(timeout);
+    loop {
+        let left = deadline.left();
+        let slice = left.unwrap_or(CONNECT_SLICE).min(CONNECT_SLICE);
+        match py.detach(|| settings.clone().timeout(slice).connect(name)) {
+            Err(Error::NotFound { .. }) if left.is_none_or(|left| !left.is_zero()) => {
+                py.check_signals()?;
+            }
+            outcome => return Ok(outcome?),
+        }
+    }
+}
