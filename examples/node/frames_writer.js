@@ -23,4 +23,4 @@ for (let i = 0; i < count; i++) {
 writer.close();
 
 console.log(`sent ${count} frames`);
-console.log(`sha256 ${sha256.digest('hex')}`);
+if (hashed) console.log(`sha256 ${sha256.digest('hex')}`);

@@ -26,7 +26,8 @@ def main() -> None:
                 sha256.update(image)
 
     print(f"sent {count} frames")
-    print(f"sha256 {sha256.hexdigest()}")
+    if hashed:
+        print(f"sha256 {sha256.hexdigest()}")
 
 
 main()

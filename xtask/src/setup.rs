@@ -1,6 +1,5 @@
 //! From a fresh clone to packages that can be imported; each step is left out when its result is still good.
 
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,9 +9,6 @@ use crate::stamp::Stamp;
 use crate::term::{Context as _, Result};
 use crate::tools::{self, Tools};
 use crate::workspace::Workspace;
-
-/// The first pip that installs the `dev` group of a `pyproject.toml`.
-const PIP_NEEDED: (u32, u32) = (25, 1);
 
 const NETWORK: &str =
     "read the output above; a first run fetches packages, so check the network too";
@@ -63,44 +59,29 @@ fn virtual_environment(workspace: &Workspace, tools: &Tools) -> Result<()> {
             NETWORK,
         )?;
     }
-    let manifest = workspace.python().join("pyproject.toml");
+    let packages = workspace.python_packages()?;
     let stamp = Stamp::new(
         venv.join("packages.stamp"),
-        vec![manifest.clone()],
+        vec![],
         venv.join("pyvenv.cfg"),
-        "dev".to_owned(),
+        packages.join(" "),
     );
     if stamp.is_current()? {
         return Ok(());
     }
-    let install = || {
-        let pip = workspace.command(&python, &workspace.root);
-        with(
-            pip,
-            &[
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--no-input",
-            ],
-        )
-    };
-    let pip = exec::first_line(Command::new(&python).args(["-m", "pip", "--version"]));
-    if pip.as_deref().and_then(tools::version) < Some(PIP_NEEDED) {
-        let (major, minor) = PIP_NEEDED;
-        let mut pip = install();
-        pip.arg(format!("pip>={major}.{minor}"));
-        step("Python: renewing pip", pip, NETWORK)?;
-    }
-    let mut group = OsString::from(&manifest);
-    group.push(":dev");
-    let mut packages = install();
-    packages.arg("--group").arg(group);
+    let mut pip = workspace.command(&python, &workspace.root);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]);
+    pip.args(packages);
     step(
         "Python: installing maturin, pytest, mypy, ruff and numpy",
-        packages,
+        pip,
         NETWORK,
     )?;
     stamp.store()

@@ -99,6 +99,14 @@ impl Workspace {
         needed(&self.python().join("pyproject.toml"), "requires-python")
     }
 
+    /// What the package's `dev` list names: everything that building and testing it needs.
+    pub(crate) fn python_packages(&self) -> Result<Vec<String>> {
+        let file = self.python().join("pyproject.toml");
+        let text = fs::read_to_string(&file).context(file.display())?;
+        let list = toml_strings(&text, "dev");
+        list.ok_or_else(|| Failure::new(format!("{} has no list named dev", file.display())))
+    }
+
     /// The oldest Node that the package accepts, from its own manifest.
     pub(crate) fn node_needed(&self) -> Result<(u32, u32)> {
         needed(&self.node().join("package.json"), "\"node\"")
@@ -146,6 +154,22 @@ fn needed(file: &Path, key: &str) -> Result<(u32, u32)> {
         .ok_or_else(|| Failure::new(format!("{} has no version after {key}", file.display())))
 }
 
+/// The strings of the list `key = ["...", "..."]`, on one line or many.
+fn toml_strings(toml: &str, key: &str) -> Option<Vec<String>> {
+    let (_, list) = toml.split_once(&format!("\n{key} = ["))?;
+    // A requirement may hold brackets of its own (`package[extra]`), so the list ends by its quotes.
+    let mut strings = Vec::new();
+    let mut rest = list;
+    while let Some((between, after)) = rest.split_once('"')
+        && !between.contains(']')
+    {
+        let (string, after) = after.split_once('"')?;
+        strings.push(string.to_owned());
+        rest = after;
+    }
+    Some(strings)
+}
+
 /// The value of a string field anywhere in `json`; enough for cargo's own output, which is on one line.
 fn json_string(json: &str, field: &str) -> Option<String> {
     let start = json.find(&format!("\"{field}\":\""))? + field.len() + 4;
@@ -163,6 +187,16 @@ fn json_string(json: &str, field: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn toml_strings_ends_with_its_own_list() {
+        let toml = "[table]\ndev = [\"a>=1,<2\",\n  \"b[c]>=1\"]\nother = [\"d\"]\n";
+        assert_eq!(
+            toml_strings(toml, "dev"),
+            Some(vec!["a>=1,<2".to_owned(), "b[c]>=1".to_owned()])
+        );
+        assert_eq!(toml_strings(toml, "absent"), None);
+    }
 
     #[test]
     fn json_string_undoes_the_escapes_of_paths() {

@@ -25,6 +25,8 @@ fn main() -> kren_examples::Outcome {
     writer.close()?;
 
     println!("sent {count} frames");
-    println!("sha256 {}", hex(hash));
+    if hashed {
+        println!("sha256 {}", hex(hash));
+    }
     Ok(())
 }

@@ -24,10 +24,10 @@ fn main() -> kren_examples::Outcome {
         if received == 0 {
             started = Instant::now();
         }
-        if *message != *messages.get(received) {
+        if message != *messages.get(received) {
             return Err(format!("message {received} is not the one that was sent").into());
         }
-        hash.update(&*message);
+        hash.update(&message);
         received += 1;
         bytes += message.len();
     }
