@@ -83,7 +83,8 @@ impl Endpoint {
         let presence = &own.presence.0;
         wait::settle(own);
         presence.pid.store(std::process::id(), Ordering::Relaxed);
-        presence.session.store(presence.session.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        let session = presence.session.load(Ordering::Relaxed).wrapping_add(1);
+        presence.session.store(session, Ordering::Relaxed);
         // Release: pairs with the Acquire load in `peer_state`; the pid belongs to the state.
         presence.state.store(STATE_OPEN, Ordering::Release);
         Ok(Arc::new(Self {

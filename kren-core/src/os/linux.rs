@@ -56,25 +56,34 @@ impl Place {
         if unsafe { libc::fchmod(fd.as_raw_fd(), mode) } != 0 {
             return Err(Failure::last("fchmod"));
         }
-        let unnamed = CString::new(format!("/proc/self/fd/{}", fd.as_raw_fd())).unwrap();
-        // SAFETY: both paths are NUL-terminated.
-        let linked = unsafe {
-            libc::linkat(
-                libc::AT_FDCWD,
-                unnamed.as_ptr(),
-                libc::AT_FDCWD,
-                self.path.as_ptr(),
-                libc::AT_SYMLINK_FOLLOW,
-            )
-        };
-        if linked != 0 {
-            return match Failure::last("linkat") {
-                Failure::Call { code: libc::EEXIST, .. } => Ok(None),
-                failure => Err(failure),
-            };
+        if !self.link(fd.as_raw_fd())? {
+            return Ok(None);
         }
         // Opened anew like any other: the creator has no more rights than a later writer.
         self.open(true)
+    }
+
+    /// Gives an unnamed file this name; `false` if the name is taken.
+    fn link(&self, fd: RawFd) -> Result<bool, Failure> {
+        let link = |from: &CStr, directory: RawFd, flags: i32| {
+            // SAFETY: both paths are NUL-terminated.
+            let linked = unsafe {
+                libc::linkat(directory, from.as_ptr(), libc::AT_FDCWD, self.path.as_ptr(), flags)
+            };
+            match linked {
+                0 => Ok(true),
+                _ => match Failure::last("linkat") {
+                    Failure::Call { code: libc::EEXIST, .. } => Ok(false),
+                    failure => Err(failure),
+                },
+            }
+        };
+        let unnamed = CString::new(format!("/proc/self/fd/{fd}")).expect("digits hold no NUL");
+        match link(&unnamed, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW) {
+            // No /proc here. The direct way needs a privilege, or a kernel from 6.10 on.
+            Err(Failure::Call { code: libc::ENOENT, .. }) => link(c"", fd, libc::AT_EMPTY_PATH),
+            linked => linked,
+        }
     }
 
     /// Opens the segment under the name, whoever made it.

@@ -130,16 +130,17 @@ pub(crate) mod fork {
     }
 
     extern "C" fn before_fork() {
-        HELD.set(Some(lock_fds()));
+        // A thread that forks while its thread-locals are gone forks with the list unlocked.
+        let _ = HELD.try_with(|held| held.set(Some(lock_fds())));
     }
 
     extern "C" fn after_fork_in_parent() {
-        HELD.take();
+        let _ = HELD.try_with(Cell::take);
     }
 
     extern "C" fn after_fork_in_child() {
         GENERATION.store(GENERATION.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        if let Some(mut fds) = HELD.take() {
+        if let Ok(Some(mut fds)) = HELD.try_with(Cell::take) {
             for fd in fds.drain(..) {
                 // SAFETY: the descriptors in the list are open and owned by it; the endpoints that
                 // know them are dead in this process.

@@ -40,11 +40,10 @@ impl<M: Memory> Producer<M> {
     /// The stored position may lag behind the records, since it is stored after them; so this walks
     /// from it over committed records to the first place that holds none (R7).
     pub(crate) fn resume(memory: M, shape: Shape) -> Result<Self, RingError> {
-        // Acquire on both pairs with the Release stores of the producer and consumer that ran
-        // before, in `publish` and `Consumer::release`.
+        // Acquire: pairs with the Release store in `publish` of the producer that ran before.
         let stored = memory.position(Role::Writer).load(Ordering::Acquire);
-        let read = memory.position(Role::Reader).load(Ordering::Acquire);
         let mut producer = Self { memory, shape, position: stored, offset: 0, limit: 0 };
+        let read = producer.released();
         producer.check_position(stored, "the stored write position is out of range")?;
         producer.check_position(read, "the stored read position is out of range")?;
         if stored.saturating_sub(read) > shape.capacity
@@ -67,7 +66,11 @@ impl<M: Memory> Producer<M> {
                 return Err(RingError::Corrupt("a record is longer than the ring allows"));
             }
             let stride = stride(len, shape.alignment);
-            if !producer.fits(producer.position, stride)? {
+            if producer.position + stride as u64 > producer.limit {
+                // A live reader may have read on meanwhile.
+                producer.limit = producer.released() + shape.capacity;
+            }
+            if producer.position + stride as u64 > producer.limit {
                 return Err(RingError::Corrupt("committed records overrun the read position"));
             }
             producer.position += stride as u64;
@@ -117,19 +120,22 @@ impl<M: Memory> Producer<M> {
         Ok(self.memory.payload_mut(self.shape.payload_at(stage.offset), len))
     }
 
+    /// The reader's position.
+    fn released(&self) -> u64 {
+        // Acquire: pairs with the Release store in `Consumer::release`; the consumer's loads of
+        // the bytes that become free here happen before our stores into them (R8).
+        self.memory.position(Role::Reader).load(Ordering::Acquire)
+    }
+
     /// Looks at the reader's position anew and says whether `stride` bytes fit at `position`.
     #[cold]
     fn fits(&mut self, position: u64, stride: usize) -> Result<bool, RingError> {
-        // Acquire: pairs with the Release store in `Consumer::release`; the consumer's loads of
-        // the bytes that become free here happen before our stores into them.
-        let read = self.memory.position(Role::Reader).load(Ordering::Acquire);
+        let read = self.released();
         if self.position > POSITION_MAX {
             return Err(RingError::Corrupt("the write position is out of range"));
         }
-        // During `resume` the reader may be ahead of the position reached so far.
-        let behind = self.position.saturating_sub(read);
-        let ahead = read.saturating_sub(self.position);
-        if behind > self.shape.capacity || ahead > self.shape.capacity {
+        // R4 rests on this word, which the peer's process stores (G7).
+        if read > self.position || self.position - read > self.shape.capacity {
             return Err(RingError::Corrupt("the read position is not within a lap of the writer"));
         }
         self.limit = read + self.shape.capacity;
@@ -219,6 +225,6 @@ impl<M: Memory> Producer<M> {
 
     /// Whether the reader has released every record.
     pub(crate) fn is_drained(&self) -> bool {
-        self.memory.position(Role::Reader).load(Ordering::Acquire) >= self.position
+        self.released() >= self.position
     }
 }
