@@ -1,6 +1,6 @@
 // The Node side of examples/python/demo.py: one process for each task.
 //
-//     node demo.js measure|collect NAME [SIZES]
+// Usage: node demo.js measure|collect NAME [SIZES]
 
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';

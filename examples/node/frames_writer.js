@@ -2,7 +2,7 @@
 //
 // With --no-hash on both sides the figures are those of the channel alone: SHA-256 is the slower part.
 //
-//     node frames_writer.js [CHANNEL] [COUNT] [--no-hash]
+// Usage: node frames_writer.js [CHANNEL] [COUNT] [--no-hash]
 
 import { createHash } from 'node:crypto';
 import process from 'node:process';

@@ -1,6 +1,6 @@
 // Reads one message, from a writer in any language.
 //
-//     node hello_reader.js [CHANNEL]
+// Usage: node hello_reader.js [CHANNEL]
 
 import kren from '@pawanxz/kren';
 import { PATIENCE, channel } from './pattern.js';

@@ -1,6 +1,6 @@
 // Writes one message and goes; it waits in shared memory for its reader.
 //
-//     node hello_writer.js [CHANNEL]
+// Usage: node hello_writer.js [CHANNEL]
 
 import kren from '@pawanxz/kren';
 import { channel } from './pattern.js';

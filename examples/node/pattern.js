@@ -33,7 +33,7 @@ export function block(length) {
   return bytes.subarray(0, length);
 }
 
-/** The stream's messages: slices of one block, whose place and length follow from their number. */
+/** The stream's messages: slices of one block; place and length follow from their number. */
 export class Messages {
   #block;
   #lengths;

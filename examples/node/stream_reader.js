@@ -1,6 +1,6 @@
 // Reads until the writer closes, and compares every message byte for byte with the one expected.
 //
-//     node stream_reader.js [CHANNEL] [COUNT] [MAX_SIZE]
+// Usage: node stream_reader.js [CHANNEL] [COUNT] [MAX_SIZE]
 
 import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';

@@ -1,6 +1,6 @@
 // Writes COUNT messages of 0 to MAX_SIZE bytes as fast as the reader takes them.
 //
-//     node stream_writer.js [CHANNEL] [COUNT] [MAX_SIZE]
+// Usage: node stream_writer.js [CHANNEL] [COUNT] [MAX_SIZE]
 
 import { createHash } from 'node:crypto';
 import kren from '@pawanxz/kren';

@@ -1,6 +1,7 @@
 """Measures a Python writer and a Node reader, then kills the reader and shows that nothing is lost.
 
-    python demo.py NODE DEMO_JS        (cargo xtask demo builds everything, and runs this)
+Usage: python demo.py NODE DEMO_JS
+`cargo xtask demo` builds everything and runs this.
 """
 
 import json
@@ -21,13 +22,12 @@ NAME = f"demo-{os.getpid()}"
 
 def start_node(task: str, *arguments: str) -> subprocess.Popen[str]:
     command = [*sys.argv[1:3], task, NAME, *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
 
 
 def line(process: subprocess.Popen[str]) -> str:
     """Wait for the next line that Node prints."""
-    assert process.stdout is not None
-    text = process.stdout.readline()
+    text = process.stdout.readline() if process.stdout else ""
     if not text:
         sys.exit("Node ended too soon")
     return text
@@ -66,26 +66,28 @@ def measure() -> None:
     print("           one way, Python -> Node     round trip Python -> Node -> Python, us")
     print("  size        messages/s      GB/s         p50       p90       p99     p99.9")
     node = start_node("measure", str(len(SIZES)))
-    with kren.Writer(f"{NAME}-there", 16 * 1024 * 1024) as writer:
-        with kren.Reader(f"{NAME}-back", timeout=10) as back:
-            for label, size in SIZES.items():
-                payload = bytes(size)
-                trips = round_trips(writer, back, payload)
-                messages, seconds = one_way(writer, back, payload)
-                rate = messages / seconds
-                shares = "".join(f"{percentile(trips, p):10.1f}" for p in (0.5, 0.9, 0.99, 0.999))
-                print(f"  {label:<8}{rate:>14,.0f}{rate * size / 1e9:>10.2f}  {shares}", flush=True)
+    with (
+        kren.Writer(f"{NAME}-there", 16 * 1024 * 1024) as writer,
+        kren.Reader(f"{NAME}-back", timeout=10) as back,
+    ):
+        for label, size in SIZES.items():
+            payload = bytes(size)
+            trips = round_trips(writer, back, payload)
+            messages, seconds = one_way(writer, back, payload)
+            rate = messages / seconds
+            shares = "".join(f"{percentile(trips, p):10.1f}" for p in (0.5, 0.9, 0.99, 0.999))
+            print(f"  {label:<8}{rate:>14,.0f}{rate * size / 1e9:>10.2f}  {shares}", flush=True)
     if node.wait() != 0:
         sys.exit("Node failed")
 
 
 def write_all(writer: kren.Writer, first: int, reached: Callable[[int], None]) -> int:
-    """Write the numbers from `first` on; give the number of the message that found its reader dead."""
+    """Write the numbers from `first` on; give the one that found the reader dead."""
     for number in range(first, MESSAGES):
         reached(number)
         try:
             writer.write(number.to_bytes(8, "little"))
-        except kren.PeerDiedError:
+        except kren.PeerDied:
             return number
     return MESSAGES
 
@@ -113,8 +115,8 @@ def survive() -> None:
         first, messages, in_order = json.loads(line(second))
     if second.wait() != 0 or not in_order or first + messages != MESSAGES:
         sys.exit(f"messages were lost: {messages} from {first} on, in order: {in_order}")
-    print(f"\n  kill -9 of the Node reader in the middle of a stream: Python knew {noticed:.1f} ms later.")
-    print(f"  A second Node went on at message {first:,}, and got every one up to {MESSAGES:,}, in order.")
+    print(f"\n  kill -9 of the Node reader in mid-stream: Python knew {noticed:.1f} ms later.")
+    print(f"  A second Node went on at message {first:,}; all {MESSAGES:,} arrived, in order.")
 
 
 measure()

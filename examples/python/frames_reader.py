@@ -2,7 +2,7 @@
 
 With --no-hash on both sides the figures are those of the channel alone: SHA-256 is the slower part.
 
-    python frames_reader.py [CHANNEL] [COUNT] [--no-hash]
+Usage: python frames_reader.py [CHANNEL] [COUNT] [--no-hash]
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import sys
 import time
 
 import kren
+
 from pattern import FRAME, PATIENCE, channel, number
 
 

@@ -2,13 +2,14 @@
 
 With --no-hash on both sides the figures are those of the channel alone: SHA-256 is the slower part.
 
-    python frames_writer.py [CHANNEL] [COUNT] [--no-hash]
+Usage: python frames_writer.py [CHANNEL] [COUNT] [--no-hash]
 """
 
 import hashlib
 import sys
 
 import kren
+
 from pattern import FRAME, block, channel, number
 
 

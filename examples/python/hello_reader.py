@@ -1,9 +1,10 @@
 """Reads one message, from a writer in any language.
 
-    python hello_reader.py [CHANNEL]
+Usage: python hello_reader.py [CHANNEL]
 """
 
 import kren
+
 from pattern import PATIENCE, channel
 
 reader = kren.Reader(channel("hello"), timeout=PATIENCE)

@@ -1,9 +1,10 @@
 """Writes one message and goes; it waits in shared memory for its reader.
 
-    python hello_writer.py [CHANNEL]
+Usage: python hello_writer.py [CHANNEL]
 """
 
 import kren
+
 from pattern import channel
 
 writer = kren.Writer(channel("hello"), 4096)

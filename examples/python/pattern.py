@@ -35,7 +35,7 @@ def block(length: int) -> bytes:
 
 
 class Messages:
-    """The stream's messages: slices of one block, whose place and length follow from their number."""
+    """The stream's messages: slices of one block; place and length follow from their number."""
 
     def __init__(self, max_size: int) -> None:
         self._block = block(65536 + max_size)

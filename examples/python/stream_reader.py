@@ -1,6 +1,6 @@
 """Reads until the writer closes, and compares every message byte for byte with the one expected.
 
-    python stream_reader.py [CHANNEL] [COUNT] [MAX_SIZE]
+Usage: python stream_reader.py [CHANNEL] [COUNT] [MAX_SIZE]
 """
 
 import hashlib
@@ -8,6 +8,7 @@ import sys
 import time
 
 import kren
+
 from pattern import PATIENCE, Messages, channel, number
 
 

@@ -1,11 +1,12 @@
 """Writes COUNT messages of 0 to MAX_SIZE bytes as fast as the reader takes them.
 
-    python stream_writer.py [CHANNEL] [COUNT] [MAX_SIZE]
+Usage: python stream_writer.py [CHANNEL] [COUNT] [MAX_SIZE]
 """
 
 import hashlib
 
 import kren
+
 from pattern import Messages, channel, number
 
 

@@ -1,6 +1,6 @@
 //! `cargo xtask check` and `cargo xtask fmt`: one table of what each language is held to.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::exec;
@@ -128,14 +128,12 @@ fn checks(workspace: &Workspace, tools: &Tools) -> Vec<Check> {
     ]
 }
 
-/// Ruff, by the settings of the package, on everything that is Python.
+/// Ruff on everything that is Python; each folder's own settings apply.
 fn ruff(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = workspace.command(workspace.venv_program("ruff"), &workspace.root);
     command
         .args(arguments)
-        .arg("--config")
-        .arg(python_settings(workspace));
-    command.args(["kren-python", "examples/python"]);
+        .args(["kren-python", "examples/python"]);
     command
 }
 
@@ -144,14 +142,10 @@ fn mypy(workspace: &Workspace, dir: &Path, arguments: &[&str]) -> Command {
     let mut command = workspace.command(workspace.venv_program("mypy"), dir);
     command
         .arg("--config-file")
-        .arg(python_settings(workspace))
+        .arg(workspace.python().join("pyproject.toml"))
         .args(arguments);
     command.env("MYPYPATH", workspace.python().join("python"));
     command
-}
-
-fn python_settings(workspace: &Workspace) -> PathBuf {
-    workspace.python().join("pyproject.toml")
 }
 
 fn npm(workspace: &Workspace, tools: &Tools, dir: &Path, script: &str) -> Command {

@@ -155,18 +155,17 @@ fn npm_install(what: &str, workspace: &Workspace, tools: &Tools, folder: &Path) 
     if stamp.is_current()? {
         return Ok(());
     }
-    // `ci` keeps to the lock file to the letter.
-    let verb = if folder.join("package-lock.json").exists() {
-        "ci"
-    } else {
-        "install"
-    };
+    // Not `ci`: it refuses a lock file that leaves out some other platform's optional package, which npm itself
+    // writes wherever a registry lacks one. `install` keeps to the locked versions too; --no-save leaves the file be.
     let npm = workspace.command(&tools.npm, folder);
-    step(
-        what,
-        with(npm, &[verb, "--no-audit", "--no-fund", "--loglevel=error"]),
-        NETWORK,
-    )?;
+    let quiet = [
+        "install",
+        "--no-save",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ];
+    step(what, with(npm, &quiet), NETWORK)?;
     let modules = folder.join("node_modules");
     fs::create_dir_all(&modules).context(modules.display())?;
     stamp.store()

@@ -50,7 +50,7 @@ pub fn block(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// The messages of the `stream` example: slices of one block, whose place and length follow from their number.
+/// The messages of the `stream` example: slices of one block; place and length follow from their number.
 pub struct Messages {
     block: Vec<u8>,
     lengths: usize,

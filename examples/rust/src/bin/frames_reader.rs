@@ -2,7 +2,7 @@
 //!
 //! With --no-hash on both sides the figures are those of the channel alone: SHA-256 is the slower part.
 //!
-//!     frames_reader [CHANNEL] [COUNT] [--no-hash]
+//! Usage: `frames_reader [CHANNEL] [COUNT] [--no-hash]`
 
 use std::time::Instant;
 

@@ -2,7 +2,7 @@
 //!
 //! With --no-hash on both sides the figures are those of the channel alone: SHA-256 is the slower part.
 //!
-//!     frames_writer [CHANNEL] [COUNT] [--no-hash]
+//! Usage: `frames_writer [CHANNEL] [COUNT] [--no-hash]`
 
 use kren_core::KrenWriter;
 use kren_examples::{FRAME, block, channel, hex, number};

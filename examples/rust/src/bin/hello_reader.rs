@@ -1,6 +1,6 @@
 //! Reads one message, from a writer in any language.
 //!
-//!     hello_reader [CHANNEL]
+//! Usage: `hello_reader [CHANNEL]`
 
 use kren_core::KrenReader;
 

@@ -1,6 +1,6 @@
 //! Writes one message and goes; it waits in shared memory for its reader.
 //!
-//!     hello_writer [CHANNEL]
+//! Usage: `hello_writer [CHANNEL]`
 
 use kren_core::KrenWriter;
 

@@ -1,6 +1,6 @@
 //! Reads until the writer closes, and compares every message byte for byte with the one expected.
 //!
-//!     stream_reader [CHANNEL] [COUNT] [MAX_SIZE]
+//! Usage: `stream_reader [CHANNEL] [COUNT] [MAX_SIZE]`
 
 use std::time::Instant;
 

@@ -1,6 +1,6 @@
 //! Writes COUNT messages of 0 to MAX_SIZE bytes as fast as the reader takes them.
 //!
-//!     stream_writer [CHANNEL] [COUNT] [MAX_SIZE]
+//! Usage: `stream_writer [CHANNEL] [COUNT] [MAX_SIZE]`
 
 use kren_core::KrenWriter;
 use kren_examples::{Messages, channel, hex, number};
