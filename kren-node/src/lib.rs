@@ -1,1 +1,16 @@
-//! Placeholder.
+//! The native layer under the TypeScript face of `@pawanxz/kren`.
+//!
+//! It converts and decides nothing: the channel is `kren-core`, the user's API is `ts/`. `load` hands
+//! the TypeScript side a handful of plain functions; each endpoint it opens is an object of such
+//! functions again, bound to that endpoint (see `call`, which says why they are not classes).
+//!
+//! Imports go one way: `call -> context -> waiting -> watch -> writer, reader -> connect -> exports`.
+
+mod call;
+mod connect;
+mod context;
+mod exports;
+mod reader;
+mod waiting;
+mod watch;
+mod writer;

@@ -1,0 +1,83 @@
+//! What the addon exports, and the words it shares with `ts/`.
+#![allow(unsafe_code)]
+
+use std::rc::Rc;
+
+use kren_core::{ErrorCode, PeerState, Strategy};
+use napi::bindgen_prelude::Unknown;
+use napi::{Env, JsValue};
+use napi_derive::napi;
+
+use crate::call::{Object, Stop, Value};
+use crate::context::Context;
+use crate::{connect, reader, writer};
+
+/// One line of the error table that all languages share.
+#[napi(object)]
+pub(crate) struct ErrorCodeEntry {
+    /// For example `TIMED_OUT`.
+    pub name: String,
+    /// The stable number.
+    pub number: u32,
+}
+
+/// The error table that all languages share.
+#[napi]
+pub(crate) fn error_codes() -> Vec<ErrorCodeEntry> {
+    ErrorCode::ALL
+        .iter()
+        .map(|code| ErrorCodeEntry {
+            name: code.name().into(),
+            number: code.number(),
+        })
+        .collect()
+}
+
+/// The version of the native layer, which must be that of the package.
+#[napi]
+pub(crate) fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// Prepares this JavaScript context and gives the functions that open endpoints.
+///
+/// `make_error` is `(number, message, channel) => Error`; `nothing` is an empty function.
+#[napi(ts_return_type = "object")]
+pub(crate) fn load<'a>(
+    env: Env,
+    make_error: Unknown<'a>,
+    nothing: Unknown<'a>,
+) -> napi::Result<Unknown<'a>> {
+    let failed = || napi::Error::from_reason("kren: the native layer could not be prepared");
+    let context =
+        Context::new(env, Value(make_error.raw()), Value(nothing.raw())).ok_or_else(failed)?;
+    let object = Object::for_context(&context).ok_or_else(failed)?;
+    functions(&object, &context).map_err(|_| failed())?;
+    // SAFETY: a value of the call in progress.
+    Ok(unsafe { Unknown::from_raw_unchecked(env.raw(), object.value.0) })
+}
+
+fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
+    object.method::<_, 8>(c"openWriter", context, writer::open)?;
+    object.method::<_, 5>(c"openReader", context, reader::open)?;
+    object.method::<_, 6>(c"connect", context, connect::connect)
+}
+
+pub(crate) fn strategy(name: &str) -> Result<Strategy, Stop> {
+    match name {
+        "spin" => Ok(Strategy::Spin),
+        "adaptive" => Ok(Strategy::Adaptive),
+        "sleep" => Ok(Strategy::Sleep),
+        _ => Err(Stop::Argument("the strategy 'spin', 'adaptive' or 'sleep'")),
+    }
+}
+
+pub(crate) fn peer_state(state: PeerState) -> &'static str {
+    match state {
+        PeerState::NeverAttached => "never_attached",
+        PeerState::Attached => "attached",
+        PeerState::Closed => "closed",
+        PeerState::Died => "died",
+        _ => "unknown",
+    }
+}

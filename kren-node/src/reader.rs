@@ -1,0 +1,210 @@
+//! The reading endpoint, as `ts/reader.ts` calls it.
+
+use std::cell::{Cell, RefCell, RefMut};
+use std::rc::Rc;
+
+use kren_core::{Error, KrenReader, ReaderOptions};
+
+use crate::call::{Call, Object, Outcome, Stop, Value};
+use crate::context::{Context, Live};
+use crate::exports::{peer_state, strategy};
+use crate::waiting::{blocking, connect_within};
+use crate::watch::Watch;
+
+pub(crate) struct Reader {
+    name: String,
+    core: RefCell<Option<KrenReader>>,
+    last_tag: Cell<u32>,
+    watch: Watch,
+}
+
+/// `openReader(name, timeout, anyOwner, strategy, prefault)`
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 5>) -> Outcome {
+    let (name, options) = (call.string(0)?, options(call)?);
+    let core = match call.optional(1, Call::timeout)? {
+        None => options.connect(&name)?,
+        Some(timeout) => connect_within(&name, &options, timeout, || !call.context.interrupted())
+            .ok_or(Stop::Unwind)??,
+    };
+    wrap(call, core)
+}
+
+/// The options at 2, 3 and 4.
+pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOptions, Stop> {
+    let mut options = ReaderOptions::default();
+    if let Some(any) = call.optional(2, Call::bool)? {
+        options = options.any_owner(any);
+    }
+    if let Some(name) = call.optional(3, Call::string)? {
+        options = options.strategy(strategy(&name)?);
+    }
+    if let Some(prefault) = call.optional(4, Call::bool)? {
+        options = options.prefault(prefault);
+    }
+    Ok(options)
+}
+
+/// The object that stands for `core` in JavaScript.
+pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outcome {
+    let object = call.object()?;
+    object.set(c"name", call.js_str(core.name())?)?;
+    object.set(c"capacity", call.js_size(core.capacity())?)?;
+    object.set(c"alignment", call.js_size(core.alignment())?)?;
+    let reader = Rc::new(Reader {
+        name: core.name().to_owned(),
+        core: RefCell::new(Some(core)),
+        last_tag: Cell::new(0),
+        watch: Watch::new(),
+    });
+    call.context.adopt(&reader);
+    methods(&object, &reader)?;
+    Ok(object.value)
+}
+
+fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
+    object.method::<_, 3>(c"read", reader, read)?;
+    object.method::<_, 2>(c"tryRead", reader, try_read)?;
+    object.method::<_, 0>(c"lastTag", reader, last_tag)?;
+    object.method::<_, 0>(c"available", reader, available)?;
+    object.method::<_, 0>(c"peerState", reader, state)?;
+    object.method::<_, 0>(c"peerClosed", reader, peer_closed)?;
+    object.method::<_, 2>(c"arm", reader, arm)?;
+    object.method::<_, 1>(c"setRef", reader, set_ref)?;
+    object.method::<_, 0>(c"close", reader, close)
+}
+
+impl Reader {
+    fn core(&self) -> Result<RefMut<'_, KrenReader>, Stop> {
+        // Taken only by a debugger that evaluates something in the middle of a blocking call.
+        let core = self.core.try_borrow_mut();
+        let core = core.map_err(|_| Error::Busy {
+            channel: self.name.as_str().into(),
+        })?;
+        RefMut::filter_map(core, Option::as_mut).map_err(|_| Stop::EndpointClosed {
+            role: "reader",
+            channel: self.name.clone(),
+        })
+    }
+
+    /// Takes the next message, if there is one: copied into the pool (argument 0) at the offset
+    /// (argument 1) where it fits there, giving its length; else as a Buffer of its own.
+    fn take<const N: usize>(
+        &self,
+        core: &mut KrenReader,
+        call: &Call<'_, N>,
+    ) -> Result<Option<Value>, Stop> {
+        let pool = call.bytes_mut(0)?;
+        let offset = call.u32(1)? as usize;
+        let Some(message) = core.try_read()? else {
+            return Ok(None);
+        };
+        let len = message.len();
+        let value = match pool.get_mut(offset..).and_then(|room| room.get_mut(..len)) {
+            Some(room) if len <= POOLED => {
+                room.copy_from_slice(&message);
+                #[allow(clippy::cast_possible_truncation, reason = "at most POOLED")]
+                call.js_u32(len as u32)
+            }
+            _ => call.js_bytes(&message),
+        };
+        match value {
+            Ok(value) => {
+                self.last_tag.set(message.tag());
+                Ok(Some(value))
+            }
+            Err(stop) => {
+                // V8 has no memory for the copy. Not released, the message is still the first one
+                // for the reader that comes after this one.
+                std::mem::forget(message);
+                Err(stop)
+            }
+        }
+    }
+
+    fn close(&self) -> kren_core::Result<()> {
+        self.watch.stop();
+        match self
+            .core
+            .try_borrow_mut()
+            .ok()
+            .and_then(|mut core| core.take())
+        {
+            Some(core) => core.close(),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Longer messages get a Buffer of their own, so that one that is kept does not hold a whole pool.
+const POOLED: usize = 4096;
+
+impl Live for Reader {
+    fn close_at_exit(&self) {
+        // Nobody is left to be told of a failure.
+        let _ = self.close();
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.close_at_exit();
+    }
+}
+
+/// `read(pool, offset, timeout)`
+fn read(reader: &Rc<Reader>, call: &Call<'_, 3>) -> Outcome {
+    let mut core = reader.core()?;
+    loop {
+        if let Some(value) = reader.take(&mut core, call)? {
+            return Ok(value);
+        }
+        let timeout = call.timeout(2)?;
+        reader.watch.disarm();
+        blocking(call.context, &reader.name, |check| {
+            core.wait_readable(timeout, check)
+        })?;
+    }
+}
+
+/// `tryRead(pool, offset)`: `undefined` when there is no message now.
+fn try_read(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
+    let mut core = reader.core()?;
+    Ok(reader.take(&mut core, call)?.unwrap_or(Value::UNDEFINED))
+}
+
+fn last_tag(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    call.js_u32(reader.last_tag.get())
+}
+
+fn available(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    call.js_size(reader.core()?.available())
+}
+
+fn state(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    call.js_str(peer_state(reader.core()?.writer_state()))
+}
+
+fn peer_closed(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    call.js_bool(reader.core()?.is_writer_closed())
+}
+
+/// `arm(0, onReady)`: see [`Watch::arm`].
+fn arm(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
+    let core = reader.core()?;
+    reader
+        .watch
+        .arm(call.context, &reader.name, 0, call.value(1), || {
+            core.message_waiter()
+        })?;
+    Ok(Value::UNDEFINED)
+}
+
+fn set_ref(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
+    reader.watch.set_ref(call.context, call.bool(0)?);
+    Ok(Value::UNDEFINED)
+}
+
+fn close(reader: &Rc<Reader>, _: &Call<'_, 0>) -> Outcome {
+    reader.close()?;
+    Ok(Value::UNDEFINED)
+}

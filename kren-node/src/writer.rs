@@ -1,0 +1,186 @@
+//! The writing endpoint, as `ts/writer.ts` calls it.
+
+use std::cell::{RefCell, RefMut};
+use std::rc::Rc;
+
+use kren_core::{Error, KrenWriter, WriterOptions};
+
+use crate::call::{Call, Object, Outcome, Stop, Value};
+use crate::context::{Context, Live};
+use crate::exports::{peer_state, strategy};
+use crate::waiting::blocking;
+use crate::watch::Watch;
+
+pub(crate) struct Writer {
+    name: String,
+    core: RefCell<Option<KrenWriter>>,
+    watch: Watch,
+}
+
+/// `openWriter(name, capacity, mode, alignment, fresh, anyOwner, strategy, prefault)`
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 8>) -> Outcome {
+    let mut options = WriterOptions::default();
+    if let Some(mode) = call.optional(2, Call::u32)? {
+        options = options.mode(mode);
+    }
+    if let Some(alignment) = call.optional(3, Call::size)? {
+        options = options.alignment(alignment);
+    }
+    if let Some(fresh) = call.optional(4, Call::bool)? {
+        options = options.fresh(fresh);
+    }
+    if let Some(any) = call.optional(5, Call::bool)? {
+        options = options.any_owner(any);
+    }
+    if let Some(name) = call.optional(6, Call::string)? {
+        options = options.strategy(strategy(&name)?);
+    }
+    if let Some(prefault) = call.optional(7, Call::bool)? {
+        options = options.prefault(prefault);
+    }
+    let name = call.string(0)?;
+    let core = options.create(&name, call.size(1)?)?;
+
+    let object = call.object()?;
+    object.set(c"name", call.js_str(core.name())?)?;
+    object.set(c"capacity", call.js_size(core.capacity())?)?;
+    object.set(c"alignment", call.js_size(core.alignment())?)?;
+    object.set(c"maxMessageLength", call.js_size(core.max_message_len())?)?;
+    let writer = Rc::new(Writer {
+        name,
+        core: RefCell::new(Some(core)),
+        watch: Watch::new(),
+    });
+    call.context.adopt(&writer);
+    methods(&object, &writer)?;
+    Ok(object.value)
+}
+
+fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
+    object.method::<_, 3>(c"write", writer, write)?;
+    object.method::<_, 2>(c"tryWrite", writer, try_write)?;
+    object.method::<_, 1>(c"flush", writer, flush)?;
+    object.method::<_, 0>(c"drained", writer, drained)?;
+    object.method::<_, 0>(c"available", writer, available)?;
+    object.method::<_, 0>(c"peerState", writer, state)?;
+    object.method::<_, 2>(c"arm", writer, arm)?;
+    object.method::<_, 1>(c"setRef", writer, set_ref)?;
+    object.method::<_, 0>(c"close", writer, close)
+}
+
+impl Writer {
+    fn core(&self) -> Result<RefMut<'_, KrenWriter>, Stop> {
+        // Taken only by a debugger that evaluates something in the middle of a blocking call.
+        let core = self.core.try_borrow_mut();
+        let core = core.map_err(|_| Error::Busy {
+            channel: self.name.as_str().into(),
+        })?;
+        RefMut::filter_map(core, Option::as_mut).map_err(|_| Stop::EndpointClosed {
+            role: "writer",
+            channel: self.name.clone(),
+        })
+    }
+
+    fn close(&self) -> kren_core::Result<()> {
+        self.watch.stop();
+        match self
+            .core
+            .try_borrow_mut()
+            .ok()
+            .and_then(|mut core| core.take())
+        {
+            Some(core) => core.close(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Live for Writer {
+    fn close_at_exit(&self) {
+        // Nobody is left to be told of a failure.
+        let _ = self.close();
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.close_at_exit();
+    }
+}
+
+/// `write(data, tag, timeout)`
+fn write(writer: &Rc<Writer>, call: &Call<'_, 3>) -> Outcome {
+    let mut core = writer.core()?;
+    let (data, tag) = (call.bytes(0)?, call.u32(1)?);
+    loop {
+        match core.try_write_tagged(tag, data) {
+            Ok(()) => return Ok(Value::UNDEFINED),
+            Err(Error::Full { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let timeout = call.timeout(2)?;
+        writer.watch.disarm();
+        blocking(call.context, &writer.name, |check| {
+            core.wait_writable(data.len(), timeout, check)
+        })?;
+    }
+}
+
+/// `tryWrite(data, tag)`: false when the ring has no room now.
+fn try_write(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
+    match writer
+        .core()?
+        .try_write_tagged(call.u32(1)?, call.bytes(0)?)
+    {
+        Ok(()) => call.js_bool(true),
+        Err(Error::Full { .. }) => call.js_bool(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `flush(timeout)`
+fn flush(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
+    let mut core = writer.core()?;
+    let timeout = call.timeout(0)?;
+    writer.watch.disarm();
+    blocking(call.context, &writer.name, |check| {
+        core.wait_drained(timeout, check)
+    })?;
+    Ok(Value::UNDEFINED)
+}
+
+/// `drained()`: whether the reader has released everything that was written.
+fn drained(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
+    let core = writer.core()?;
+    call.js_bool(core.available() >= core.max_message_len())
+}
+
+fn available(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
+    call.js_size(writer.core()?.available())
+}
+
+fn state(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
+    call.js_str(peer_state(writer.core()?.reader_state()))
+}
+
+/// `arm(length, onReady)`: see [`Watch::arm`].
+fn arm(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
+    let core = writer.core()?;
+    let len = call.size(0)?;
+    writer
+        .watch
+        .arm(call.context, &writer.name, len, call.value(1), || {
+            core.room_waiter(len)
+        })?;
+    Ok(Value::UNDEFINED)
+}
+
+fn set_ref(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
+    writer.watch.set_ref(call.context, call.bool(0)?);
+    Ok(Value::UNDEFINED)
+}
+
+fn close(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
+    writer.close()?;
+    Ok(Value::UNDEFINED)
+}

@@ -1,0 +1,133 @@
+// Checks what users pass, and turns it into what the native layer takes.
+
+import { krenError } from './errors';
+
+/** What can be written: text is sent as UTF-8, anything else as the bytes it covers. */
+export type Data = string | ArrayBufferView | ArrayBuffer | SharedArrayBuffer;
+
+/** How a blocking call waits: `spin` never sleeps, `adaptive` spins for some microseconds, `sleep` sleeps at once. */
+export type Strategy = 'spin' | 'adaptive' | 'sleep';
+
+export interface TimeoutOptions {
+  /** Milliseconds to wait at most. Default: as long as it takes. */
+  timeout?: number | undefined;
+}
+
+export interface AsyncOptions extends TimeoutOptions {
+  /** Gives the wait up; the promise is rejected with the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface TagOptions {
+  /** A number of your own, 0 to 4294967295, that travels with the message. Default 0. */
+  tag?: number | undefined;
+}
+
+const FOR_EVER = -1;
+const NOTHING = Object.freeze({});
+
+/** What `value` is, in words, for a message. */
+function kind(value: unknown): string {
+  if (value === null) return 'null';
+  if (typeof value === 'object') return `an instance of ${value.constructor?.name ?? 'Object'}`;
+  return typeof value;
+}
+
+function wrongType(what: string, accepted: string, value: unknown): TypeError {
+  return new TypeError(`${what} must be ${accepted}, not ${kind(value)}`);
+}
+
+export function checkName(name: unknown): string {
+  if (typeof name !== 'string') throw wrongType('the name of a channel', 'a string', name);
+  return name;
+}
+
+export function checkCapacity(capacity: unknown, channel: string): number {
+  if (typeof capacity !== 'number') throw wrongType('the capacity', 'a number of bytes', capacity);
+  if (!Number.isSafeInteger(capacity) || capacity < 0) {
+    throw krenError(
+      'KREN_INVALID_CAPACITY',
+      `channel '${channel}' cannot have a capacity of ${capacity} bytes; give the size of the ring as a ` +
+        'positive whole number, for example 1024 * 1024',
+      channel,
+    );
+  }
+  return capacity;
+}
+
+export function checkOptions<T extends object>(options: T | null | undefined): T {
+  if (options === undefined || options === null) return NOTHING as T;
+  if (typeof options !== 'object') throw wrongType('the options', 'an object', options);
+  return options;
+}
+
+/** Milliseconds for the native layer. */
+export function checkTimeout(timeout: unknown, channel: string): number {
+  if (timeout === undefined || timeout === null) return FOR_EVER;
+  if (typeof timeout !== 'number') throw wrongType('timeout', 'a number of milliseconds', timeout);
+  if (Number.isNaN(timeout) || timeout < 0) {
+    throw invalid(
+      'timeout',
+      `${timeout} is not 0 or more milliseconds; leave it out to wait as long as it takes`,
+      channel,
+    );
+  }
+  return timeout === Number.POSITIVE_INFINITY ? FOR_EVER : timeout;
+}
+
+export function checkTag(tag: unknown, channel: string): number {
+  if (tag === undefined || tag === 0) return 0;
+  if (typeof tag !== 'number') throw wrongType('tag', 'a number', tag);
+  if (tag >>> 0 !== tag) throw invalid('tag', `${tag} is no whole number from 0 to 4294967295`, channel);
+  return tag;
+}
+
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal === null) return undefined;
+  if (!(signal instanceof AbortSignal)) throw wrongType('signal', 'an AbortSignal', signal);
+  return signal;
+}
+
+export function checkStrategy(strategy: unknown, channel: string): Strategy | undefined {
+  if (strategy === undefined) return undefined;
+  if (typeof strategy !== 'string') throw wrongType('strategy', 'a string', strategy);
+  if (strategy === 'spin' || strategy === 'adaptive' || strategy === 'sleep') return strategy;
+  throw invalid('strategy', `'${strategy}' is not 'spin', 'adaptive' or 'sleep'`, channel);
+}
+
+export function checkFlag(flag: unknown, option: string): boolean | undefined {
+  if (flag === undefined || typeof flag === 'boolean') return flag;
+  throw wrongType(option, 'true or false', flag);
+}
+
+/** A whole number that the core then checks for range. */
+export function checkWhole(value: unknown, option: string, channel: string): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== 'number') throw wrongType(option, 'a number', value);
+  if (value >>> 0 !== value) throw invalid(option, `${value} is no whole number, 0 or more`, channel);
+  return value;
+}
+
+/** The bytes of `data`, without a copy unless it is text. */
+export function bytesOf(data: unknown): ArrayBufferView {
+  if (ArrayBuffer.isView(data)) return data;
+  if (typeof data === 'string') return Buffer.from(data, 'utf8');
+  if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer || isForeignArrayBuffer(data)) {
+    return new Uint8Array(data);
+  }
+  throw wrongType('data', 'a string, Buffer, TypedArray, DataView, ArrayBuffer or SharedArrayBuffer', data);
+}
+
+/** An ArrayBuffer of another realm, for example of a `vm` context, is no instance of ours. */
+function isForeignArrayBuffer(data: unknown): data is ArrayBuffer {
+  const tag = Object.prototype.toString.call(data);
+  return tag === '[object ArrayBuffer]' || tag === '[object SharedArrayBuffer]';
+}
+
+function invalid(option: string, reason: string, channel: string): Error {
+  return krenError(
+    'KREN_INVALID_OPTION',
+    `channel '${channel}': option ${option} is not valid: ${reason}`,
+    channel,
+  );
+}

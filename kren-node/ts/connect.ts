@@ -1,0 +1,54 @@
+import { type AsyncOptions, checkName, checkSignal, checkTimeout } from './arguments';
+import { KrenError } from './errors';
+import { native } from './native';
+import { adopt, checkReaderOptions, Reader, type ReaderOptions } from './reader';
+
+/**
+ * A reader of the channel `name`, waiting for the channel to exist without blocking the event loop.
+ *
+ * Without `timeout` it waits as long as it takes. The wait keeps the process alive.
+ *
+ * @throws {KrenError} (as a rejection) `KREN_NOT_FOUND` when the timeout passed first, and as the constructor of
+ *   {@link Reader}; and whatever reason `signal` was aborted with
+ */
+export function connect(name: string, options?: ReaderOptions & AsyncOptions): Promise<Reader> {
+  try {
+    checkName(name);
+    const { timeout, ...rest } = checkReaderOptions(name, options);
+    const signal = checkSignal(options?.signal);
+    signal?.throwIfAborted();
+    try {
+      return Promise.resolve(new Reader(name, rest));
+    } catch (error) {
+      if (!(error instanceof KrenError) || error.code !== 'KREN_NOT_FOUND' || timeout === 0) throw error;
+    }
+    return later(name, rest, timeout ?? checkTimeout(undefined, name), signal);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function later(
+  name: string,
+  { anyOwner, strategy, prefault }: ReaderOptions,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<Reader> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      signal?.removeEventListener('abort', abort);
+      try {
+        const reader = connecting.take();
+        if (reader) resolve(adopt(reader));
+      } catch (error) {
+        reject(error);
+      }
+    };
+    const connecting = native.connect(name, timeout, anyOwner, strategy, prefault, done);
+    const abort = (): void => {
+      connecting.cancel();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}

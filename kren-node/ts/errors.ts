@@ -1,0 +1,92 @@
+// The error class, and the table of codes that Rust, Python and Node share.
+
+/** The stable code of every kind of error, with the number that all languages share. */
+export const errorCodes = Object.freeze({
+  /** No channel of that name exists. */
+  KREN_NOT_FOUND: 1,
+  /** A live writer already holds the channel. */
+  KREN_WRITER_EXISTS: 2,
+  /** A live reader already holds the channel. */
+  KREN_READER_EXISTS: 3,
+  /** The ring has no room for the message now. */
+  KREN_FULL: 4,
+  /** The ring holds no message now. */
+  KREN_EMPTY: 5,
+  /** The timeout passed first. */
+  KREN_TIMED_OUT: 6,
+  /** The other side closed the channel, or this endpoint was closed. */
+  KREN_CLOSED: 7,
+  /** The other side's process died without closing. */
+  KREN_PEER_DIED: 8,
+  /** The message can never fit this channel. */
+  KREN_TOO_LARGE: 9,
+  /** The channel name breaks the naming rules. */
+  KREN_INVALID_NAME: 10,
+  /** The capacity is zero or larger than the platform can map. */
+  KREN_INVALID_CAPACITY: 11,
+  /** The channel exists with another capacity or alignment and cannot be replaced. */
+  KREN_CAPACITY_MISMATCH: 12,
+  /** The operating system, or an owner check, refused access. */
+  KREN_PERMISSION_DENIED: 13,
+  /** There is not enough shared memory for the channel. */
+  KREN_OUT_OF_MEMORY: 14,
+  /** The shared bytes break the rules of the format. */
+  KREN_CORRUPT: 15,
+  /** The segment was made by an incompatible version of KREN. */
+  KREN_VERSION_MISMATCH: 16,
+  /** The endpoint was inherited through `fork` and belongs to the parent process. */
+  KREN_FORKED: 17,
+  /** The wait was given up because the caller asked for it. */
+  KREN_INTERRUPTED: 18,
+  /** Any other failure of the operating system. */
+  KREN_IO: 19,
+  /** Another call on this endpoint is still waiting. */
+  KREN_BUSY: 20,
+  /** An option other than name and capacity is out of range. */
+  KREN_INVALID_OPTION: 21,
+} as const);
+
+/** The stable code of an error, for example `KREN_TIMED_OUT`. */
+export type KrenErrorCode = keyof typeof errorCodes;
+
+const byNumber: string[] = [];
+for (const [code, number] of Object.entries(errorCodes)) byNumber[number] = code;
+
+/**
+ * What every failure on a channel is thrown as. The message says what happened, to which channel, with the
+ * figures, and what to do; `code` is what a program should look at.
+ */
+export class KrenError extends Error {
+  /** The stable code, for example `KREN_TIMED_OUT`. */
+  readonly code: KrenErrorCode;
+  /** The number of the code, the same in every language; see {@link errorCodes}. */
+  readonly number: number;
+  /** The name of the channel. */
+  readonly channel: string;
+
+  /** @internal */
+  constructor(number: number, message: string, channel: string) {
+    super(message);
+    this.code = (byNumber[number] ?? `KREN_${number}`) as KrenErrorCode;
+    this.number = number;
+    this.channel = channel;
+  }
+
+  static {
+    KrenError.prototype.name = 'KrenError';
+  }
+}
+
+/** @internal */
+export function krenError(code: KrenErrorCode, message: string, channel: string): KrenError {
+  return new KrenError(errorCodes[code], message, channel);
+}
+
+/** @internal */
+export function timedOut(what: string, after: number, channel: string): KrenError {
+  return krenError(
+    'KREN_TIMED_OUT',
+    `channel '${channel}': no ${what} within ${after} ms; wait longer, or check that the other side runs`,
+    channel,
+  );
+}

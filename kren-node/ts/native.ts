@@ -1,0 +1,120 @@
+// Finds and loads the native layer, and says what it offers.
+
+import { KrenError } from './errors';
+
+/** What is known of the other side of a channel. */
+export type PeerState = 'never_attached' | 'attached' | 'closed' | 'died';
+
+/** Milliseconds; a negative number stands for "for ever". */
+type Timeout = number;
+
+/** What both endpoints of the native layer have. */
+export interface NativeEndpoint {
+  readonly name: string;
+  readonly capacity: number;
+  readonly alignment: number;
+  available(): number;
+  peerState(): PeerState;
+  /**
+   * Has `onReady` called once, when the endpoint can go on (for a writer: with a message of `length` bytes)
+   * or never will. Does nothing while a wait for the same length is under way, and replaces one for another.
+   */
+  arm(length: number, onReady: (failure?: KrenError) => void): void;
+  setRef(on: boolean): void;
+  close(): void;
+}
+
+export interface NativeWriter extends NativeEndpoint {
+  readonly maxMessageLength: number;
+  write(data: ArrayBufferView, tag: number, timeout: Timeout): void;
+  tryWrite(data: ArrayBufferView, tag: number): boolean;
+  flush(timeout: Timeout): void;
+  drained(): boolean;
+}
+
+/** The length of a message that was put into the pool, or the message itself where it was too long for that. */
+type Taken = number | Buffer;
+
+export interface NativeReader extends NativeEndpoint {
+  read(pool: Uint8Array, offset: number, timeout: Timeout): Taken;
+  tryRead(pool: Uint8Array, offset: number): Taken | undefined;
+  lastTag(): number;
+  peerClosed(): boolean;
+}
+
+export interface Connecting {
+  take(): NativeReader | undefined;
+  cancel(): void;
+}
+
+interface Functions {
+  openWriter(
+    name: string,
+    capacity: number,
+    mode?: number,
+    alignment?: number,
+    fresh?: boolean,
+    anyOwner?: boolean,
+    strategy?: string,
+    prefault?: boolean,
+  ): NativeWriter;
+  openReader(
+    name: string,
+    timeout?: Timeout,
+    anyOwner?: boolean,
+    strategy?: string,
+    prefault?: boolean,
+  ): NativeReader;
+  connect(
+    name: string,
+    timeout: Timeout,
+    anyOwner: boolean | undefined,
+    strategy: string | undefined,
+    prefault: boolean | undefined,
+    onDone: () => void,
+  ): Connecting;
+}
+
+interface Addon {
+  load(
+    makeError: (number: number, message: string, channel: string) => Error,
+    nothing: () => void,
+  ): Functions;
+  errorCodes(): { name: string; number: number }[];
+  version(): string;
+}
+
+/** The platform as the addon's file and package are named after it. */
+function platform(): string {
+  const base = `${process.platform}-${process.arch}`;
+  if (process.platform !== 'linux') return base;
+  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
+  return `${base}-${report?.header?.glibcVersionRuntime ? 'gnu' : 'musl'}`;
+}
+
+function find(): Addon {
+  const name = platform();
+  // First what was built in this folder, then the package with the build for this platform.
+  const places = [`../kren.${name}.node`, `@pawanxz/kren-${name}`];
+  const failures: string[] = [];
+  for (const place of places) {
+    try {
+      return require(place) as Addon;
+    } catch (error) {
+      failures.push(`  ${place}: ${(error as Error).message.split('\n')[0]}`);
+    }
+  }
+  throw new Error(
+    `kren: no native addon for ${name}; in a checkout run "npm run build" in kren-node, else reinstall ` +
+      `@pawanxz/kren without --omit=optional. Tried:\n${failures.join('\n')}`,
+  );
+}
+
+/** @internal */
+export const addon: Addon = find();
+
+/** @internal */
+export const native: Functions = addon.load(
+  (number, message, channel) => new KrenError(number, message, channel),
+  () => {},
+);

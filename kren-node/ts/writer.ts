@@ -1,0 +1,242 @@
+import {
+  type AsyncOptions,
+  bytesOf,
+  checkCapacity,
+  checkFlag,
+  checkName,
+  checkOptions,
+  checkSignal,
+  checkStrategy,
+  checkTag,
+  checkTimeout,
+  checkWhole,
+  type Data,
+  type Strategy,
+  type TagOptions,
+  type TimeoutOptions,
+} from './arguments';
+import { krenError } from './errors';
+import { Line, NOT_YET, type Task } from './line';
+import { type NativeWriter, native, type PeerState } from './native';
+import { mustYield } from './turn';
+import './dispose';
+
+/** How to create a channel. */
+export interface WriterOptions {
+  /** Permission bits of the channel. Default `0o600`: the owner alone. */
+  mode?: number | undefined;
+  /** Alignment of every message in the ring, in bytes: a power of two from 8 (default) to 4096. */
+  alignment?: number | undefined;
+  /** Discards what an earlier writer left under the name. Default: it is delivered first. */
+  fresh?: boolean | undefined;
+  /** Accepts a channel that belongs to another user of this machine. Default: refused. */
+  anyOwner?: boolean | undefined;
+  /** How blocking calls wait. Default: `adaptive`. */
+  strategy?: Strategy | undefined;
+  /** Maps every page now, so that the first lap of the ring takes no page faults. Default: false. */
+  prefault?: boolean | undefined;
+}
+
+const NO_OPTIONS: AsyncOptions & TagOptions = Object.freeze({});
+
+/**
+ * The writing side of a channel. There is one writer per channel, in any process and language.
+ *
+ * What was written stays in the channel until a reader has had it, whatever becomes of the writer.
+ */
+export class Writer {
+  /** The name of the channel. */
+  readonly name: string;
+  /** Bytes of the ring: what was asked for, rounded up to the page size. */
+  readonly capacity: number;
+  /** Alignment of messages in the ring, in bytes. */
+  readonly alignment: number;
+  /** The longest message, in bytes, that the channel can ever carry: capacity less 8. */
+  readonly maxMessageLength: number;
+
+  readonly #native: NativeWriter;
+  readonly #line: Line;
+  readonly #drained: Task<void>;
+  #isClosed = false;
+
+  /**
+   * Creates the channel `name` with room for `capacity` bytes of messages, or goes on with it where its last
+   * writer is gone.
+   *
+   * `name` has 1 to 128 of the characters `a-z A-Z 0-9 . _ -`. Each message takes 8 bytes more than its length,
+   * rounded up to the alignment. All memory is reserved here.
+   *
+   * @throws {KrenError} `KREN_WRITER_EXISTS`, `KREN_CAPACITY_MISMATCH`, `KREN_INVALID_NAME`,
+   *   `KREN_INVALID_CAPACITY`, `KREN_INVALID_OPTION`, `KREN_OUT_OF_MEMORY`, `KREN_PERMISSION_DENIED`,
+   *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_IO`
+   */
+  constructor(name: string, capacity: number, options?: WriterOptions) {
+    checkName(name);
+    checkCapacity(capacity, name);
+    const { mode, alignment, fresh, anyOwner, strategy, prefault } = checkOptions(options);
+    this.#native = native.openWriter(
+      name,
+      capacity,
+      checkWhole(mode, 'mode', name),
+      checkWhole(alignment, 'alignment', name),
+      checkFlag(fresh, 'fresh'),
+      checkFlag(anyOwner, 'anyOwner'),
+      checkStrategy(strategy, name),
+      checkFlag(prefault, 'prefault'),
+    );
+    this.name = this.#native.name;
+    this.capacity = this.#native.capacity;
+    this.alignment = this.#native.alignment;
+    this.maxMessageLength = this.#native.maxMessageLength;
+    this.#line = new Line(this, this.#native);
+    this.#drained = {
+      attempt: () => (this.#native.drained() ? undefined : NOT_YET),
+      length: this.maxMessageLength,
+      what: 'end of delivery',
+    };
+  }
+
+  /**
+   * Writes one message. Blocks the thread while the ring has no room for it, for `timeout` milliseconds at most.
+   *
+   * @throws {KrenError} `KREN_TOO_LARGE`; while there is no room: `KREN_TIMED_OUT`, or `KREN_CLOSED` or
+   *   `KREN_PEER_DIED` when the reader that should make it is gone; `KREN_BUSY` while `writeAsync` waits;
+   *   `KREN_CLOSED` after `close()`
+   * @throws {TypeError} when `data` is not of one of the types
+   */
+  write(data: Data, options?: TimeoutOptions & TagOptions): void {
+    let tag = 0;
+    let timeout = -1;
+    if (options !== undefined) {
+      const checked = checkOptions(options);
+      tag = checkTag(checked.tag, this.name);
+      timeout = checkTimeout(checked.timeout, this.name);
+    }
+    this.#line.refuseToBlock('write()');
+    this.#native.write(bytesOf(data), tag, timeout);
+  }
+
+  /**
+   * Writes one message if the ring has room for it now; tells whether it did. Never waits. Calls of `writeAsync`
+   * that wait already are served first.
+   *
+   * @throws {KrenError} `KREN_TOO_LARGE`; `KREN_CLOSED` after `close()`
+   * @throws {TypeError} when `data` is not of one of the types
+   */
+  tryWrite(data: Data, options?: TagOptions): boolean {
+    const tag = options === undefined ? 0 : checkTag(checkOptions(options).tag, this.name);
+    if (!this.#line.isEmpty) {
+      this.#line.serve();
+      if (!this.#line.isEmpty) return false;
+    }
+    return this.#native.tryWrite(bytesOf(data), tag);
+  }
+
+  /**
+   * Writes one message, waiting for room without blocking the event loop. Several calls may wait; they are served
+   * in the order in which they came. Leave `data` as it is until the promise is settled.
+   *
+   * @throws {KrenError} (as a rejection) as {@link write}; and whatever reason `signal` was aborted with
+   */
+  writeAsync(data: Data, options: AsyncOptions & TagOptions = NO_OPTIONS): Promise<void> {
+    try {
+      const { timeout, signal } = this.#check(options);
+      const tag = checkTag(options.tag, this.name);
+      const bytes = bytesOf(data);
+      const yields = mustYield();
+      if (!yields && this.#line.isEmpty && this.#native.tryWrite(bytes, tag)) return Promise.resolve();
+      const task: Task<void> = {
+        attempt: () => (this.#native.tryWrite(bytes, tag) ? undefined : NOT_YET),
+        length: bytes.byteLength,
+        what: 'room',
+      };
+      return this.#line.wait(task, timeout, signal, yields);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Blocks the thread until the reader has taken everything that was written, for `timeout` milliseconds at most.
+   *
+   * @throws {KrenError} `KREN_TIMED_OUT`; `KREN_CLOSED` or `KREN_PEER_DIED` when the reader went before it was
+   *   done (one that has not come yet is waited for); `KREN_BUSY` while `writeAsync` waits
+   */
+  flush(options?: TimeoutOptions): void {
+    const timeout = checkTimeout(checkOptions(options).timeout, this.name);
+    this.#line.refuseToBlock('flush()');
+    this.#native.flush(timeout);
+  }
+
+  /**
+   * Waits, without blocking the event loop, until the reader has taken everything that was written before.
+   *
+   * @throws {KrenError} (as a rejection) as {@link flush}; and whatever reason `signal` was aborted with
+   */
+  flushAsync(options: AsyncOptions = NO_OPTIONS): Promise<void> {
+    try {
+      const { timeout, signal } = this.#check(options);
+      if (this.#line.isEmpty && this.#native.drained()) return Promise.resolve();
+      return this.#line.wait(this.#drained, timeout, signal, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** The longest message, in bytes, that could be written now without waiting. */
+  get available(): number {
+    return this.#native.available();
+  }
+
+  /** How the other side stands: `never_attached`, `attached`, `closed` or `died`. */
+  get readerState(): PeerState {
+    return this.#native.peerState();
+  }
+
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#isClosed;
+  }
+
+  /**
+   * Closes the channel: the reader gets what was written, then the end. Calls of `writeAsync` that wait are
+   * rejected with `KREN_CLOSED`. Closing twice is fine. The last side to close a channel with nothing left to
+   * deliver removes it. An endpoint that is not closed is closed when it is collected, or when its thread or the
+   * process ends.
+   */
+  close(): void {
+    this.#isClosed = true;
+    this.#native.close();
+    this.#line.close(() =>
+      krenError('KREN_CLOSED', `channel '${this.name}': this writer was closed while it waited`, this.name),
+    );
+  }
+
+  /** Lets a call that waits keep the process alive. That is the default. */
+  ref(): this {
+    this.#line.setRef(true);
+    return this;
+  }
+
+  /** Lets the process exit although a call waits. */
+  unref(): this {
+    this.#line.setRef(false);
+    return this;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+    return Promise.resolve();
+  }
+
+  #check(options: AsyncOptions): { timeout: number; signal: AbortSignal | undefined } {
+    const checked = checkOptions(options);
+    const signal = checkSignal(checked.signal);
+    signal?.throwIfAborted();
+    return { timeout: checkTimeout(checked.timeout, this.name), signal };
+  }
+}
