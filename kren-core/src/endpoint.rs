@@ -194,6 +194,10 @@ impl Endpoint {
 
     /// Waits as `wait` says; `Busy` if another thread waits on this endpoint.
     pub(crate) fn wait(&self, wait: &mut Wait<'_>, check: Check<'_>) -> Result<()> {
+        // Before anything that takes time: in a busy channel the wait is over in nanoseconds.
+        if self.strategy != Strategy::Sleep && poll(wait.ready) {
+            return Ok(());
+        }
         if self.waiting.swap(true, Ordering::SeqCst) {
             return Err(Error::Busy { channel: Arc::clone(self.name()) });
         }
@@ -205,8 +209,13 @@ impl Endpoint {
     fn wait_alone(&self, wait: &mut Wait<'_>, check: Check<'_>) -> Result<()> {
         let start = Instant::now();
         let deadline = wait.timeout.and_then(|timeout| start.checked_add(timeout));
-        if self.strategy == Strategy::Adaptive && worth_spinning() {
-            let end = start + wait.timeout.map_or(SPIN, |timeout| timeout.min(SPIN));
+        let spin = match self.strategy {
+            Strategy::Spin => wait::SLICE,
+            Strategy::Adaptive if worth_spinning() => SPIN,
+            Strategy::Adaptive | Strategy::Sleep => Duration::ZERO,
+        };
+        if !spin.is_zero() {
+            let end = start + wait.timeout.map_or(spin, |timeout| timeout.min(spin));
             if spin_until(end, wait.ready) {
                 return Ok(());
             }
@@ -285,19 +294,25 @@ impl Endpoint {
     }
 }
 
+/// Polls `ready` for some hundred nanoseconds.
+fn poll(ready: &mut dyn FnMut() -> bool) -> bool {
+    for _ in 0..POLLS_PER_LOOK {
+        if ready() {
+            return true;
+        }
+        std::hint::spin_loop();
+    }
+    false
+}
+
 /// Polls `ready` until `end`.
 fn spin_until(end: Instant, ready: &mut dyn FnMut() -> bool) -> bool {
-    loop {
-        for _ in 0..POLLS_PER_LOOK {
-            if ready() {
-                return true;
-            }
-            std::hint::spin_loop();
-        }
+    while !poll(ready) {
         if Instant::now() >= end {
             return false;
         }
     }
+    true
 }
 
 /// With one processor the peer cannot run while this side spins.

@@ -26,6 +26,9 @@
 //! What is promised, and which test holds each promise, is in the project's README (G1 to G10);
 //! the bytes in shared memory are specified in `docs/spec`, the reasons in `docs/design.md`.
 
+// The model leaves out what calls most of the crate.
+#![cfg_attr(loom, allow(dead_code, unused_imports))]
+
 #[cfg(not(target_endian = "little"))]
 compile_error!("the segment format is little-endian, and so must be the machine");
 #[cfg(not(target_has_atomic = "64"))]

@@ -134,7 +134,7 @@ impl KrenReader {
     pub fn try_read(&mut self) -> Result<Option<Message<'_>>> {
         self.endpoint.check_process()?;
         match self.consumer.peek() {
-            Ok(Some(record)) => Ok(Some(Message::new(self, &record))),
+            Ok(Some(record)) => Ok(Some(Message::new(self, record))),
             Ok(None) => Ok(None),
             Err(error) => Err(self.endpoint.ring_error(error)),
         }
@@ -148,7 +148,7 @@ impl KrenReader {
             Ok(None) => self.next_record(timeout)?,
             Err(error) => return Err(self.endpoint.ring_error(error)),
         };
-        Ok(Message::new(self, &record))
+        Ok(Message::new(self, record))
     }
 
     #[cold]
@@ -263,11 +263,12 @@ impl KrenReader {
         Ok(Waiter::new(Arc::clone(&self.endpoint), goal))
     }
 
-    /// Gives back what was handed out up to `end`.
+    /// Steps over a record and gives its bytes back.
     #[inline]
-    fn release(&mut self, end: u64) {
-        self.consumer.release(end);
-        self.endpoint.notify(&mut self.waker, end);
+    fn release(&mut self, record: &Record) {
+        self.consumer.advance(record);
+        self.consumer.release(record.end);
+        self.endpoint.notify(&mut self.waker, record.end);
     }
 }
 
@@ -290,37 +291,43 @@ impl std::fmt::Debug for KrenReader {
 /// One message, where it lies in the ring: a `&[u8]`, and the tag it was written with.
 ///
 /// Dropping it releases its bytes to the writer. Copy with [`<[u8]>::to_vec`] what must live longer.
+/// A message that is not dropped ([`Message::keep`], [`std::mem::forget`]) stays the next one.
 pub struct Message<'a> {
     reader: &'a mut KrenReader,
     bytes: &'a [u8],
-    tag: u32,
-    end: u64,
+    record: Record,
 }
 
 impl<'a> Message<'a> {
     #[inline]
-    fn new(reader: &'a mut KrenReader, record: &Record) -> Self {
+    fn new(reader: &'a mut KrenReader, record: Record) -> Self {
         debug_assert!(record.len + RECORD_HEADER <= reader.capacity());
-        let payload = reader.consumer.payload(record);
+        let payload = reader.consumer.payload(&record);
         // SAFETY: the record was committed and validated: `len` mapped bytes, which the writer
         // leaves alone until they are released, in `drop`, while the message borrows the reader.
         #[allow(unsafe_code)]
         let bytes = unsafe { std::slice::from_raw_parts(payload, record.len) };
-        reader.consumer.advance(record);
-        Self { reader, bytes, tag: record.tag, end: record.end }
+        Self { reader, bytes, record }
     }
 
     /// The tag the message was written with; 0 unless the writer chose one.
     #[must_use]
     pub fn tag(&self) -> u32 {
-        self.tag
+        self.record.tag
+    }
+
+    /// Leaves the message in the ring: the next read gets it again.
+    ///
+    /// For a caller that could not take it, say because there was no memory for a copy.
+    pub fn keep(self) {
+        std::mem::forget(self);
     }
 }
 
 impl Drop for Message<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.reader.release(self.end);
+        self.reader.release(&self.record);
     }
 }
 
@@ -340,7 +347,7 @@ impl AsRef<[u8]> for Message<'_> {
 
 impl std::fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message").field("tag", &self.tag).field("bytes", &self.bytes).finish()
+        f.debug_struct("Message").field("tag", &self.record.tag).field("bytes", &self.bytes).finish()
     }
 }
 
@@ -348,7 +355,7 @@ impl Eq for Message<'_> {}
 
 impl PartialEq for Message<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes && self.tag == other.tag
+        self.bytes == other.bytes && self.tag() == other.tag()
     }
 }
 

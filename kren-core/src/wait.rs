@@ -127,3 +127,5 @@ pub(crate) fn settle(own: &RolePage) {
 
 #[cfg(loom)]
 pub(crate) mod model;
+#[cfg(all(test, loom))]
+mod tests;

@@ -11,6 +11,8 @@ mod consumer;
 mod memory;
 mod producer;
 mod record;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use memory::{Memory, Shape};

@@ -7,20 +7,29 @@ use loom::sync::{Condvar, Mutex};
 use std::time::Duration;
 
 pub(crate) struct Signal {
-    gate: Mutex<()>,
+    /// Sleeps that are still to end at once, as if they had timed out.
+    gate: Mutex<u32>,
     bell: Condvar,
 }
 
 impl Signal {
     pub(crate) fn new() -> Self {
-        Self { gate: Mutex::new(()), bell: Condvar::new() }
+        Self { gate: Mutex::new(0), bell: Condvar::new() }
     }
 
-    /// As the kernel does it: compares and falls asleep as one step. Never times out, so that a
+    /// One whose first sleep ends without a wake-up.
+    #[cfg(test)]
+    pub(crate) fn that_times_out_first() -> Self {
+        Self { gate: Mutex::new(1), bell: Condvar::new() }
+    }
+
+    /// As the kernel does it: compares and falls asleep as one step. Does not time out, so that a
     /// lost wake-up is a deadlock, which loom reports.
     pub(crate) fn sleep(&self, word: &AtomicU32, expected: u32, _timeout: Duration) {
-        let gate = self.gate.lock().unwrap();
-        if word.load(Ordering::Relaxed) == expected {
+        let mut gate = self.gate.lock().unwrap();
+        if *gate > 0 {
+            *gate -= 1;
+        } else if word.load(Ordering::Relaxed) == expected {
             drop(self.bell.wait(gate).unwrap());
         }
     }
