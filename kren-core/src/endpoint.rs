@@ -119,16 +119,20 @@ impl Endpoint {
         self.mapping().role_page(self.role.peer())
     }
 
-    /// Wakes the peer if it sleeps for `reached` or less.
+    /// What this side wakes its peer with.
     #[inline]
-    pub(crate) fn notify(&self, waker: &mut Waker, reached: u64) {
-        waker.notify(self.own(), self.peer(), &self.own_signal, reached);
+    pub(crate) fn own_signal(&self) -> &Signal {
+        &self.own_signal
     }
 
     /// Refuses an endpoint that was inherited through `fork` (G10).
     #[inline]
     pub(crate) fn check_process(&self) -> Result<()> {
-        if self.generation == fork::generation() { Ok(()) } else { Err(self.forked()) }
+        if self.generation == fork::generation() {
+            Ok(())
+        } else {
+            Err(self.forked())
+        }
     }
 
     #[cold]

@@ -268,7 +268,13 @@ impl KrenReader {
     fn release(&mut self, record: &Record) {
         self.consumer.advance(record);
         self.consumer.release(record.end);
-        self.endpoint.notify(&mut self.waker, record.end);
+        let memory = self.consumer.memory();
+        self.waker.notify(
+            memory.page(Role::Reader),
+            memory.page(Role::Writer),
+            self.endpoint.own_signal(),
+            record.end,
+        );
     }
 }
 

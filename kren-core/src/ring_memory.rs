@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
+use crate::layout::RolePage;
 use crate::os::Mapping;
 use crate::ring::Memory;
 use crate::sync::AtomicU64;
@@ -10,8 +11,8 @@ use std::sync::Arc;
 /// A mapped segment as the ring sees it, with the addresses at hand.
 pub(crate) struct RingMemory {
     data: *mut u8,
-    writer_position: *const AtomicU64,
-    reader_position: *const AtomicU64,
+    writer: *const RolePage,
+    reader: *const RolePage,
     /// Keeps the addresses valid.
     _mapping: Arc<Mapping>,
 }
@@ -25,10 +26,21 @@ impl RingMemory {
     pub(crate) fn new(mapping: Arc<Mapping>) -> Self {
         Self {
             data: mapping.data(),
-            writer_position: &raw const mapping.role_page(Role::Writer).position.0,
-            reader_position: &raw const mapping.role_page(Role::Reader).position.0,
+            writer: mapping.role_page(Role::Writer),
+            reader: mapping.role_page(Role::Reader),
             _mapping: mapping,
         }
+    }
+
+    /// The page of a role.
+    #[inline]
+    pub(crate) fn page(&self, role: Role) -> &RolePage {
+        let page = match role {
+            Role::Writer => self.writer,
+            Role::Reader => self.reader,
+        };
+        // SAFETY: valid while `_mapping` lives.
+        unsafe { &*page }
     }
 }
 
@@ -37,12 +49,7 @@ impl RingMemory {
 unsafe impl Memory for RingMemory {
     #[inline]
     fn position(&self, role: Role) -> &AtomicU64 {
-        let word = match role {
-            Role::Writer => self.writer_position,
-            Role::Reader => self.reader_position,
-        };
-        // SAFETY: valid while `_mapping` lives.
-        unsafe { &*word }
+        &self.page(role).position.0
     }
 
     #[inline]

@@ -1,7 +1,7 @@
 //! The writing side of a channel.
 
 use crate::endpoint::{Check, Endpoint, PeerState, Strategy, Wait};
-use crate::ring::{Producer, RingError, Shape, Stage};
+use crate::ring::{Producer, RingError, Shape, Stage, copy};
 use crate::ring_memory::RingMemory;
 use crate::segment::{self, Access, Wish};
 use crate::wait::Waker;
@@ -219,7 +219,13 @@ impl KrenWriter {
 
     #[inline]
     fn notify(&mut self) {
-        self.endpoint.notify(&mut self.waker, self.producer.position());
+        let memory = self.producer.memory();
+        self.waker.notify(
+            memory.page(Role::Writer),
+            memory.page(Role::Reader),
+            self.endpoint.own_signal(),
+            self.producer.position(),
+        );
     }
 
     /// Reserves `len` bytes in the ring, waiting for room if need be, to build a message in place.
@@ -598,7 +604,7 @@ impl Batch<'_> {
         // SAFETY: as in `Producer::push`.
         #[allow(unsafe_code)]
         unsafe {
-            std::ptr::copy_nonoverlapping(data.as_ptr(), room, data.len());
+            copy(data.as_ptr(), room, data.len());
         }
         self.writer.producer.seal(&mut self.stage, data.len(), tag);
         Ok(())

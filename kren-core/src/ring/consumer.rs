@@ -129,6 +129,12 @@ impl<M: Memory> Consumer<M> {
         self.memory.payload(record.payload, record.len)
     }
 
+    /// The memory the ring lives in.
+    #[inline]
+    pub(crate) fn memory(&self) -> &M {
+        &self.memory
+    }
+
     /// The position of the next record.
     pub(crate) fn cursor(&self) -> u64 {
         self.cursor

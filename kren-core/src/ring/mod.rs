@@ -8,6 +8,7 @@
 //! `docs/spec/ring.md` numbers the invariants that comments cite as R1 to R8.
 
 mod consumer;
+mod copy;
 mod memory;
 mod producer;
 mod record;
@@ -15,6 +16,7 @@ mod record;
 mod tests;
 
 pub(crate) use consumer::Consumer;
+pub(crate) use copy::copy;
 pub(crate) use memory::{Memory, Shape};
 pub(crate) use producer::{Producer, Stage};
 pub(crate) use record::Record;

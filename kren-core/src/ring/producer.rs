@@ -1,7 +1,7 @@
 //! The writing half of the ring.
 
 use super::record::{NOT_COMMITTED, commit_word, header, stride};
-use super::{Memory, RingError, Shape};
+use super::{Memory, RingError, Shape, copy};
 use crate::Role;
 use crate::layout::{POSITION_MAX, RECORD_HEADER};
 use crate::sync::Ordering;
@@ -95,8 +95,15 @@ impl<M: Memory> Producer<M> {
     }
 
     /// Where the next record will start.
+    #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// The memory the ring lives in.
+    #[inline]
+    pub(crate) fn memory(&self) -> &M {
+        &self.memory
     }
 
     /// Starts a stage at the current position.
@@ -207,7 +214,7 @@ impl<M: Memory> Producer<M> {
         // that the consumer does not look at before `publish`; `data` is the caller's own memory.
         #[allow(unsafe_code)]
         unsafe {
-            std::ptr::copy_nonoverlapping(data.as_ptr(), room, data.len());
+            copy(data.as_ptr(), room, data.len());
         }
         self.seal(&mut stage, data.len(), tag);
         self.publish(stage);
