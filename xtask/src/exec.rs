@@ -3,12 +3,14 @@
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::term::{self, Context as _, Failure, Result, Step};
+use crate::workspace;
 
 /// Runs `command` as one step: a line while it works, and on failure the command, all it printed, and `advice`.
 pub(crate) fn step(what: &str, command: Command, advice: &str) -> Result<()> {
@@ -226,19 +228,35 @@ pub(crate) fn first_line(command: &mut Command) -> Option<String> {
         .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
-/// The command as a person would type it.
+/// The command as a person would type it at the root of the repository.
 pub(crate) fn describe(command: &Command) -> String {
-    let mut line = command.get_program().to_string_lossy().into_owned();
-    for argument in command.get_args() {
-        let argument = argument.to_string_lossy();
-        if argument.is_empty() || argument.contains(' ') {
-            let _ = write!(line, " \"{argument}\"");
-        } else {
-            let _ = write!(line, " {argument}");
-        }
+    let root = workspace::root();
+    let dir = command.get_current_dir().unwrap_or(&root);
+    let mut line = String::new();
+    if let Ok(inner) = dir.strip_prefix(&root)
+        && inner != Path::new("")
+    {
+        let _ = write!(line, "cd {} && ", inner.display());
     }
-    if let Some(dir) = command.get_current_dir() {
-        let _ = write!(line, "   (in {})", dir.display());
+    let program = Path::new(command.get_program());
+    let program = match program.strip_prefix(dir) {
+        Ok(inner) => inner,
+        Err(_) if program.starts_with(&root) => program,
+        Err(_) => Path::new(program.file_name().unwrap_or_default()),
+    };
+    let _ = write!(line, "{}", program.display());
+    for argument in command.get_args() {
+        let argument = Path::new(argument)
+            .strip_prefix(dir)
+            .unwrap_or(Path::new(argument))
+            .display();
+        let argument = argument.to_string();
+        let quote = if argument.is_empty() || argument.contains(' ') {
+            "\""
+        } else {
+            ""
+        };
+        let _ = write!(line, " {quote}{argument}{quote}");
     }
     line
 }
@@ -252,4 +270,55 @@ fn ending(status: ExitStatus) -> String {
         || "no exit code".to_owned(),
         |code| format!("exit code {code}"),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_shown_as_it_is_typed_at_the_root() {
+        let root = workspace::root();
+        let mut command = Command::new(root.join("kren-python").join("tool"));
+        command
+            .current_dir(root.join("kren-python"))
+            .args(["-m", "two words"]);
+        assert_eq!(
+            describe(&command),
+            "cd kren-python && tool -m \"two words\""
+        );
+        let mut command = Command::new("/somewhere/bin/cargo");
+        command.current_dir(&root).arg("test");
+        assert_eq!(describe(&command), "cargo test");
+    }
+
+    #[cfg(unix)]
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    /// A pair that hangs must become a failure, and both of its sides must go.
+    #[cfg(unix)]
+    #[test]
+    fn together_kills_what_outlives_the_limit() -> Result<()> {
+        let limit = Duration::from_millis(300);
+        let ended = together(
+            vec![
+                shell("echo out; echo err >&2; exit 3"),
+                shell("exec sleep 600"),
+            ],
+            limit,
+        )?;
+        let [first, second] = &ended[..] else {
+            return Err(Failure::new("two processes were started"));
+        };
+        assert_eq!(first.output, "out\nerr\n");
+        assert_eq!(first.status.and_then(|status| status.code()), Some(3));
+        assert!(!first.success());
+        assert!(second.status.is_none());
+        assert!(!second.success());
+        Ok(())
+    }
 }

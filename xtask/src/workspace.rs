@@ -18,8 +18,7 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn find() -> Result<Self> {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let root = manifest.parent().unwrap_or(manifest).to_owned();
+        let root = root();
         let mut ask = Command::new(cargo());
         ask.args([
             "metadata",
@@ -138,6 +137,12 @@ impl Workspace {
         )?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The root of the repository: xtask is only ever run where it was built.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
 }
 
 /// The cargo that runs us, so that a toolchain chosen with `cargo +name` stays in force.
