@@ -1,0 +1,178 @@
+//! A ring in a real segment, with its real mirror, at any position, whose every access is checked.
+#![allow(unsafe_code)]
+
+use crate::Role;
+use crate::layout::{ALIGNMENT_MIN, RolePage};
+use crate::ring::{Consumer, Memory, Producer, RingError, Shape};
+use crate::ring_memory::RingMemory;
+use crate::segment::{Access, Segment, Wish, open_reader, open_writer};
+use crate::sync::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+pub(super) struct Rig {
+    writer: Segment,
+    reader: Segment,
+    pub(super) shape: Shape,
+}
+
+impl Rig {
+    pub(super) fn new(capacity: usize, alignment: usize) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("ring-test-{}-{count}", std::process::id());
+        let wish = Wish {
+            capacity,
+            alignment,
+            mode: 0o600,
+            fresh: true,
+        };
+        let writer = open_writer(&name, &wish, Access::default()).unwrap();
+        let reader = open_reader(&name, Duration::ZERO, Access::default()).unwrap();
+        let shape = Shape::new(writer.mapping().geometry());
+        Self {
+            writer,
+            reader,
+            shape,
+        }
+    }
+
+    /// As if both sides had come to `position`, rounded down to the alignment, and everything had
+    /// been released.
+    pub(super) fn at(self, position: u64) -> Self {
+        let position = position & !(self.shape.alignment as u64 - 1);
+        self.set_position(Role::Writer, position);
+        self.set_position(Role::Reader, position);
+        self
+    }
+
+    /// The page of `role`, as its owner sees it.
+    fn page(&self, role: Role) -> &RolePage {
+        match role {
+            Role::Writer => self.writer.mapping().role_page(role),
+            Role::Reader => self.reader.mapping().role_page(role),
+        }
+    }
+
+    pub(super) fn position(&self, role: Role) -> u64 {
+        self.page(role).position.0.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_position(&self, role: Role, position: u64) {
+        self.page(role)
+            .position
+            .0
+            .store(position, Ordering::Release);
+    }
+
+    /// The word at `offset` of the data region.
+    pub(super) fn word(&self, offset: usize) -> u64 {
+        self.memory(Role::Writer)
+            .header(offset)
+            .load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_word(&self, offset: usize, word: u64) {
+        self.memory(Role::Writer)
+            .header(offset)
+            .store(word, Ordering::Release);
+    }
+
+    /// Where the header of the record at `position` lies.
+    pub(super) fn header_at(&self, position: u64) -> usize {
+        self.shape.header_at(self.shape.offset(position))
+    }
+
+    pub(super) fn memory(&self, role: Role) -> Checked {
+        let segment = match role {
+            Role::Writer => &self.writer,
+            Role::Reader => &self.reader,
+        };
+        Checked {
+            memory: RingMemory::new(Arc::clone(segment.mapping())),
+            shape: self.shape,
+        }
+    }
+
+    pub(super) fn producer(&self) -> Result<Producer<Checked>, RingError> {
+        Producer::resume(self.memory(Role::Writer), self.shape)
+    }
+
+    pub(super) fn consumer(&self) -> Result<Consumer<Checked>, RingError> {
+        Consumer::resume(self.memory(Role::Reader), self.shape)
+    }
+}
+
+impl Drop for Rig {
+    fn drop(&mut self) {
+        self.writer.let_go(Role::Writer);
+        self.reader.let_go(Role::Reader);
+        self.writer.remove_if_alone(|| true);
+    }
+}
+
+/// Memory that holds its user to the contract of [`Memory`]: nothing outside the data region and
+/// its mirror is ever asked for (G7).
+pub(super) struct Checked {
+    memory: RingMemory,
+    shape: Shape,
+}
+
+// SAFETY: hands out what the real memory hands out, or panics.
+unsafe impl Memory for Checked {
+    fn position(&self, role: Role) -> &AtomicU64 {
+        self.memory.position(role)
+    }
+
+    fn header(&self, offset: usize) -> &AtomicU64 {
+        assert!(offset.is_multiple_of(ALIGNMENT_MIN), "header at {offset}");
+        assert!(offset < self.shape.data_len, "header at {offset}");
+        self.memory.header(offset)
+    }
+
+    fn payload(&self, offset: usize, len: usize) -> *const u8 {
+        assert!(
+            offset.is_multiple_of(self.shape.alignment),
+            "payload at {offset}"
+        );
+        assert!(
+            offset <= self.shape.data_len && len <= self.shape.max_len,
+            "{offset} + {len}"
+        );
+        self.memory.payload(offset, len)
+    }
+
+    fn payload_mut(&self, offset: usize, len: usize) -> *mut u8 {
+        self.payload(offset, len).cast_mut()
+    }
+}
+
+/// The bytes of a message, different for each `seed`.
+pub(super) fn pattern(seed: u32, len: usize) -> Vec<u8> {
+    let mut state = u64::from(seed) << 1 | 1;
+    let mut next = || {
+        state = state
+            .wrapping_mul(0x5851_f42d_4c95_7f2d)
+            .wrapping_add(0x1405_7b7e_f767_814f);
+        state.to_le_bytes()
+    };
+    let mut bytes = Vec::with_capacity(len + 8);
+    while bytes.len() < len {
+        bytes.extend_from_slice(&next());
+    }
+    bytes.truncate(len);
+    bytes
+}
+
+/// Copies the payload of a record out.
+pub(super) fn bytes<M: Memory>(consumer: &Consumer<M>, record: &crate::ring::Record) -> Vec<u8> {
+    // SAFETY: the ring gave `len` mapped bytes, and no producer runs on this thread meanwhile.
+    unsafe { std::slice::from_raw_parts(consumer.payload(record), record.len) }.to_vec()
+}
+
+/// Fills a reserved room.
+pub(super) fn fill(room: *mut u8, bytes: &[u8]) {
+    // SAFETY: the ring gave at least as many mapped bytes, which no consumer looks at yet.
+    unsafe { room.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+}
