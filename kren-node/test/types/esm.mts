@@ -1,0 +1,78 @@
+// Every name as an ES module uses it; each @ts-expect-error must be an error.
+
+import kren, {
+  connect,
+  KrenError,
+  type KrenErrorCode,
+  type PeerState,
+  type Reader,
+  Writer,
+} from '@pawanxz/kren';
+
+const writer: Writer = new Writer('name', 4096, {
+  mode: 0o600,
+  alignment: 64,
+  fresh: true,
+  anyOwner: false,
+  strategy: 'adaptive',
+  prefault: true,
+});
+writer.write('text');
+writer.write(Buffer.alloc(1), { timeout: 5, tag: 1 });
+writer.write(new DataView(new ArrayBuffer(8)));
+writer.write(new SharedArrayBuffer(8));
+const hadRoom: boolean = writer.tryWrite(new Float64Array(4), { tag: 1 });
+await writer.writeAsync('text', { timeout: 5, signal: new AbortController().signal, tag: 1 });
+writer.flush({ timeout: 5 });
+await writer.flushAsync();
+const sizes: number[] = [writer.available, writer.capacity, writer.maxMessageLength, writer.alignment];
+const state: PeerState = writer.readerState;
+
+const reader: Reader = await connect(writer.name, {
+  timeout: 5,
+  signal: AbortSignal.timeout(5),
+  prefault: true,
+});
+const message: Buffer = reader.read({ timeout: 5 });
+const maybe: Buffer | null = reader.tryRead();
+const later: Promise<Buffer> = reader.readAsync({ timeout: 5 });
+for (const each of reader) each.toString();
+for await (const each of reader) each.toString();
+const facts: [number, number, boolean, PeerState, boolean] = [
+  reader.lastTag,
+  reader.available,
+  reader.writerClosed,
+  reader.writerState,
+  reader.closed,
+];
+reader.ref().unref().close();
+
+{
+  using inner = new kren.Reader('name', { timeout: 5 });
+  await using other = new kren.Reader('name');
+  inner.read();
+  other.read();
+}
+
+try {
+  reader.read();
+} catch (error) {
+  if (error instanceof KrenError && error.code === 'KREN_PEER_DIED') {
+    const code: KrenErrorCode = error.code;
+    const number: number = error.number + kren.errorCodes[code];
+    console.log(number, error.channel);
+  }
+}
+
+// @ts-expect-error: a number is no data
+writer.write(5);
+// @ts-expect-error: no such strategy
+new Writer('name', 4096, { strategy: 'lazy' });
+// @ts-expect-error: the capacity is missing
+new Writer('name');
+// @ts-expect-error: a property to read
+reader.name = 'other';
+// @ts-expect-error: tryRead may give null
+reader.tryRead().length;
+
+console.log(hadRoom, sizes, state, message, maybe, later, facts);
