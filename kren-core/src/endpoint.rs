@@ -125,13 +125,19 @@ impl Endpoint {
         &self.own_signal
     }
 
+    /// Whether this process got the endpoint through `fork`.
+    #[inline]
+    pub(crate) fn is_inherited(&self) -> bool {
+        self.generation != fork::generation()
+    }
+
     /// Refuses an endpoint that was inherited through `fork` (G10).
     #[inline]
     pub(crate) fn check_process(&self) -> Result<()> {
-        if self.generation == fork::generation() {
-            Ok(())
-        } else {
+        if self.is_inherited() {
             Err(self.forked())
+        } else {
+            Ok(())
         }
     }
 
@@ -281,7 +287,7 @@ impl Endpoint {
     ///
     /// Waits (well under a millisecond) until no thread sleeps in this endpoint.
     pub(crate) fn detach(&self, drained: impl FnOnce() -> bool) {
-        if self.generation != fork::generation() || self.closing.swap(true, Ordering::SeqCst) {
+        if self.is_inherited() || self.closing.swap(true, Ordering::SeqCst) {
             return;
         }
         while self.waiting.load(Ordering::SeqCst) {

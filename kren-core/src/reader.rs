@@ -266,6 +266,10 @@ impl KrenReader {
     /// Steps over a record and gives its bytes back.
     #[inline]
     fn release(&mut self, record: &Record) {
+        // A message that was read before a `fork` is the parent's to release (G10).
+        if self.endpoint.is_inherited() {
+            return;
+        }
         self.consumer.advance(record);
         self.consumer.release(record.end);
         let memory = self.consumer.memory();

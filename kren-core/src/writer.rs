@@ -516,7 +516,8 @@ impl<'a> Slot<'a> {
         self.tag = tag;
     }
 
-    /// Publishes the whole slot as one message. Does not block.
+    /// Publishes the whole slot as one message. Does not block. Does nothing in a child made by
+    /// `fork`.
     #[inline]
     pub fn commit(self) {
         let len = self.bytes.len();
@@ -527,9 +528,11 @@ impl<'a> Slot<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] when `len` is more than was reserved; nothing is published then.
+    /// [`Error::TooLarge`] when `len` is more than was reserved; [`Error::Forked`]. Nothing is
+    /// published then.
     #[inline]
     pub fn commit_len(self, len: usize) -> Result<()> {
+        self.writer.endpoint.check_process()?;
         let max = self.bytes.len();
         if len > max {
             return Err(self.writer.endpoint.ring_error(RingError::TooLarge { len, max }));
@@ -540,6 +543,10 @@ impl<'a> Slot<'a> {
 
     #[inline]
     fn finish(mut self, len: usize) {
+        // A slot that was reserved before a `fork` belongs to the parent (G10).
+        if self.writer.endpoint.is_inherited() {
+            return;
+        }
         self.writer.producer.seal(&mut self.stage, len, self.tag);
         self.writer.producer.publish(self.stage);
         self.writer.notify();
@@ -610,10 +617,12 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Publishes every message of the batch at once. Does not block.
+    /// Publishes every message of the batch at once. Does not block. Does nothing in a child made by
+    /// `fork`.
     #[inline]
     pub fn commit(self) {
-        if self.stage.is_empty() {
+        // A batch that was begun before a `fork` belongs to the parent (G10).
+        if self.stage.is_empty() || self.writer.endpoint.is_inherited() {
             return;
         }
         self.writer.producer.publish(self.stage);
