@@ -211,9 +211,9 @@ impl Endpoint {
         if self.waiting.swap(true, Ordering::SeqCst) {
             return Err(Error::Busy { channel: Arc::clone(self.name()) });
         }
-        let result = self.wait_alone(wait, check);
-        self.waiting.store(false, Ordering::SeqCst);
-        result
+        // Also when `check` panics: `detach` waits for it.
+        let _waiting = Waiting(&self.waiting);
+        self.wait_alone(wait, check)
     }
 
     fn wait_alone(&self, wait: &mut Wait<'_>, check: Check<'_>) -> Result<()> {
@@ -301,6 +301,15 @@ impl Endpoint {
         wait::wake(own, &self.own_signal);
         self.segment.let_go(self.role);
         self.segment.remove_if_alone(drained);
+    }
+}
+
+/// Takes [`Endpoint::waiting`] back at the end of a wait.
+struct Waiting<'a>(&'a AtomicBool);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 
