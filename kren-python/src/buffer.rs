@@ -1,6 +1,7 @@
 //! Bytes in and out: the user's buffers where they lie, and `bytes` made with one copy.
 #![allow(unsafe_code)]
 
+use std::ffi::c_int;
 use std::marker::PhantomData;
 
 use pyo3::exceptions::{PyBufferError, PyTypeError};
@@ -50,8 +51,49 @@ pub(crate) fn with_payload<R>(
         });
     }
     let mut view = View::new();
-    view.fill(data)?;
+    view.fill(data, ffi::PyBUF_SIMPLE)?;
     work(&Payload {
+        start: view.start(),
+        len: view.len(),
+        owner: PhantomData,
+    })
+}
+
+/// Writable bytes of the caller's; a pointer for the reason [`Payload`] is one.
+pub(crate) struct Target<'a> {
+    start: *mut u8,
+    len: usize,
+    owner: PhantomData<&'a mut [u8]>,
+}
+
+impl Target<'_> {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Copies `message`, which is no longer than the buffer, to its start.
+    pub(crate) fn fill(&self, _attached: Python<'_>, message: &[u8]) {
+        assert!(
+            message.len() <= self.len,
+            "the caller compares the lengths first"
+        );
+        if message.is_empty() {
+            return;
+        }
+        // SAFETY: the length was compared above; the export keeps the bytes allocated and writable,
+        // and they are no part of the ring, which Python has no buffer of.
+        unsafe { std::ptr::copy_nonoverlapping(message.as_ptr(), self.start, message.len()) };
+    }
+}
+
+/// Calls `work` with a writable C-contiguous buffer to fill.
+pub(crate) fn with_target<R>(
+    target: &Bound<'_, PyAny>,
+    work: impl FnOnce(&Target<'_>) -> PyResult<R>,
+) -> PyResult<R> {
+    let mut view = View::new();
+    view.fill(target, ffi::PyBUF_WRITABLE)?;
+    work(&Target {
         start: view.start(),
         len: view.len(),
         owner: PhantomData,
@@ -78,18 +120,16 @@ impl View {
         Self(ffi::Py_buffer::new())
     }
 
-    fn fill(&mut self, object: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn fill(&mut self, object: &Bound<'_, PyAny>, flags: c_int) -> PyResult<()> {
         // SAFETY: any object may be asked; the view is released in `drop`, and a failed call leaves
         // its `obj` null, which makes that release do nothing.
-        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut self.0, ffi::PyBUF_SIMPLE) }
-            == 0
-        {
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut self.0, flags) } == 0 {
             return Ok(());
         }
-        Err(refusal(object, PyErr::fetch(object.py())))
+        Err(refusal(object, PyErr::fetch(object.py()), flags))
     }
 
-    fn start(&self) -> *const u8 {
+    fn start(&self) -> *mut u8 {
         self.0.buf.cast()
     }
 
@@ -107,13 +147,23 @@ impl Drop for View {
 }
 
 /// Says what kind of object is wanted; exporters' own words differ and rarely say.
-fn refusal(object: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
+fn refusal(object: &Bound<'_, PyAny>, cause: PyErr, flags: c_int) -> PyErr {
     let py = object.py();
     let kind = object
         .get_type()
         .name()
         .map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    let error = if object.is_instance_of::<PyString>() {
+    let error = if flags == ffi::PyBUF_WRITABLE {
+        let text = format!(
+            "a writable C-contiguous buffer is needed (bytearray, memoryview, array, numpy array), \
+             and this {kind} is none"
+        );
+        if cause.is_instance_of::<PyTypeError>(py) {
+            PyTypeError::new_err(text)
+        } else {
+            PyBufferError::new_err(text)
+        }
+    } else if object.is_instance_of::<PyString>() {
         PyTypeError::new_err(
             "a message is bytes, and str is text: encode it first, for example text.encode()",
         )
@@ -124,8 +174,8 @@ fn refusal(object: &Bound<'_, PyAny>, cause: PyErr) -> PyErr {
         ))
     } else {
         PyBufferError::new_err(format!(
-            "a C-contiguous buffer is needed, and this {kind} is not one: copy it first, for \
-             example with bytes() or numpy.ascontiguousarray()"
+            "a C-contiguous buffer is needed, and this {kind} is none: copy it first, for example \
+             with bytes() or numpy.ascontiguousarray()"
         ))
     };
     error.set_cause(py, Some(cause));

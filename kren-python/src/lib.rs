@@ -7,6 +7,7 @@ mod bell;
 mod buffer;
 mod endpoint;
 mod errors;
+mod interpreter;
 mod notifier;
 mod options;
 mod reader;
@@ -32,6 +33,11 @@ mod native {
     #[pymodule_export]
     #[allow(non_upper_case_globals, reason = "the name Python expects")]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::interpreter::require_main(module.py())
+    }
 
     /// Returns (number, name) of every error code, as all languages share them.
     #[pyfunction]

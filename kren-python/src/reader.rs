@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use kren_core::{Error, KrenReader, Message, ReaderOptions};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::buffer::to_bytes;
+use crate::buffer::{to_bytes, with_target};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::notifier::Notifier;
@@ -97,6 +98,41 @@ impl Reader {
         py: Python<'py>,
     ) -> PyResult<Option<(u32, Bound<'py, PyBytes>)>> {
         self.message_if_any(py, |message| Ok((message.tag(), to_bytes(py, message)?)))
+    }
+
+    /// Copy the next message to the start of buffer and return its length.
+    ///
+    /// buffer: any writable C-contiguous buffer (bytearray, memoryview, array, numpy array).
+    /// timeout: as for read().
+    ///
+    /// Raises what read() does, and ValueError when the message is longer than the buffer; it then
+    /// stays the next message.
+    #[pyo3(
+        signature = (buffer, timeout=Timeout::NONE),
+        text_signature = "($self, buffer, timeout=None)"
+    )]
+    fn read_into(
+        &self,
+        py: Python<'_>,
+        buffer: &Bound<'_, PyAny>,
+        timeout: Timeout,
+    ) -> PyResult<usize> {
+        with_target(buffer, |target| {
+            let copied = self.next_message(py, timeout, |message| {
+                if message.len() > target.len() {
+                    return Err(PyValueError::new_err(format!(
+                        "the next message of channel '{}' has {} bytes and the buffer {}; give a \
+                         larger one, the message is still there",
+                        self.endpoint.name(),
+                        message.len(),
+                        target.len()
+                    )));
+                }
+                target.fill(py, message);
+                Ok(message.len())
+            });
+            copied.map_err(|failure| failure.into_exception(py))
+        })
     }
 
     /// Bytes of the ring that hold unread messages, 8-byte record headers included; 0 when there is
@@ -204,7 +240,7 @@ impl Reader {
         let mut deadline = None;
         loop {
             if let Some(message) = core.try_read()? {
-                return Ok(convert(&message)?);
+                return take(message, &convert);
             }
             let left = deadline
                 .get_or_insert_with(|| Deadline::after(timeout))
@@ -222,11 +258,24 @@ impl Reader {
             .endpoint
             .hold()
             .and_then(|mut core| match core.try_read()? {
-                Some(message) => Ok(Some(convert(&message)?)),
+                Some(message) => take(message, &convert).map(Some),
                 None => Ok(None),
             });
         message.map_err(|failure| failure.into_exception(py))
     }
+}
+
+/// Converts a message and releases it; one that cannot be converted (no memory, buffer too short)
+/// stays the next one.
+#[inline]
+fn take<R>(
+    message: Message<'_>,
+    convert: &impl Fn(&Message<'_>) -> PyResult<R>,
+) -> Result<R, Failure> {
+    convert(&message).map_err(|error| {
+        message.keep();
+        Failure::Raised(error)
+    })
 }
 
 /// Connects, waiting up to `timeout` for the channel to exist.

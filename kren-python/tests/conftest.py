@@ -1,0 +1,26 @@
+"""What tests get: a channel of their own, which must be gone at the end."""
+
+import gc
+import itertools
+import os
+from collections.abc import Iterator
+
+import kren
+import pytest
+
+from support import segment_of
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def channel() -> Iterator[str]:
+    """A channel name that nobody else uses; whatever the test leaves unread is read at the end."""
+    name = f"pytest-{os.getpid()}-{next(_numbers)}"
+    yield name
+    gc.collect()
+    if segment_of(name).exists():
+        with kren.Reader(name) as reader:
+            while reader.try_read() is not None:
+                pass
+    assert not segment_of(name).exists(), "a channel that is drained and closed leaves nothing"

@@ -1,0 +1,85 @@
+"""The stubs: they describe the binary, and what a user writes is checked as it should be."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import kren
+
+ROOT = Path(__file__).parent.parent
+
+USES = """
+import array
+from typing import assert_type
+
+import kren
+
+with kren.Writer("name", 4096, mode=0o600, alignment=64, fresh=True) as writer:
+    assert_type(writer, kren.Writer)
+    assert_type(writer.write(b"", timeout=None, tag=1), None)
+    assert_type(writer.try_write(bytearray()), bool)
+    writer.write(memoryview(b""))
+    writer.write(array.array("d"))
+    assert_type(writer.available, int)
+    writer.drain(1.5)
+
+with kren.Reader("name", timeout=None, strategy="spin") as reader:
+    assert_type(reader.read(), bytes)
+    assert_type(reader.try_read(), bytes | None)
+    assert_type(reader.read_tagged(1), tuple[int, bytes])
+    assert_type(reader.writer_closed, bool)
+    assert_type([message for message in reader], list[bytes])
+    assert reader.writer_state != "closed"
+
+
+async def use() -> None:
+    assert_type(await reader.aread(timeout=1), bytes)
+    assert_type(await reader.aread_tagged(), tuple[int, bytes])
+    await writer.awrite(b"", 1, tag=2)
+    async for message in reader:
+        assert_type(message, bytes)
+
+
+try:
+    reader.read()
+except kren.TimedOut as error:
+    assert_type(error.code, int)
+    assert_type(error.channel, str | None)
+"""
+
+MISUSES = [
+    'kren.Writer("name")',
+    'kren.Writer("name", 4096, strategy="fast")',
+    'kren.Writer("name", 4096).write("text")',
+    'kren.Reader("name").read("1")',
+    'kren.Reader("name").name = "other"',
+    'kren.Reader("name").gone',
+]
+
+
+def mypy(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+def test_the_stub_describes_the_binary() -> None:
+    command = [sys.executable, "-m", "mypy.stubtest", "kren._kren"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_users_program_passes_strict_checks(tmp_path: Path) -> None:
+    (tmp_path / "uses.py").write_text(USES)
+    done = mypy("uses.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_misuses_are_found(tmp_path: Path) -> None:
+    (tmp_path / "misuses.py").write_text("\n".join(["import kren", *MISUSES]))
+    found = mypy("misuses.py", cwd=tmp_path).stdout
+    for line in range(2, len(MISUSES) + 2):
+        assert f"misuses.py:{line}: error" in found, found
+
+
+def test_the_package_says_that_it_is_typed() -> None:
+    assert (Path(kren.__file__).parent / "py.typed").exists()
