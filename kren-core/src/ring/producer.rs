@@ -66,9 +66,14 @@ impl<M: Memory> Producer<M> {
                 return Err(RingError::Corrupt("a record is longer than the ring allows"));
             }
             let stride = stride(len, shape.alignment);
+            // What a producer can have published since it last stored its position is no more than
+            // the ring holds; this also ends the walk, whatever the reader's position does (G7).
+            if producer.position + stride as u64 > stored + shape.capacity {
+                return Err(RingError::Corrupt("more records are committed than the ring holds"));
+            }
             if producer.position + stride as u64 > producer.limit {
                 // A live reader may have read on meanwhile.
-                producer.limit = producer.released() + shape.capacity;
+                producer.limit = producer.released().saturating_add(shape.capacity);
             }
             if producer.position + stride as u64 > producer.limit {
                 return Err(RingError::Corrupt("committed records overrun the read position"));
@@ -76,9 +81,8 @@ impl<M: Memory> Producer<M> {
             producer.position += stride as u64;
             producer.offset = shape.step(producer.offset, stride);
         }
-        if producer.position < read {
-            return Err(RingError::Corrupt("the read position is past every committed record"));
-        }
+        // Looks at the reader's position once more, for all that may rest on it from now on.
+        producer.fits(producer.position, 0)?;
         producer.memory.position(Role::Writer).store(producer.position, Ordering::Release);
         Ok(producer)
     }

@@ -4,11 +4,15 @@
 //! and its mirror. What is asked here is that nothing panics, nothing runs for ever, and that what
 //! cannot be true is called `Corrupt`.
 
+#![allow(unsafe_code)]
+
 use super::rig::{Checked, Rig, bytes, fill, pattern};
 use crate::Role;
 use crate::layout::POSITION_MAX;
-use crate::ring::{Consumer, Producer, RingError};
+use crate::ring::{Consumer, Memory, Producer, RingError};
+use crate::sync::AtomicU64;
 use proptest::prelude::*;
+use std::cell::Cell;
 
 /// Values of a 64-bit word worth trying beside an honest `value`.
 fn suspects(value: u64, rig: &Rig) -> Vec<u64> {
@@ -47,7 +51,7 @@ fn suspects(value: u64, rig: &Rig) -> Vec<u64> {
 }
 
 /// Takes everything the ring will give, more laps than it can honestly hold.
-fn read_all(consumer: &mut Consumer<Checked>) -> Result<usize, RingError> {
+fn read_all<M: Memory>(consumer: &mut Consumer<M>) -> Result<usize, RingError> {
     let mut count = 0;
     while let Some(record) = consumer.peek()? {
         assert_eq!(bytes(consumer, &record).len(), record.len);
@@ -63,7 +67,7 @@ fn read_all(consumer: &mut Consumer<Checked>) -> Result<usize, RingError> {
 }
 
 /// Everything a producer can be asked.
-fn write_all(producer: &mut Producer<Checked>) -> Result<(), RingError> {
+fn write_all<M: Memory>(producer: &mut Producer<M>) -> Result<(), RingError> {
     producer.available();
     producer.is_drained();
     let mut stage = producer.stage();
@@ -277,6 +281,92 @@ fn every_write_position_is_checked_by_a_running_reader() {
     }
 }
 
+/// Memory whose peer strikes in the middle of an operation, just before a chosen access.
+struct Meddled<'a> {
+    memory: Checked,
+    left: Cell<u32>,
+    strike: &'a dyn Fn(),
+}
+
+impl Meddled<'_> {
+    fn count(&self) {
+        match self.left.get() {
+            0 => {}
+            1 => {
+                self.left.set(0);
+                (self.strike)();
+            }
+            left => self.left.set(left - 1),
+        }
+    }
+}
+
+// SAFETY: hands out what the inner memory hands out.
+unsafe impl Memory for Meddled<'_> {
+    fn position(&self, role: Role) -> &AtomicU64 {
+        self.count();
+        self.memory.position(role)
+    }
+
+    fn header(&self, offset: usize) -> &AtomicU64 {
+        self.count();
+        self.memory.header(offset)
+    }
+
+    fn payload(&self, offset: usize, len: usize) -> *const u8 {
+        self.count();
+        self.memory.payload(offset, len)
+    }
+
+    fn payload_mut(&self, offset: usize, len: usize) -> *mut u8 {
+        self.count();
+        self.memory.payload_mut(offset, len)
+    }
+}
+
+/// A word that was checked and is then altered, between any two accesses of an operation: what was
+/// found sound once is not relied on when it is read again.
+#[test]
+fn a_peer_that_strikes_between_two_loads_does_no_harm() {
+    let (rig, _) = prepare();
+    let positions = suspects(rig.position(Role::Reader), &rig);
+    for access in 1..14 {
+        for suspect in &positions {
+            for role in [Role::Writer, Role::Reader] {
+                let (rig, starts) = prepare();
+                // Records all over the ring, so that a walk has far to go.
+                rig.set_position(Role::Writer, starts[0]);
+                for offset in (0..rig.shape.data_len).step_by(8) {
+                    rig.set_word(offset, 1);
+                }
+                let strike = || rig.set_position(role, *suspect);
+                let meddled = |of| Meddled {
+                    memory: rig.memory(of),
+                    left: Cell::new(access),
+                    strike: &strike,
+                };
+                if let Ok(mut producer) = Producer::resume(meddled(Role::Writer), rig.shape) {
+                    let _ = write_all(&mut producer);
+                }
+
+                let (rig, _) = prepare();
+                let strike = || rig.set_position(role, *suspect);
+                let meddled = |of| Meddled {
+                    memory: rig.memory(of),
+                    left: Cell::new(access),
+                    strike: &strike,
+                };
+                if let Ok(mut producer) = Producer::resume(meddled(Role::Writer), rig.shape) {
+                    let _ = write_all(&mut producer);
+                }
+                if let Ok(mut consumer) = Consumer::resume(meddled(Role::Reader), rig.shape) {
+                    let _ = read_all(&mut consumer);
+                }
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Blow {
     /// Stores a word somewhere in the data region.
@@ -328,7 +418,7 @@ proptest! {
         let mut consumer = rig.consumer().unwrap();
         for blow in blows {
             match blow {
-                Blow::Word(at, word) => rig.set_word(at % rig.shape.data_len & !7, word),
+                Blow::Word(at, word) => rig.set_word((at % rig.shape.data_len) & !7, word),
                 Blow::Header(word) => rig.set_word(consumer.header_offset(), word),
                 Blow::Position(true, at) => rig.set_position(Role::Writer, at),
                 Blow::Position(false, at) => rig.set_position(Role::Reader, at),
