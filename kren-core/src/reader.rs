@@ -243,9 +243,12 @@ impl KrenReader {
     ///
     /// # Errors
     ///
-    /// [`Error::Forked`](crate::Error::Forked).
+    /// [`Error::Forked`](crate::Error::Forked); [`Error::Corrupt`](crate::Error::Corrupt).
     pub fn message_waiter(&self) -> Result<Waiter> {
         self.endpoint.check_process()?;
+        // Here, since the waiter itself cannot tell a lost header from one that was read meanwhile:
+        // a caller that tries and waits in turns must not go round for ever.
+        self.consumer.check_empty().map_err(|error| self.endpoint.ring_error(error))?;
         let memory = RingMemory::new(Arc::clone(self.endpoint.mapping()));
         let header = self.consumer.header_offset();
         let cursor = self.consumer.cursor();
