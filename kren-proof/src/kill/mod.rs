@@ -1,0 +1,198 @@
+//! Death at every instruction (G3): each operation is run a machine instruction at a time in a
+//! process of its own and killed after the first, the second, the third..., each time on a fresh
+//! channel; then everything that was promised is looked for.
+
+mod actor;
+mod message;
+mod peer;
+mod report;
+mod scenario;
+mod trace;
+mod verify;
+mod visible;
+
+use crate::flags::Flags;
+use peer::Live;
+use report::Report;
+use scenario::Scenario;
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+use trace::{Step, Victim};
+use verify::Aftermath;
+use visible::Watch;
+
+/// Where to die.
+#[derive(Clone, Copy)]
+enum Points {
+    /// After every so many instructions.
+    Every(usize),
+    /// After every change that other processes can see.
+    Visible,
+}
+
+/// The `kill` command; tells whether every check passed.
+pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
+    flags.allow(&["visible"])?;
+    let points = match flags.has("visible") {
+        true => Points::Visible,
+        false => Points::Every(flags.number("stride", 1)?.max(1)),
+    };
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = flags.number("jobs", processors)?.max(1);
+
+    let scenarios = scenario::all();
+    if let Some(unknown) = flags
+        .words()
+        .iter()
+        .find(|word| !scenarios.iter().any(|known| known.name == **word))
+    {
+        let names: Vec<_> = scenarios.iter().map(|known| known.name).collect();
+        return Err(format!(
+            "no scenario is called {unknown}; there are: {}",
+            names.join(" ")
+        ));
+    }
+    let chosen = |scenario: &&Scenario| {
+        flags.words().is_empty() || flags.words().iter().any(|word| word == scenario.name)
+    };
+
+    let mut report = Report::begin();
+    for scenario in scenarios.iter().filter(chosen) {
+        let started = Instant::now();
+        let (steps, at) = survey(scenario, points)?;
+        let outcomes = run_all(scenario, (points, &at), jobs);
+        report.scenario(scenario, steps, outcomes, started.elapsed());
+    }
+    Ok(report.end(&prefix()))
+}
+
+/// What `command` starts this program as: `ROLE SCENARIO CHANNEL`.
+pub(crate) fn actor(arguments: &[String]) -> Result<bool, String> {
+    let [role, name, channel] = arguments else {
+        return Err("kill-actor is internal".into());
+    };
+    let scenarios = scenario::all();
+    let scenario = scenarios
+        .iter()
+        .find(|known| known.name == name)
+        .ok_or("no such scenario")?;
+    match (role.as_str(), scenario.predecessor) {
+        ("victim", _) => (scenario.victim)(channel),
+        ("predecessor", Some(run)) => run(channel),
+        _ => return Err(format!("no such role: {role}")),
+    }
+    Ok(true)
+}
+
+/// Names of one run start so; each has the same length, since its length is part of the work.
+fn prefix() -> String {
+    format!("proof-{:07}-", std::process::id())
+}
+
+fn channel(point: usize) -> String {
+    format!("{}{point:07}", prefix())
+}
+
+/// How many instructions the scenario takes, and at which points to die.
+fn survey(scenario: &Scenario, points: Points) -> Result<(usize, Vec<usize>), String> {
+    let channel = channel(9_999_999);
+    let (mut steps, mut changes) = (0, 0);
+    let (victim, live) = stage(scenario, &channel, |victim| {
+        let mut watch = Watch::new(scenario, &channel);
+        while victim.step()? == Step::Running {
+            steps += 1;
+            changes += usize::from(watch.has_changed());
+        }
+        Ok(())
+    })?;
+    victim.kill();
+    verify::verify(scenario, &channel, live, Instant::now())
+        .map_err(|what| format!("{}, not killed at all: {what}", scenario.name))?;
+    let points = match points {
+        Points::Every(stride) => (0..=steps).step_by(stride).collect(),
+        Points::Visible => (0..=changes).collect(),
+    };
+    Ok((steps, points))
+}
+
+/// Brings the channel, its peers and the victim to the start, and lets `run` move the victim.
+fn stage(
+    scenario: &Scenario,
+    channel: &str,
+    run: impl FnOnce(&mut Victim) -> Result<(), String>,
+) -> Result<(Victim, Live), String> {
+    let live = Live::before(scenario, channel);
+    if scenario.predecessor.is_some() {
+        let ended = program("predecessor", scenario, channel)?.status();
+        if !ended.map_err(|error| error.to_string())?.success() {
+            return Err("the predecessor failed".into());
+        }
+    }
+    let mut victim = Victim::start(program("victim", scenario, channel)?)?;
+    let live = live.at_begin(scenario, channel);
+    run(&mut victim)?;
+    Ok((victim, live))
+}
+
+fn program(role: &str, scenario: &Scenario, channel: &str) -> Result<Command, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = Command::new(own);
+    command
+        .args(["kill-actor", role, scenario.name, channel])
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
+/// One death and its aftermath.
+fn die(scenario: &Scenario, points: Points, point: usize) -> Result<Aftermath, String> {
+    let channel = channel(point);
+    let (victim, live) = stage(scenario, &channel, |victim| {
+        let mut watch = Watch::new(scenario, &channel);
+        let mut passed = 0;
+        while passed < point && victim.step()? == Step::Running {
+            passed += match points {
+                Points::Every(_) => 1,
+                Points::Visible => usize::from(watch.has_changed()),
+            };
+        }
+        Ok(())
+    })?;
+    let killed = Instant::now();
+    victim.kill();
+    verify::verify(scenario, &channel, live, killed)
+}
+
+/// Every point, several at once, since much of the time goes into waiting.
+fn run_all(
+    scenario: &Scenario,
+    (points, at): (Points, &[usize]),
+    jobs: usize,
+) -> Vec<(usize, Result<Aftermath, String>)> {
+    let jobs = match scenario.peer {
+        scenario::Peer::Nobody | scenario::Peer::Writer | scenario::Peer::Reader => jobs,
+        // A peer that sleeps may take 100 ms to learn of a death, and costs nothing meanwhile.
+        scenario::Peer::BlockedWriter | scenario::Peer::SleepingReader => 8 * jobs,
+    };
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::with_capacity(at.len()));
+    std::thread::scope(|scope| {
+        for worker in 0..jobs.min(at.len()) {
+            let (next, outcomes) = (&next, &outcomes);
+            scope.spawn(move || {
+                trace::settle_on_processor(worker);
+                while let Some(point) = at.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = die(scenario, points, *point);
+                    outcomes
+                        .lock()
+                        .expect("no worker panics")
+                        .push((*point, outcome));
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().expect("no worker panics");
+    outcomes.sort_by_key(|(point, _)| *point);
+    outcomes
+}

@@ -1,0 +1,143 @@
+//! What is done to a channel, one instruction at a time.
+
+use super::actor;
+use super::message::filling;
+
+/// Who else is on the channel, in the tracer's own process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    Nobody,
+    /// A writer that has written what is prepared, and lives on.
+    Writer,
+    /// A writer that has filled the ring, and waits in `write` for room for one more.
+    BlockedWriter,
+    /// A reader that does nothing.
+    Reader,
+    /// A reader that sleeps in `read`.
+    SleepingReader,
+}
+
+/// What the operation does to the messages that lie in the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Nothing,
+    /// All of so many new ones are there afterwards; before, none.
+    Commits(u32),
+    /// The first one is gone afterwards.
+    Releases,
+    /// All are gone afterwards.
+    Discards,
+}
+
+/// One operation, with all that stands around it.
+pub(super) struct Scenario {
+    pub(super) name: &'static str,
+    pub(super) peer: Peer,
+    /// Runs in a process that then dies without closing.
+    pub(super) predecessor: Option<fn(&str)>,
+    /// Runs in the process that is killed.
+    pub(super) victim: fn(&str),
+    /// Messages that lie in the channel when the operation begins.
+    pub(super) prepared: u32,
+    pub(super) change: Change,
+    /// Whether there may be no channel of that name afterwards.
+    pub(super) may_be_absent: bool,
+}
+
+impl Scenario {
+    fn new(name: &'static str, prepared: u32, change: Change, victim: fn(&str)) -> Self {
+        let (peer, predecessor) = (Peer::Nobody, None);
+        Self {
+            name,
+            peer,
+            predecessor,
+            victim,
+            prepared,
+            change,
+            may_be_absent: false,
+        }
+    }
+
+    fn peer(mut self, peer: Peer) -> Self {
+        self.peer = peer;
+        self
+    }
+
+    fn after(mut self, predecessor: fn(&str)) -> Self {
+        self.predecessor = Some(predecessor);
+        self
+    }
+
+    fn may_be_absent(mut self) -> Self {
+        self.may_be_absent = true;
+        self
+    }
+}
+
+/// Every scenario; `docs/testing.md` lists them with their figures.
+pub(super) fn all() -> Vec<Scenario> {
+    use Change::{Commits, Discards, Nothing, Releases};
+    let full = filling(actor::capacity());
+    let new = Scenario::new;
+    vec![
+        new("write", 3, Commits(1), actor::write),
+        new("reserve-commit", 3, Commits(1), actor::reserve_commit),
+        new("reserve-abort", 3, Nothing, actor::reserve_abort),
+        new("batch", 3, Commits(3), actor::batch),
+        new(
+            "write-across-the-end",
+            2,
+            Commits(1),
+            actor::write_across_the_end,
+        ),
+        new(
+            "write-into-the-last-room",
+            full - 1,
+            Commits(1),
+            actor::write_into_the_last_room,
+        ),
+        new("write-wakes-reader", 0, Commits(1), actor::write_first).peer(Peer::SleepingReader),
+        new("batch-wakes-reader", 0, Commits(3), actor::batch_first).peer(Peer::SleepingReader),
+        new("write-waits", full, Nothing, actor::write_waits).peer(Peer::Reader),
+        new("read-release", 3, Releases, actor::read_release).peer(Peer::Writer),
+        new("read-releases-writer", full, Releases, actor::read_release).peer(Peer::BlockedWriter),
+        new("read-waits", 0, Nothing, actor::read_waits).peer(Peer::Writer),
+        new("create", 0, Nothing, actor::create).may_be_absent(),
+        new("create-continues", 3, Nothing, actor::create).after(actor::die_committed),
+        new("create-recovers-batch", 4, Nothing, actor::create).after(actor::die_in_batch),
+        new("create-fresh", 3, Discards, actor::create_fresh)
+            .after(actor::die_committed)
+            .may_be_absent(),
+        new("create-replaces", 0, Nothing, actor::create_larger)
+            .after(actor::die_empty)
+            .may_be_absent(),
+        new("connect", 3, Nothing, actor::connect).peer(Peer::Writer),
+        new("connect-after-sleeper", 3, Nothing, actor::connect)
+            .peer(Peer::Writer)
+            .after(actor::die_asleep),
+        new("close-writer", 3, Nothing, actor::close_writer),
+        new(
+            "close-writer-drained",
+            0,
+            Nothing,
+            actor::close_writer_drained,
+        )
+        .may_be_absent(),
+        new(
+            "close-writer-wakes",
+            0,
+            Nothing,
+            actor::close_writer_at_once,
+        )
+        .peer(Peer::SleepingReader),
+        new("close-reader", 3, Nothing, actor::close_reader).peer(Peer::Writer),
+        new("close-reader-releases", full, Nothing, actor::close_reader).peer(Peer::BlockedWriter),
+        new(
+            "close-reader-drained",
+            0,
+            Nothing,
+            actor::close_reader_drained,
+        )
+        .may_be_absent(),
+    ]
+}

@@ -1,0 +1,47 @@
+//! Evidence that KREN keeps its guarantees under what no unit test does to it.
+//!
+//! - `kill`: a process is killed after every single machine instruction of an operation (G3).
+//! - `soak`: writers and readers in three languages are killed and restarted under load (G3, G4).
+//! - `fuzz`: segments, rings and call sequences made of hostile bytes (G7).
+//!
+//! `docs/testing.md` says how to run each, and what they measured.
+
+mod flags;
+#[cfg(target_os = "linux")]
+mod kill;
+
+pub mod format;
+pub mod rng;
+
+use flags::Flags;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+kren-proof kill [SCENARIO...] [--stride N] [--visible] [--jobs N]
+    Kills a process after every instruction (or every Nth, or only around those whose effect other
+    processes can see) of each scenario, and checks what is left.";
+
+/// Runs the command in `arguments`; what it found is printed.
+#[must_use]
+pub fn run(arguments: &[String]) -> ExitCode {
+    match command(arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn command(arguments: &[String]) -> Result<bool, String> {
+    let (name, rest) = arguments.split_first().ok_or(USAGE)?;
+    match name.as_str() {
+        #[cfg(target_os = "linux")]
+        "kill" => kill::command(&Flags::parse(rest, &["stride", "jobs"])?),
+        // What `kill` starts itself as.
+        #[cfg(target_os = "linux")]
+        "kill-actor" => kill::actor(rest),
+        _ => Err(format!("'{name}' is not a command here\n{USAGE}")),
+    }
+}
