@@ -61,11 +61,21 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
     let mut report = Report::begin();
     for scenario in scenarios.iter().filter(chosen) {
         let started = Instant::now();
-        let (steps, at) = survey(scenario, points)?;
-        let outcomes = run_all(scenario, (points, &at), jobs);
-        report.scenario(scenario, steps, outcomes, started.elapsed());
+        match caught(|| survey(scenario, points)) {
+            Ok((steps, at)) => {
+                let outcomes = run_all(scenario, (points, &at), jobs);
+                report.scenario(scenario, steps, outcomes, started.elapsed());
+            }
+            Err(what) => report.not_carried_out(scenario, &what),
+        }
     }
     Ok(report.end(&prefix()))
+}
+
+/// A panic, which the core must never answer a death with, fails one check and not all.
+fn caught<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run))
+        .unwrap_or_else(|_| Err("a panic, shown above".into()))
 }
 
 /// What `command` starts this program as: `ROLE SCENARIO CHANNEL`.
@@ -108,8 +118,7 @@ fn survey(scenario: &Scenario, points: Points) -> Result<(usize, Vec<usize>), St
         Ok(())
     })?;
     victim.kill();
-    verify::verify(scenario, &channel, live, Instant::now())
-        .map_err(|what| format!("{}, not killed at all: {what}", scenario.name))?;
+    verify::verify(scenario, &channel, live, Instant::now())?;
     let points = match points {
         Points::Every(stride) => (0..=steps).step_by(stride).collect(),
         Points::Visible => (0..=changes).collect(),
@@ -183,7 +192,7 @@ fn run_all(
             scope.spawn(move || {
                 trace::settle_on_processor(worker);
                 while let Some(point) = at.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = die(scenario, points, *point);
+                    let outcome = caught(|| die(scenario, points, *point));
                     outcomes
                         .lock()
                         .expect("no worker panics")

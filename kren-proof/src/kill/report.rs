@@ -102,6 +102,12 @@ impl Report {
         self.failures += failures.len();
     }
 
+    /// Prints the row of a scenario that goes wrong without any death.
+    pub(super) fn not_carried_out(&mut self, scenario: &Scenario, what: &str) {
+        println!("{:<26}\n    FAILED without a death: {what}", scenario.name);
+        self.failures += 1;
+    }
+
     /// Prints the sum, and what was left in `/dev/shm` by names with `prefix`.
     pub(super) fn end(self, prefix: &str) -> bool {
         let ours = format!("kren-{prefix}");
