@@ -1,0 +1,71 @@
+//! The machine, for whoever reads a record later.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// What is known of this machine, as lines and values.
+pub(crate) fn describe(pinned: Option<[usize; 2]>) -> Value {
+    let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
+    json!({
+        "processor": processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        "processors": processors,
+        "siblings": of_processor(0, "topology/thread_siblings_list"),
+        "caches": caches(),
+        "governor": of_processor(0, "cpufreq/scaling_governor"),
+        "virtual": fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" hypervisor")),
+        "system": answer("uname", &["-sr"]),
+        "compiler": answer("rustc", &["--version"]),
+        "commit": answer("git", &["-C", env!("CARGO_MANIFEST_DIR"), "describe", "--always", "--dirty"]),
+        "pinned": pinned,
+        "load": load(),
+    })
+}
+
+/// The system's load over the last minute: above 0 before a run starts, something else was running.
+pub(crate) fn load() -> Option<f64> {
+    fs::read_to_string("/proc/loadavg")
+        .ok()?
+        .split(' ')
+        .next()?
+        .parse()
+        .ok()
+}
+
+fn processor() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn of_processor(number: usize, file: &str) -> Option<String> {
+    let path = format!("/sys/devices/system/cpu/cpu{number}/{file}");
+    Some(fs::read_to_string(path).ok()?.trim().to_owned())
+}
+
+/// As in `L2 Unified 1024K for 0-1`.
+fn caches() -> Vec<String> {
+    let folder = Path::new("/sys/devices/system/cpu/cpu0/cache");
+    let cache = |index: usize| {
+        let read = |file: &str| {
+            let text = fs::read_to_string(folder.join(format!("index{index}")).join(file)).ok()?;
+            Some(text.trim().to_owned())
+        };
+        let (level, kind, size) = (read("level")?, read("type")?, read("size")?);
+        Some(format!(
+            "L{level} {kind} {size} for {}",
+            read("shared_cpu_list")?
+        ))
+    };
+    (0..).map_while(cache).collect()
+}
+
+fn answer(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}

@@ -1,0 +1,105 @@
+//! The measuring process: it does what it is told on its standard input, a line of JSON for each order and
+//! one for each answer. The peers in Python and Node understand the same orders.
+//!
+//! | order | answer |
+//! |---|---|
+//! | `{"do":"list"}` | `{"entries":[{"name","how","tests","smallest","largest"}]}` |
+//! | `{"do":"open","name","side","session","size","capacity"}` | `{}` |
+//! | `{"do":"run","name","test","count"}` | `{"ns","cpu_ns"}` and what else the test gives |
+//! | `{"do":"alone","what","session","size","capacity","count"}` | `{"times":[...]}` |
+//! | `{"do":"close","name"}` | `{}` |
+//!
+//! What fails is answered with `{"error":"..."}`. The end of the input ends the process.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, Write as _};
+
+use serde_json::{Value, json};
+
+use crate::link::{Link, Setup, Side, Test};
+use crate::transports::{self, Entry};
+use crate::{Result, alone};
+
+/// What is open, with the side it was opened for.
+type Open = HashMap<String, (Side, Box<dyn Link>)>;
+
+/// Serves until the input ends.
+pub(crate) fn serve() -> Result<()> {
+    let entries = transports::all();
+    let mut open = Open::new();
+    for line in std::io::stdin().lock().lines() {
+        let order: Value = serde_json::from_str(&line?)?;
+        let answer = obey(&entries, &mut open, &order)
+            .unwrap_or_else(|error| json!({ "error": error.to_string() }));
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn obey(entries: &[Entry], open: &mut Open, order: &Value) -> Result<Value> {
+    let name = || text(order, "name");
+    match text(order, "do")? {
+        "list" => Ok(json!({ "entries": entries.iter().map(describe).collect::<Vec<_>>() })),
+        "open" => {
+            let entry = entries.iter().find(|entry| Some(entry.name) == name().ok());
+            let entry = entry.ok_or_else(|| format!("this build has no transport {:?}", name()))?;
+            let side = match text(order, "side")? {
+                "lead" => Side::Lead,
+                _ => Side::Follow,
+            };
+            let setup = Setup {
+                side,
+                session: text(order, "session")?.to_owned(),
+                size: number(order, "size")? as usize,
+                capacity: number(order, "capacity")? as usize,
+            };
+            let link = (entry.open)(&setup)?;
+            open.insert(entry.name.to_owned(), (side, link));
+            Ok(json!({}))
+        }
+        "run" => {
+            let (side, link) = open.get_mut(name()?).ok_or("not open")?;
+            let test = Test::named(text(order, "test")?).ok_or("no such test")?;
+            link.run(*side, test, number(order, "count")?)
+        }
+        "alone" => {
+            let task = alone::Task {
+                what: text(order, "what")?,
+                session: text(order, "session")?,
+                size: number(order, "size")? as usize,
+                capacity: number(order, "capacity")? as usize,
+                count: number(order, "count")?,
+            };
+            Ok(json!({ "times": alone::run(&task)? }))
+        }
+        "close" => {
+            open.remove(name()?);
+            Ok(json!({}))
+        }
+        other => Err(format!("there is no order called {other}").into()),
+    }
+}
+
+fn describe(entry: &Entry) -> Value {
+    json!({
+        "name": entry.name,
+        "how": entry.how,
+        "tests": entry.tests.iter().map(|test| test.name()).collect::<Vec<_>>(),
+        "smallest": entry.sizes.start(),
+        "largest": entry.sizes.end(),
+    })
+}
+
+fn text<'a>(order: &'a Value, key: &str) -> Result<&'a str> {
+    order[key]
+        .as_str()
+        .ok_or_else(|| format!("the order has no text {key}").into())
+}
+
+fn number(order: &Value, key: &str) -> Result<u64> {
+    order[key]
+        .as_u64()
+        .ok_or_else(|| format!("the order has no number {key}").into())
+}

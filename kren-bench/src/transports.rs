@@ -1,0 +1,71 @@
+//! What is measured: KREN in its ways of use, the machine's limits, and the rivals, each in a file of its own.
+
+mod bytes;
+mod futex;
+pub(crate) mod kren;
+mod pipe;
+mod raw;
+mod shared;
+mod unix;
+
+#[cfg(feature = "cloudtoid")]
+mod cloudtoid;
+#[cfg(feature = "iceoryx2")]
+mod iceoryx2;
+#[cfg(feature = "ringfire")]
+mod ringfire;
+
+use std::ops::RangeInclusive;
+
+use crate::Result;
+use crate::link::{Link, Setup, Test};
+
+/// A transport that this program can open.
+pub(crate) struct Entry {
+    pub(crate) name: &'static str,
+    /// How it is used, for the reader of a record.
+    pub(crate) how: &'static str,
+    pub(crate) tests: &'static [Test],
+    /// The sizes of messages it is measured with, in bytes.
+    pub(crate) sizes: RangeInclusive<usize>,
+    pub(crate) open: fn(&Setup) -> Result<Box<dyn Link>>,
+}
+
+pub(crate) use shared::directory as memory_directory;
+
+/// The smallest message holds its number, the largest is what the tables show.
+pub(crate) const SIZES: RangeInclusive<usize> = 8..=1 << 20;
+
+/// For a side that never sleeps.
+const BUSY: &[Test] = &[Test::Trips, Test::Timed, Test::Stream];
+/// For one that does.
+const SLEEPS: &[Test] = &Test::ALL;
+
+/// Everything this build has, in the order it is shown.
+pub(crate) fn all() -> Vec<Entry> {
+    let mut all = vec![raw::entry(), futex::entry()];
+    all.extend(kren::entries());
+    all.extend([pipe::entry(), unix::entry()]);
+    #[cfg(feature = "iceoryx2")]
+    all.push(iceoryx2::entry());
+    #[cfg(feature = "cloudtoid")]
+    all.extend(cloudtoid::entries());
+    #[cfg(feature = "ringfire")]
+    all.push(ringfire::entry());
+    all
+}
+
+/// Calls `attempt` until it succeeds, for an end that comes before the other one is ready.
+fn patiently<T, E>(
+    mut attempt: impl FnMut() -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match attempt() {
+            Err(_) if std::time::Instant::now() < end => {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            result => return result,
+        }
+    }
+}
