@@ -144,6 +144,7 @@ impl<T: Send> Held<'_, T> {
     ) -> std::result::Result<(), Failure> {
         let endpoint = self.endpoint;
         let mut raised = None;
+        let mut just_called = true;
         let core: &mut T = self;
         let outcome = py.detach(|| {
             wait(core, &mut || {
@@ -152,6 +153,11 @@ impl<T: Send> Held<'_, T> {
                 };
                 if endpoint.closing.load(Ordering::Acquire) {
                     return Err(stop());
+                }
+                // Python has looked for signals as it called us, and reattaching can mean a wait for
+                // the GIL: not before the first sleep.
+                if std::mem::take(&mut just_called) {
+                    return Ok(());
                 }
                 // Only the main thread runs handlers here; in others this finds nothing to do.
                 // None: the interpreter is shutting down, and this wait with it.

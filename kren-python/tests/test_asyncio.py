@@ -122,22 +122,16 @@ def test_iteration_lets_the_loop_turn_between_ready_messages(channel: str) -> No
                 await asyncio.sleep(0)
 
         ticking = asyncio.create_task(tick())
-        loop = asyncio.get_running_loop()
-        count, longest, last_tick = 0, 0.0, (0, loop.time())
-        for _ in range(40):
+        count = 0
+        while ticks < 10 and count < 1_000_000:
             while writer.try_write(b"message"):
                 pass
             while reader.available:
                 await reader.aread()
                 count += 1
-                now = loop.time()
-                if ticks != last_tick[0]:
-                    last_tick = (ticks, now)
-                longest = max(longest, now - last_tick[1])
         ticking.cancel()
-        assert count > 100_000
-        assert ticks > 10
-        assert longest < 1
+        # Neither one message to a turn of the loop, which is slow, nor all of them.
+        assert ticks * 2 < count < 1_000_000
 
     with_both(channel, test)
 

@@ -2,6 +2,7 @@
 
 import copy
 import errno
+import os
 import pickle
 import shutil
 from collections.abc import Callable
@@ -171,6 +172,37 @@ def test_shared_memory_that_is_not_there(channel: str) -> None:
     assert isinstance(caught.value, OSError)
     assert caught.value.errno == errno.ENOSPC
     assert not segment_of(channel).exists()
+
+
+def test_bytes_that_are_no_channel(channel: str) -> None:
+    """G7: refused by both sides, and made anew only on request."""
+    segment_of(channel).write_bytes(b"\xff" * 16384)
+    segment_of(channel).chmod(0o600)
+    with pytest.raises(kren.Corrupt):
+        kren.Reader(channel)
+    with pytest.raises(kren.Corrupt):
+        kren.Writer(channel, CAPACITY)
+    with kren.Writer(channel, CAPACITY, fresh=True) as writer, kren.Reader(channel) as reader:
+        writer.write(b"message")
+        assert reader.read() == b"message"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_channel_of_another_user_is_refused_unless_asked_for(channel: str) -> None:
+    """G8."""
+    with kren.Writer(channel, CAPACITY) as writer:
+        writer.write(b"message")
+    os.chown(segment_of(channel), 12345, 12345)
+    with pytest.raises(kren.PermissionDenied) as caught:
+        kren.Reader(channel)
+    assert isinstance(caught.value, PermissionError)
+    with pytest.raises(kren.PermissionDenied):
+        kren.Writer(channel, CAPACITY)
+    with (
+        kren.Writer(channel, CAPACITY, any_owner=True),
+        kren.Reader(channel, any_owner=True) as reader,
+    ):
+        assert reader.read() == b"message"
 
 
 def test_endpoints_cannot_be_pickled(channel: str) -> None:

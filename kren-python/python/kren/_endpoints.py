@@ -1,8 +1,7 @@
 """Writer and Reader: the native endpoints, with asyncio and clean exits added."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Literal, NoReturn, final
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, final
 
 from kren import _kren
 from kren._aio import Line
@@ -10,8 +9,6 @@ from kren._errors import Closed, EndpointClosed
 from kren._exit import track
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from typing_extensions import Buffer
 
 Strategy = Literal["adaptive", "spin", "sleep"]
@@ -65,7 +62,7 @@ class Writer(_kren.Writer):
         self._line = Line(name)
         track(self)
 
-    async def awrite(self, data: Buffer, timeout: float | None = None, *, tag: int = 0) -> None:
+    async def awrite(self, data: "Buffer", timeout: float | None = None, *, tag: int = 0) -> None:
         """Write one message; as write(), for asyncio: it awaits room, and never blocks the loop.
 
         The data must stay as it is until this returns. Cancelled, it has written nothing. Tasks
@@ -88,7 +85,7 @@ class Writer(_kren.Writer):
 
     close.__doc__ = _kren.Writer.close.__doc__
 
-    def __enter__(self) -> Writer:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -153,7 +150,7 @@ class Reader(_kren.Reader):
         limit = _kren.check_timeout(timeout)
         return await self._line.take(self.try_read_tagged, self._arm, limit, "message")
 
-    def __aiter__(self) -> Reader:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> bytes:
@@ -170,7 +167,7 @@ class Reader(_kren.Reader):
 
     close.__doc__ = _kren.Reader.close.__doc__
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
