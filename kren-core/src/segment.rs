@@ -5,7 +5,7 @@
 
 use crate::layout::{self, Geometry, HEADER_LEN, HeaderError, LAYOUT_VERSION, SegmentHeader};
 use crate::os::{self, Failure, Mapping, Object, Place, Signal};
-use crate::ring::{Consumer, RingError, Shape};
+use crate::ring::{Consumer, Producer, RingError, Shape};
 use crate::ring_memory::RingMemory;
 use crate::{Error, Result, Role};
 use std::sync::Arc;
@@ -168,12 +168,22 @@ impl Segment {
     }
 
     /// Messages, and bytes of the ring, that no reader has released.
+    ///
+    /// Looks at the ring as both sides would: what only one of them stumbles over is `Corrupt` too,
+    /// and messages that can no longer be found are not none (G7).
     fn undelivered(&self) -> Result<(u64, u64)> {
-        let memory = RingMemory::new(Arc::clone(&self.mapping));
+        let memory = || RingMemory::new(Arc::clone(&self.mapping));
         let shape = Shape::new(self.mapping.geometry());
-        Consumer::resume(memory, shape)
-            .and_then(|reader| reader.survey())
-            .map_err(|error| broken_ring(&self.name, error))
+        let survey = || {
+            Producer::resume(memory(), shape)?;
+            let reader = Consumer::resume(memory(), shape)?;
+            let (messages, bytes) = reader.survey()?;
+            if messages == 0 {
+                reader.check_empty()?;
+            }
+            Ok((messages, bytes))
+        };
+        survey().map_err(|error| broken_ring(&self.name, error))
     }
 
     /// Removes the name and tells a reader that nothing more will come.
