@@ -176,7 +176,10 @@ impl Endpoint {
                         return PeerState::Died;
                     }
                 }
-                // STATE_CLOSED; any other number is none that KREN stores and says as little.
+                // Whoever holds the lock: a peer that is closing, or one that is about to attach. A close
+                // is reported the moment it is stored.
+                STATE_CLOSED => return PeerState::Closed,
+                // A number that KREN does not store.
                 _ if self.segment.is_held(self.role.peer()) => return PeerState::Attached,
                 _ => return PeerState::Closed,
             }
@@ -187,19 +190,12 @@ impl Endpoint {
 
     /// The error that a wait must end with because of the peer, if any.
     fn peer_gone(&self) -> Option<Error> {
-        // A peer that is closing, or about to attach, holds the lock while its state says closed;
-        // the state decides, so that a clean close is reported the moment it is stored.
-        let presence = &self.peer().presence.0;
-        let state = match presence.state.load(Ordering::Acquire) {
-            STATE_CLOSED => PeerState::Closed,
-            _ => self.peer_state(),
-        };
         let channel = Arc::clone(self.name());
         let peer = self.role.peer();
-        match state {
+        match self.peer_state() {
             PeerState::Closed => Some(Error::Closed { channel, peer }),
             PeerState::Died => {
-                let pid = presence.pid.load(Ordering::Relaxed);
+                let pid = self.peer().presence.0.pid.load(Ordering::Relaxed);
                 Some(Error::PeerDied { channel, peer, pid })
             }
             PeerState::NeverAttached | PeerState::Attached => None,
