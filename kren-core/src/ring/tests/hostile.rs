@@ -4,18 +4,14 @@
 //! and its mirror. What is asked here is that nothing panics, nothing runs for ever, and that what
 //! cannot be true is called `Corrupt`.
 
-#![allow(unsafe_code)]
-
-use super::rig::{Checked, Rig, bytes, fill, pattern};
+use super::rig::{Rig, bytes, fill, pattern};
 use crate::Role;
 use crate::layout::POSITION_MAX;
 use crate::ring::{Consumer, Memory, Producer, RingError};
-use crate::sync::AtomicU64;
 use proptest::prelude::*;
-use std::cell::Cell;
 
 /// Values of a 64-bit word worth trying beside an honest `value`.
-fn suspects(value: u64, rig: &Rig) -> Vec<u64> {
+pub(super) fn suspects(value: u64, rig: &Rig) -> Vec<u64> {
     let capacity = rig.shape.capacity;
     let data = rig.shape.data_len as u64;
     let mut all = vec![
@@ -51,7 +47,7 @@ fn suspects(value: u64, rig: &Rig) -> Vec<u64> {
 }
 
 /// Takes everything the ring will give, more laps than it can honestly hold.
-fn read_all<M: Memory>(consumer: &mut Consumer<M>) -> Result<usize, RingError> {
+pub(super) fn read_all<M: Memory>(consumer: &mut Consumer<M>) -> Result<usize, RingError> {
     let mut count = 0;
     while let Some(record) = consumer.peek()? {
         assert_eq!(bytes(consumer, &record).len(), record.len);
@@ -67,7 +63,7 @@ fn read_all<M: Memory>(consumer: &mut Consumer<M>) -> Result<usize, RingError> {
 }
 
 /// Everything a producer can be asked.
-fn write_all<M: Memory>(producer: &mut Producer<M>) -> Result<(), RingError> {
+pub(super) fn write_all<M: Memory>(producer: &mut Producer<M>) -> Result<(), RingError> {
     producer.available();
     producer.is_drained();
     let mut stage = producer.stage();
@@ -93,7 +89,7 @@ fn write_all<M: Memory>(producer: &mut Producer<M>) -> Result<(), RingError> {
 }
 
 /// A ring with two read messages, three unread ones, and both positions far from zero.
-fn prepare() -> (Rig, Vec<u64>) {
+pub(super) fn prepare() -> (Rig, Vec<u64>) {
     let rig = Rig::new(4096, 8).at((1 << 32) - 64);
     let mut producer = rig.producer().unwrap();
     let mut consumer = rig.consumer().unwrap();
@@ -277,92 +273,6 @@ fn every_write_position_is_checked_by_a_running_reader() {
                 matches!(outcome, Err(RingError::Corrupt(_))),
                 "{suspect}: {outcome:?}"
             );
-        }
-    }
-}
-
-/// Memory whose peer strikes in the middle of an operation, just before a chosen access.
-struct Meddled<'a> {
-    memory: Checked,
-    left: Cell<u32>,
-    strike: &'a dyn Fn(),
-}
-
-impl Meddled<'_> {
-    fn count(&self) {
-        match self.left.get() {
-            0 => {}
-            1 => {
-                self.left.set(0);
-                (self.strike)();
-            }
-            left => self.left.set(left - 1),
-        }
-    }
-}
-
-// SAFETY: hands out what the inner memory hands out.
-unsafe impl Memory for Meddled<'_> {
-    fn position(&self, role: Role) -> &AtomicU64 {
-        self.count();
-        self.memory.position(role)
-    }
-
-    fn header(&self, offset: usize) -> &AtomicU64 {
-        self.count();
-        self.memory.header(offset)
-    }
-
-    fn payload(&self, offset: usize, len: usize) -> *const u8 {
-        self.count();
-        self.memory.payload(offset, len)
-    }
-
-    fn payload_mut(&self, offset: usize, len: usize) -> *mut u8 {
-        self.count();
-        self.memory.payload_mut(offset, len)
-    }
-}
-
-/// A word that was checked and is then altered, between any two accesses of an operation: what was
-/// found sound once is not relied on when it is read again.
-#[test]
-fn a_peer_that_strikes_between_two_loads_does_no_harm() {
-    let (rig, _) = prepare();
-    let positions = suspects(rig.position(Role::Reader), &rig);
-    for access in 1..14 {
-        for suspect in &positions {
-            for role in [Role::Writer, Role::Reader] {
-                let (rig, starts) = prepare();
-                // Records all over the ring, so that a walk has far to go.
-                rig.set_position(Role::Writer, starts[0]);
-                for offset in (0..rig.shape.data_len).step_by(8) {
-                    rig.set_word(offset, 1);
-                }
-                let strike = || rig.set_position(role, *suspect);
-                let meddled = |of| Meddled {
-                    memory: rig.memory(of),
-                    left: Cell::new(access),
-                    strike: &strike,
-                };
-                if let Ok(mut producer) = Producer::resume(meddled(Role::Writer), rig.shape) {
-                    let _ = write_all(&mut producer);
-                }
-
-                let (rig, _) = prepare();
-                let strike = || rig.set_position(role, *suspect);
-                let meddled = |of| Meddled {
-                    memory: rig.memory(of),
-                    left: Cell::new(access),
-                    strike: &strike,
-                };
-                if let Ok(mut producer) = Producer::resume(meddled(Role::Writer), rig.shape) {
-                    let _ = write_all(&mut producer);
-                }
-                if let Ok(mut consumer) = Consumer::resume(meddled(Role::Reader), rig.shape) {
-                    let _ = read_all(&mut consumer);
-                }
-            }
         }
     }
 }

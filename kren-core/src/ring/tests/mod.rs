@@ -3,7 +3,7 @@
 //! - `loom`: every interleaving of both halves over a tiny ring (G1, G3);
 //! - `oracle`: random operations against a `VecDeque`, over a real segment (G1, G2);
 //! - `recovery`: a side that dies before each of its stores in turn (G3);
-//! - `hostile`: words that no honest side would store (G7).
+//! - `hostile`, `meddled`: words that no honest side would store (G7).
 
 mod fused;
 
@@ -12,6 +12,8 @@ mod loom;
 
 #[cfg(not(loom))]
 mod hostile;
+#[cfg(not(loom))]
+mod meddled;
 #[cfg(not(loom))]
 mod oracle;
 #[cfg(not(loom))]

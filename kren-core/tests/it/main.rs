@@ -1,0 +1,36 @@
+//! What KREN promises, G1 to G10 of the README, each shown with the public API alone, and with real
+//! processes wherever a process matters.
+//!
+//! A test that needs other processes starts this very binary again in a *role*: see `support`.
+
+// Dropping an uncommitted slot or batch is how one aborts it.
+#![allow(clippy::drop_non_drop)]
+
+mod support;
+
+mod channel;
+mod closing;
+mod death;
+mod errors;
+mod names;
+mod roles;
+mod streams;
+mod waiting;
+
+#[cfg(unix)]
+mod forking;
+
+#[cfg(target_os = "linux")]
+mod attacker;
+#[cfg(target_os = "linux")]
+mod hostile;
+#[cfg(target_os = "linux")]
+mod idle;
+#[cfg(target_os = "linux")]
+mod memory;
+#[cfg(target_os = "linux")]
+mod owners;
+#[cfg(target_os = "linux")]
+mod resources;
+#[cfg(target_os = "linux")]
+mod storm;

@@ -1,0 +1,144 @@
+//! Nothing is left behind: descriptors, mappings, files. And many channels at once.
+#![allow(unsafe_code)]
+
+use crate::support::{Limit, Name, PAGE, Parts, Process, Role};
+use kren_core::{Error, KrenReader, KrenWriter};
+
+pub(crate) const PARTS: Parts = &[("cycles", cycles), ("many channels", many)];
+
+fn descriptors() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+fn mappings() -> usize {
+    std::fs::read_to_string("/proc/self/maps")
+        .unwrap()
+        .lines()
+        .count()
+}
+
+/// Every way a channel can be opened, refused and closed, two thousand times.
+fn cycles(role: &Role) {
+    let name: String = role.arg(0);
+    let cycle = || {
+        assert!(matches!(
+            KrenReader::connect(&name),
+            Err(Error::NotFound { .. })
+        ));
+        let mut writer = KrenWriter::create(&name, PAGE).unwrap();
+        let mut reader = KrenReader::connect(&name).unwrap();
+        writer.write(b"x").unwrap();
+        assert_eq!(reader.read().unwrap(), b"x");
+        let waiter = reader.message_waiter().unwrap();
+        drop(writer);
+        assert!(matches!(waiter.wait(None), Err(Error::Closed { .. })));
+        let error = KrenWriter::create(&name, 2 * PAGE).unwrap_err();
+        assert!(matches!(error, Error::CapacityMismatch { .. }), "{error}");
+        drop(reader);
+        drop(waiter);
+    };
+    let refused = || {
+        let _writer = KrenWriter::create(&name, PAGE).unwrap();
+        assert!(matches!(
+            KrenWriter::create(&name, PAGE),
+            Err(Error::WriterExists { .. })
+        ));
+        drop(
+            KrenWriter::options()
+                .fresh(true)
+                .create(&format!("{name}-other"), PAGE)
+                .unwrap(),
+        );
+    };
+    cycle();
+    refused();
+    let before = (descriptors(), mappings());
+    for at in 0..2000 {
+        cycle();
+        if at % 100 == 0 {
+            refused();
+        }
+    }
+    let after = (descriptors(), mappings());
+    assert_eq!(before.0, after.0, "descriptors");
+    // The allocator may have taken or given back an arena or two.
+    assert!(
+        after.1 <= before.1 + 4,
+        "mappings: {} before, {} after",
+        before.1,
+        after.1
+    );
+}
+
+#[test]
+fn thousands_of_channels_one_after_the_other_leave_nothing() {
+    let _limit = Limit::new();
+    let name = Name::new("cycles");
+    Process::start("cycles", &[&name]).finish();
+    name.assert_gone();
+}
+
+fn many(role: &Role) {
+    const CHANNELS: u32 = 1000;
+    // SAFETY: `limit` is a valid structure.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
+        limit.rlim_cur = limit.rlim_max.min(10_000);
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+    }
+    let name: String = role.arg(0);
+    let mut channels: Vec<(KrenWriter, KrenReader)> = (0..CHANNELS)
+        .map(|at| {
+            let name = format!("{name}-{at}");
+            (
+                KrenWriter::create(&name, PAGE).unwrap(),
+                KrenReader::connect(&name).unwrap(),
+            )
+        })
+        .collect();
+    for round in 0..3u32 {
+        for (at, (writer, _)) in channels.iter_mut().enumerate() {
+            writer
+                .write_tagged(round, &(at as u32).to_le_bytes())
+                .unwrap();
+        }
+        for (at, (_, reader)) in channels.iter_mut().enumerate() {
+            let message = reader.read().unwrap();
+            assert_eq!(
+                (&*message, message.tag()),
+                (&(at as u32).to_le_bytes()[..], round)
+            );
+        }
+    }
+    drop(channels);
+    for at in 0..CHANNELS {
+        let gone = KrenReader::connect(&format!("{name}-{at}"));
+        assert!(matches!(gone, Err(Error::NotFound { .. })));
+    }
+}
+
+#[test]
+fn a_thousand_channels_at_once() {
+    let _limit = Limit::new();
+    let name = Name::new("many");
+    Process::start("many channels", &[&name]).finish();
+}
+
+/// A program that an endpoint's process starts does not keep the endpoint alive.
+#[test]
+fn a_started_program_inherits_nothing() {
+    let _limit = Limit::new();
+    let name = Name::new("exec");
+    let writer = KrenWriter::create(&name, PAGE).unwrap();
+    let mut sleeper = std::process::Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .unwrap();
+    drop(writer);
+    name.assert_gone();
+    let again = KrenWriter::create(&name, PAGE);
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+    again.unwrap();
+}
