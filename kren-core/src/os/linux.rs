@@ -24,7 +24,9 @@ impl Place {
     /// `name` has been validated: it holds no slash and no NUL.
     pub(crate) fn new(name: &str) -> Self {
         let path = format!("/dev/shm/kren-{name}");
-        Self { path: CString::new(path).expect("a channel name holds no NUL") }
+        Self {
+            path: CString::new(path).expect("a channel name holds no NUL"),
+        }
     }
 
     /// Builds a segment of `len` bytes out of sight, then links it to the name.
@@ -42,7 +44,10 @@ impl Place {
             libc::EACCES | libc::EPERM => {
                 Failure::Denied("/dev/shm is not writable for this user".into())
             }
-            code => Failure::Call { call: "open(/dev/shm, O_TMPFILE)", code },
+            code => Failure::Call {
+                call: "open(/dev/shm, O_TMPFILE)",
+                code,
+            },
         })?;
         reserve(fd.as_raw_fd(), len)?;
         // SAFETY: `header` is a valid buffer of HEADER_LEN bytes.
@@ -68,12 +73,20 @@ impl Place {
         let link = |from: &CStr, directory: RawFd, flags: i32| {
             // SAFETY: both paths are NUL-terminated.
             let linked = unsafe {
-                libc::linkat(directory, from.as_ptr(), libc::AT_FDCWD, self.path.as_ptr(), flags)
+                libc::linkat(
+                    directory,
+                    from.as_ptr(),
+                    libc::AT_FDCWD,
+                    self.path.as_ptr(),
+                    flags,
+                )
             };
             match linked {
                 0 => Ok(true),
                 _ => match Failure::last("linkat") {
-                    Failure::Call { code: libc::EEXIST, .. } => Ok(false),
+                    Failure::Call {
+                        code: libc::EEXIST, ..
+                    } => Ok(false),
                     failure => Err(failure),
                 },
             }
@@ -81,41 +94,51 @@ impl Place {
         let unnamed = CString::new(format!("/proc/self/fd/{fd}")).expect("digits hold no NUL");
         match link(&unnamed, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW) {
             // No /proc here. The direct way needs a privilege, or a kernel from 6.10 on.
-            Err(Failure::Call { code: libc::ENOENT, .. }) => link(c"", fd, libc::AT_EMPTY_PATH),
+            Err(Failure::Call {
+                code: libc::ENOENT, ..
+            }) => link(c"", fd, libc::AT_EMPTY_PATH),
             linked => linked,
         }
     }
 
     /// Opens the segment under the name, whoever made it.
     pub(crate) fn open(&self, any_owner: bool) -> Result<Option<Object>, Failure> {
-        let Some(file) = self.open_file()? else { return Ok(None) };
+        let Some(file) = self.open_file()? else {
+            return Ok(None);
+        };
         let stat = stat(file.as_raw_fd())?;
         if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
-            return Err(Failure::Foreign("what stands under its name is not a regular file"));
+            return Err(Failure::Foreign(
+                "what stands under its name is not a regular file",
+            ));
         }
-        // SAFETY: no preconditions.
-        let user = unsafe { libc::geteuid() };
-        if stat.st_uid != user && !any_owner {
-            return Err(Failure::Denied(format!(
-                "it belongs to user {}, and this process runs as user {user}; if you trust that \
-                 user, open it with the option 'any owner'",
-                stat.st_uid
-            )));
+        if !any_owner {
+            unix::refuse_foreign(stat.st_uid)?;
         }
         // A description of its own for the locks: a mapping keeps its description, and with it the
         // locks, alive even in a forked child that has closed every descriptor.
         let identity = (stat.st_dev, stat.st_ino);
         let lock = LockFd::open(|| match self.open_file()? {
             Some(fd) => Ok(fd),
-            None => Err(Failure::Call { call: "open", code: libc::ENOENT }),
+            None => Err(Failure::Call {
+                call: "open",
+                code: libc::ENOENT,
+            }),
         });
         let lock = match lock {
             Ok(lock) => lock,
             // Removed in between: as if it had never been there.
-            Err(Failure::Call { code: libc::ENOENT, .. }) => return Ok(None),
+            Err(Failure::Call {
+                code: libc::ENOENT, ..
+            }) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let object = Object { file, lock, identity, len: stat.st_size as u64 };
+        let object = Object {
+            file,
+            lock,
+            identity,
+            len: stat.st_size as u64,
+        };
         if !same_file(object.lock.raw(), identity)? {
             return Ok(None);
         }
@@ -131,9 +154,9 @@ impl Place {
             Err(libc::ELOOP) => Err(Failure::Denied(
                 "a symbolic link stands under its name, which KREN never makes; remove it".into(),
             )),
-            Err(libc::EISDIR | libc::ENXIO) => {
-                Err(Failure::Foreign("what stands under its name is not a regular file"))
-            }
+            Err(libc::EISDIR | libc::ENXIO) => Err(Failure::Foreign(
+                "what stands under its name is not a regular file",
+            )),
             Err(libc::EACCES | libc::EPERM) => Err(Failure::Denied(
                 "its file mode admits neither this user nor this group".into(),
             )),
@@ -182,7 +205,12 @@ impl Object {
         let mut bytes = [0; HEADER_LEN];
         // SAFETY: the buffer has HEADER_LEN bytes.
         let read = unsafe {
-            libc::pread(self.file.as_raw_fd(), bytes.as_mut_ptr().cast(), HEADER_LEN, 0)
+            libc::pread(
+                self.file.as_raw_fd(),
+                bytes.as_mut_ptr().cast(),
+                HEADER_LEN,
+                0,
+            )
         };
         match read {
             -1 => Err(Failure::last("pread")),
@@ -214,8 +242,7 @@ impl Object {
     pub(crate) fn is_held(&self, role: Role) -> bool {
         let mut lock = flock(libc::F_WRLCK, lock_byte(role), 1);
         // SAFETY: `lock` is a valid flock structure.
-        let asked =
-            unsafe { libc::fcntl(self.lock.raw(), libc::F_OFD_GETLK, &raw mut lock) };
+        let asked = unsafe { libc::fcntl(self.lock.raw(), libc::F_OFD_GETLK, &raw mut lock) };
         // If the kernel will not say, do not declare anybody dead.
         asked != 0 || lock.l_type != libc::F_UNLCK as libc::c_short
     }
@@ -252,7 +279,10 @@ impl Object {
             return Ok(true);
         }
         match Failure::last("fcntl(F_OFD_SETLK)") {
-            Failure::Call { code: libc::EAGAIN | libc::EACCES, .. } => Ok(false),
+            Failure::Call {
+                code: libc::EAGAIN | libc::EACCES,
+                ..
+            } => Ok(false),
             failure => Err(failure),
         }
     }
@@ -324,9 +354,10 @@ fn refuse_if_too_large(len: u64) -> Result<(), Failure> {
         }
     }
     match available {
-        Some(available) if available < len => {
-            Err(Failure::NoMemory { needed: len, available: Some(available) })
-        }
+        Some(available) if available < len => Err(Failure::NoMemory {
+            needed: len,
+            available: Some(available),
+        }),
         _ => Ok(()),
     }
 }
@@ -339,9 +370,17 @@ fn reserve(fd: RawFd, len: u64) -> Result<(), Failure> {
             return Ok(());
         }
         match Failure::last("fallocate") {
-            Failure::Call { code: libc::EINTR, .. } => {}
-            Failure::Call { code: libc::ENOSPC | libc::ENOMEM | libc::EFBIG, .. } => {
-                return Err(Failure::NoMemory { needed: len, available: free_space() });
+            Failure::Call {
+                code: libc::EINTR, ..
+            } => {}
+            Failure::Call {
+                code: libc::ENOSPC | libc::ENOMEM | libc::EFBIG,
+                ..
+            } => {
+                return Err(Failure::NoMemory {
+                    needed: len,
+                    available: free_space(),
+                });
             }
             failure => return Err(failure),
         }
@@ -375,7 +414,12 @@ impl Signal {
     pub(crate) fn wake(&self, word: &AtomicU32) {
         // SAFETY: `word` is a mapped, aligned u32; the kernel only uses its address.
         unsafe {
-            libc::syscall(libc::SYS_futex, std::ptr::from_ref(word), libc::FUTEX_WAKE, i32::MAX);
+            libc::syscall(
+                libc::SYS_futex,
+                std::ptr::from_ref(word),
+                libc::FUTEX_WAKE,
+                i32::MAX,
+            );
         }
     }
 }

@@ -36,6 +36,9 @@ use windows as system;
 #[cfg(unix)]
 mod unix;
 
+#[cfg(any(target_os = "macos", test))]
+mod digest;
+
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("KREN runs on Linux, macOS and Windows");
 
@@ -49,6 +52,13 @@ pub(crate) enum Failure {
     /// `needed` bytes of shared memory could not be reserved.
     NoMemory { needed: u64, available: Option<u64> },
     /// What stands under the name is no segment.
+    #[cfg_attr(
+        target_os = "macos",
+        allow(
+            dead_code,
+            reason = "shared-memory objects have a namespace of their own there"
+        )
+    )]
     Foreign(&'static str),
     /// `call` failed with this errno or Windows error code.
     Call { call: &'static str, code: i32 },
@@ -57,18 +67,33 @@ pub(crate) enum Failure {
 impl Failure {
     /// The last error of the calling thread, as the failure of `call`.
     pub(crate) fn last(call: &'static str) -> Self {
-        Self::Call { call, code: std::io::Error::last_os_error().raw_os_error().unwrap_or(0) }
+        Self::Call {
+            call,
+            code: std::io::Error::last_os_error().raw_os_error().unwrap_or(0),
+        }
     }
 
     pub(crate) fn into_error(self, channel: &Arc<str>) -> Error {
         let channel = Arc::clone(channel);
         match self {
-            Self::Denied(reason) => Error::PermissionDenied { channel, reason: reason.into() },
-            Self::NoMemory { needed, available } => {
-                Error::OutOfMemory { channel, needed, available }
-            }
-            Self::Foreign(what) => Error::Corrupt { channel, what: what.into() },
-            Self::Call { call, code } => Error::Io { channel, call, os_error: code },
+            Self::Denied(reason) => Error::PermissionDenied {
+                channel,
+                reason: reason.into(),
+            },
+            Self::NoMemory { needed, available } => Error::OutOfMemory {
+                channel,
+                needed,
+                available,
+            },
+            Self::Foreign(what) => Error::Corrupt {
+                channel,
+                what: what.into(),
+            },
+            Self::Call { call, code } => Error::Io {
+                channel,
+                call,
+                os_error: code,
+            },
         }
     }
 }
@@ -96,7 +121,11 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// `base` keeps M1 to M3 for `geometry` until `unmap` is called with it.
     fn new(base: *mut u8, geometry: Geometry, unmap: fn(*mut u8, &Geometry)) -> Self {
-        Self { base, geometry, unmap }
+        Self {
+            base,
+            geometry,
+            unmap,
+        }
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -108,7 +137,12 @@ impl Mapping {
     pub(crate) fn role_page(&self, role: Role) -> &RolePage {
         // SAFETY: the page lies inside the mapping (M1) at a multiple of the granularity, so it is
         // aligned; a role page is all atomics, for which every bit pattern is valid.
-        unsafe { &*self.base.add(self.geometry.role_offset(role)).cast::<RolePage>() }
+        unsafe {
+            &*self
+                .base
+                .add(self.geometry.role_offset(role))
+                .cast::<RolePage>()
+        }
     }
 
     /// The first byte of the data region.
@@ -116,6 +150,19 @@ impl Mapping {
     pub(crate) fn data(&self) -> *mut u8 {
         // SAFETY: inside the mapping (M1).
         unsafe { self.base.add(self.geometry.data_offset()) }
+    }
+
+    /// Reads a byte of every page, so that later accesses take no page faults; for systems that
+    /// have no call for it.
+    #[cfg(not(target_os = "linux"))]
+    #[allow(unsafe_code)]
+    fn touch(&self) {
+        /// The smallest page of all systems.
+        const PAGE: usize = 4096;
+        for at in (0..self.geometry.data_offset() + 2 * self.geometry.data_len()).step_by(PAGE) {
+            // SAFETY: inside the mapping (M1), all of which can be read; the value is not used.
+            unsafe { self.base.add(at).read_volatile() };
+        }
     }
 }
 

@@ -15,6 +15,19 @@ pub(crate) fn granularity() -> usize {
     *PAGE.get_or_init(|| unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize)
 }
 
+/// Refuses a segment that belongs to another user than this process runs as (G8).
+pub(super) fn refuse_foreign(owner: libc::uid_t) -> Result<(), Failure> {
+    // SAFETY: no preconditions.
+    let user = unsafe { libc::geteuid() };
+    if owner == user {
+        return Ok(());
+    }
+    Err(Failure::Denied(format!(
+        "it belongs to user {owner}, and this process runs as user {user}; if you trust that user, \
+         open it with the option 'any owner'"
+    )))
+}
+
 /// Maps a segment for one role; keeps M1 to M3 of [`Mapping`].
 pub(super) fn map(
     fd: BorrowedFd<'_>,
@@ -61,7 +74,11 @@ pub(super) fn map(
                 offset as libc::off_t,
             )
         };
-        if mapped == libc::MAP_FAILED { Err(Failure::last("mmap")) } else { Ok(()) }
+        if mapped == libc::MAP_FAILED {
+            Err(Failure::last("mmap"))
+        } else {
+            Ok(())
+        }
     };
     place(0, once, 0)?;
     place(once, data_len, data_offset)?;
@@ -96,7 +113,10 @@ const POPULATE: i32 = 0;
 fn unmap(base: *mut u8, geometry: &Geometry) {
     // SAFETY: exactly the range that `map` reserved; `Mapping` calls this once, at its end.
     unsafe {
-        libc::munmap(base.cast(), geometry.data_offset() + 2 * geometry.data_len());
+        libc::munmap(
+            base.cast(),
+            geometry.data_offset() + 2 * geometry.data_len(),
+        );
     }
 }
 
@@ -154,9 +174,7 @@ pub(crate) mod fork {
 
     impl LockFd {
         /// Opens with `open` and enters the result into the list, with no `fork` in between.
-        pub(crate) fn open<E>(
-            open: impl FnOnce() -> Result<OwnedFd, E>,
-        ) -> Result<Self, E> {
+        pub(crate) fn open<E>(open: impl FnOnce() -> Result<OwnedFd, E>) -> Result<Self, E> {
             static HANDLERS: Once = Once::new();
             HANDLERS.call_once(|| {
                 // SAFETY: the handlers are functions of this library, which stays loaded.

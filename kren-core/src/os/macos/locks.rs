@@ -1,0 +1,224 @@
+//! Lock files: who holds a role, and who is just making or removing a segment.
+//!
+//! `flock` locks belong to the open file description, so two endpoints of one process exclude each
+//! other like two processes do, and the kernel drops a lock when the last descriptor is closed, at
+//! the latest when the process dies. A forked child closes the descriptors it has inherited.
+#![allow(unsafe_code)]
+
+use super::Failure;
+use crate::Role;
+use crate::os::unix::fork::LockFd;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long one who makes or removes a segment may keep others waiting. It takes microseconds; only
+/// a process that was stopped in the middle takes longer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The folder of a user's lock files.
+///
+/// In `/var/tmp`, which every user can reach, which nobody but the owner can take a folder away
+/// from, and which is not tidied up like `/tmp`: a lock file that vanished would look like a death.
+pub(super) struct Folder {
+    path: PathBuf,
+    owner: libc::uid_t,
+}
+
+impl Folder {
+    pub(super) fn of(owner: libc::uid_t) -> Self {
+        Self {
+            path: PathBuf::from(format!("/var/tmp/kren-{owner}")),
+            owner,
+        }
+    }
+
+    /// This user's, made if need be.
+    pub(super) fn own() -> Result<Self, Failure> {
+        // SAFETY: no preconditions.
+        let folder = Self::of(unsafe { libc::geteuid() });
+        // Others may pass through, to the files whose modes let them.
+        let mode = 0o711;
+        match DirBuilder::new().mode(mode).create(&folder.path) {
+            // The umask may have taken something away.
+            Ok(()) => fs::set_permissions(&folder.path, Permissions::from_mode(mode))
+                .map_err(failure("chmod"))?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failure("mkdir")(error)),
+        }
+        folder.check()?;
+        Ok(folder)
+    }
+
+    /// Refuses a folder that somebody else has put in place, or could put something into (G8).
+    fn check(&self) -> Result<(), Failure> {
+        let found = fs::symlink_metadata(&self.path).map_err(failure("lstat"))?;
+        if found.is_dir() && found.uid() == self.owner && found.mode() & 0o022 == 0 {
+            return Ok(());
+        }
+        Err(Failure::Denied(format!(
+            "{} is not a folder that user {} alone may write to; remove it",
+            self.path.display(),
+            self.owner
+        )))
+    }
+
+    /// Keeps everybody else from making and removing this user's segments, until dropped.
+    pub(super) fn lock(&self) -> Result<LockFd, Failure> {
+        self.check()?;
+        let path = self.path.join("lock");
+        let lock = LockFd::open(|| open(&path, Some(0o600)))?;
+        let start = Instant::now();
+        while !try_lock(&lock, libc::LOCK_EX)? {
+            if start.elapsed() >= PATIENCE {
+                return Err(Failure::Call {
+                    call: "flock",
+                    code: libc::EWOULDBLOCK,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(lock)
+    }
+
+    fn file(&self, stem: &str, role: Role) -> PathBuf {
+        self.path
+            .join(format!("{stem}.{}", ["writer", "reader"][index(role)]))
+    }
+
+    /// Makes a segment's lock files, for whoever may use the segment.
+    pub(super) fn make_locks(&self, stem: &str, mode: u32) -> Result<(), Failure> {
+        for role in [Role::Writer, Role::Reader] {
+            let file = File::from(open(&self.file(stem, role), Some(mode))?);
+            // Not left to the umask.
+            file.set_permissions(Permissions::from_mode(mode))
+                .map_err(failure("fchmod"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The role locks of a segment, as far as they are held here.
+pub(super) struct Held {
+    folder: Folder,
+    files: [PathBuf; 2],
+    mode: u32,
+    locks: Mutex<[Option<LockFd>; 2]>,
+}
+
+impl Held {
+    pub(super) fn new(folder: Folder, stem: &str, mode: u32) -> Self {
+        let files = [
+            folder.file(stem, Role::Writer),
+            folder.file(stem, Role::Reader),
+        ];
+        Self {
+            folder,
+            files,
+            mode,
+            locks: Mutex::default(),
+        }
+    }
+
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Takes a role lock; `false` if somebody else has it.
+    pub(super) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
+        self.folder.check()?;
+        let slot = &mut self.locks()[index(role)];
+        if slot.is_none() {
+            // Made anew if somebody has tidied up; who holds the old file is not seen then.
+            let lock = LockFd::open(|| open(&self.files[index(role)], Some(self.mode)))?;
+            if try_lock(&lock, libc::LOCK_EX)? {
+                *slot = Some(lock);
+            }
+        }
+        Ok(slot.is_some())
+    }
+
+    /// Whether somebody else has the role lock.
+    pub(super) fn is_held_elsewhere(&self, role: Role) -> bool {
+        if self.locks()[index(role)].is_some() {
+            return false;
+        }
+        match LockFd::open(|| open(&self.files[index(role)], None)) {
+            // A shared lock, so that two who ask at once do not take each other for the holder. It
+            // goes with `lock`, at once.
+            Ok(lock) => !try_lock(&lock, libc::LOCK_SH).unwrap_or(false),
+            // Removed together with the segment.
+            Err(Failure::Call {
+                code: libc::ENOENT, ..
+            }) => false,
+            // If the kernel will not say, do not declare anybody dead.
+            Err(_) => true,
+        }
+    }
+
+    /// Gives a role lock back.
+    pub(super) fn let_go(&self, role: Role) {
+        self.locks()[index(role)] = None;
+    }
+
+    /// Removes the files, after the segment they belong to.
+    pub(super) fn remove_files(&self) {
+        for file in &self.files {
+            // What stays is an empty file that nobody looks for.
+            let _ = fs::remove_file(file);
+        }
+    }
+
+    fn locks(&self) -> MutexGuard<'_, [Option<LockFd>; 2]> {
+        self.locks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn index(role: Role) -> usize {
+    match role {
+        Role::Writer => 0,
+        Role::Reader => 1,
+    }
+}
+
+/// Opens a lock file, and makes it with `mode` if that is given.
+fn open(path: &Path, mode: Option<u32>) -> Result<OwnedFd, Failure> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(mode.is_some())
+        .mode(mode.unwrap_or(0))
+        // A symbolic link or a FIFO in the way is an error, not a trap.
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+        .map(OwnedFd::from)
+        .map_err(failure("open"))
+}
+
+/// `false` if somebody else's lock is in the way.
+fn try_lock(lock: &LockFd, kind: i32) -> Result<bool, Failure> {
+    // SAFETY: the descriptor is open.
+    if unsafe { libc::flock(lock.raw(), kind | libc::LOCK_NB) } == 0 {
+        return Ok(true);
+    }
+    match Failure::last("flock") {
+        Failure::Call {
+            code: libc::EWOULDBLOCK,
+            ..
+        } => Ok(false),
+        failure => Err(failure),
+    }
+}
+
+fn failure(call: &'static str) -> impl Fn(io::Error) -> Failure {
+    move |error| match error.raw_os_error().unwrap_or(0) {
+        libc::EACCES | libc::EPERM => {
+            Failure::Denied("its lock files admit neither this user nor this group".into())
+        }
+        code => Failure::Call { call, code },
+    }
+}

@@ -1,0 +1,266 @@
+//! Windows: named sections, and named events to sleep on and to hold roles with.
+//!
+//! A name in the kernel's object namespace lives as long as a handle to it, so nothing can be left
+//! behind, and nothing can be taken away while others use it. Two things follow.
+//!
+//! *The name leads to the segment through a signpost.* The section under the channel's name holds
+//! one word: the key of the current segment, whose own section and events have the key in their
+//! names. A segment is built under a fresh key, out of sight, and becomes the channel when the word
+//! is exchanged for its key; exchanging it for 0 removes the name while the old sides still hold
+//! the segment. Whoever has an [`Object`] holds the signpost too, so there is never a second one.
+//!
+//! *A role is held by the existence of an event.* Who creates it has the role; who finds it there
+//! has not. Its one handle is never inherited, and the kernel closes it when the process ends.
+//! Looking for the event opens it for an instant, which is why a refusal is worth a second try.
+#![allow(unsafe_code)]
+
+mod event;
+mod map;
+mod section;
+mod security;
+#[cfg(test)]
+mod tests;
+
+use self::section::{Section, Signpost};
+use self::security::Security;
+use super::{Failure, Mapping};
+use crate::Role;
+use crate::layout::{Geometry, HEADER_LEN};
+use std::os::windows::io::OwnedHandle;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+pub(crate) use self::event::Signal;
+
+/// Bytes in which addresses are given out, and views placed: 64 KiB.
+pub(crate) fn granularity() -> usize {
+    use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
+    static GRANULARITY: OnceLock<usize> = OnceLock::new();
+    *GRANULARITY.get_or_init(|| {
+        let mut info = SYSTEM_INFO::default();
+        // SAFETY: `info` is writable.
+        unsafe { GetSystemInfo(&raw mut info) };
+        info.dwAllocationGranularity as usize
+    })
+}
+
+/// The names of a channel's objects.
+pub(crate) struct Place {
+    /// The signpost's. A backslash ends the namespace, and `!`, which no channel name holds, sets
+    /// the other objects' names apart: `Local\kren-NAME!KEY`, and after it `!writer` and so on.
+    name: String,
+}
+
+impl Place {
+    /// `name` has been validated: letters, digits, dot, underscore and hyphen.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: format!(r"Local\kren-{name}"),
+        }
+    }
+
+    fn segment(&self, key: u64) -> String {
+        format!("{}!{key:016x}", self.name)
+    }
+
+    /// Builds a segment of `len` bytes out of sight, then turns the signpost to it.
+    ///
+    /// A process killed at any point leaves either nothing or the whole segment.
+    pub(crate) fn create(
+        &self,
+        header: &[u8; HEADER_LEN],
+        len: u64,
+        mode: u32,
+    ) -> Result<Option<Object>, Failure> {
+        let security = Security::from_mode(mode)?;
+        // Whose signpost stands there was asked by `open`. One that another user puts up in
+        // between could only lead astray, and `open` looks at the owner of what it leads to.
+        let signpost = match Signpost::open(&self.name)? {
+            Some(signpost) => signpost,
+            None => Signpost::create(&self.name, &security)?,
+        };
+        let current = signpost.key();
+        if current != 0 && Section::open(&self.segment(current))?.is_some() {
+            return Ok(None);
+        }
+        let key = fresh_key();
+        let Some(section) = Section::create(&self.segment(key), len, &security)? else {
+            return Ok(None);
+        };
+        section.write_header(header)?;
+        // A dead segment's key never comes to life again, so the exchange cannot hide a live one.
+        if !signpost.turn(current, key)? {
+            return Ok(None);
+        }
+        // Opened anew like any other: the creator has no more rights than a later writer.
+        self.open(true)
+    }
+
+    /// Opens the segment under the name, whoever made it.
+    pub(crate) fn open(&self, any_owner: bool) -> Result<Option<Object>, Failure> {
+        let Some(signpost) = Signpost::open(&self.name)? else {
+            return Ok(None);
+        };
+        if !any_owner {
+            security::refuse_foreign(signpost.section())?;
+        }
+        let key = signpost.key();
+        let name = self.segment(key);
+        let found = if key == 0 {
+            None
+        } else {
+            Section::open(&name)?
+        };
+        let Some(section) = found else {
+            return Ok(None);
+        };
+        if !any_owner {
+            security::refuse_foreign(&section)?;
+        }
+        let (len, header) = section.look()?;
+        let security = Security::of(&section)?;
+        let held = Mutex::default();
+        Ok(Some(Object {
+            signpost,
+            key,
+            name,
+            section,
+            len,
+            header,
+            security,
+            held,
+        }))
+    }
+
+    /// Removes the name if it leads to `object`, whatever lives on it.
+    pub(crate) fn remove(&self, object: &Object) -> Result<(), Failure> {
+        object.signpost.turn(object.key, 0).map(drop)
+    }
+}
+
+/// Random, so that no key is used twice; never 0.
+fn fresh_key() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id()).max(1)
+}
+
+/// An open segment.
+pub(crate) struct Object {
+    signpost: Signpost,
+    key: u64,
+    name: String,
+    section: Section,
+    len: u64,
+    header: [u8; HEADER_LEN],
+    /// Who may use the segment may use the events beside it.
+    security: Security,
+    /// The events whose existence says that this object holds a role.
+    held: Mutex<[Option<OwnedHandle>; 2]>,
+}
+
+impl Object {
+    /// Bytes of the whole segment.
+    pub(crate) fn len(&self) -> u64 {
+        self.len
+    }
+
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn read_header(&self) -> Result<[u8; HEADER_LEN], Failure> {
+        Ok(self.header)
+    }
+
+    /// Whether the name still leads here.
+    pub(crate) fn is_named(&self, _place: &Place) -> bool {
+        self.signpost.key() == self.key
+    }
+
+    pub(crate) fn map(
+        &self,
+        geometry: Geometry,
+        role: Role,
+        prefault: bool,
+    ) -> Result<Mapping, Failure> {
+        let mapping = map::map(&self.section, geometry, role)?;
+        if prefault {
+            mapping.touch();
+        }
+        Ok(mapping)
+    }
+
+    /// Takes a role; `false` if somebody else has it.
+    pub(crate) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
+        let slot = &mut self.held()[index(role)];
+        if slot.is_none() {
+            *slot = event::create_only(&self.event(role, ""), &self.security)?;
+        }
+        Ok(slot.is_some())
+    }
+
+    /// Whether somebody else has the role.
+    pub(crate) fn is_held(&self, role: Role) -> bool {
+        self.held()[index(role)].is_none() && event::exists(&self.event(role, ""))
+    }
+
+    /// Gives a role back.
+    pub(crate) fn let_go(&self, role: Role) {
+        self.held()[index(role)] = None;
+    }
+
+    /// Removes the name if nobody holds a role and `agreed` says so.
+    ///
+    /// Both roles are held meanwhile, so nobody can attach between the question and the removal;
+    /// one who holds a role afterwards finds that the name no longer leads to its object.
+    pub(crate) fn remove_if_alone(&self, place: &Place, agreed: impl FnOnce() -> bool) {
+        let alone = [Role::Writer, Role::Reader]
+            .into_iter()
+            .all(|role| matches!(self.try_hold(role), Ok(true)));
+        if alone && agreed() {
+            // If it fails, the name goes with the last handle all the same.
+            let _ = place.remove(self);
+        }
+        *self.held() = [None, None];
+    }
+
+    /// The event on which the peer of `of` sleeps.
+    pub(crate) fn signal(&self, of: Role) -> Result<Signal, Failure> {
+        Signal::open(&self.event(of, "-wake"), &self.security)
+    }
+
+    fn event(&self, role: Role, what: &str) -> String {
+        format!("{}!{}{what}", self.name, ["writer", "reader"][index(role)])
+    }
+
+    fn held(&self) -> MutexGuard<'_, [Option<OwnedHandle>; 2]> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn index(role: Role) -> usize {
+    match role {
+        Role::Writer => 0,
+        Role::Reader => 1,
+    }
+}
+
+/// A name as the system takes it: UTF-16, ended by a NUL.
+fn wide(name: &str) -> Vec<u16> {
+    name.encode_utf16().chain([0]).collect()
+}
+
+/// There is no barrier over the threads of other processes here, so each publication fences.
+pub(crate) mod barrier {
+    pub(crate) fn register() -> bool {
+        false
+    }
+
+    pub(crate) fn issue() -> bool {
+        false
+    }
+}
+
+/// There is no `fork` here.
+pub(crate) mod fork {
+    #[inline]
+    pub(crate) fn generation() -> u32 {
+        0
+    }
+}

@@ -1,0 +1,304 @@
+//! What differs on Windows, with real processes: a name lives as long as a handle to it.
+//!
+//! The guarantees that are the same everywhere are tested by the other files, on Windows too.
+#![cfg(windows)]
+
+use kren_core::{Error, KrenReader, KrenWriter, Strategy};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Far beyond what anything here takes; only a hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(30);
+const CAPACITY: usize = 64 * 1024;
+
+fn name(what: &str) -> String {
+    format!("windows-{what}-{}", std::process::id())
+}
+
+/// Another process that plays `part` on the channel `name`.
+struct Other {
+    child: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Other {
+    fn start(part: &str, name: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "the_other_process", "--nocapture"])
+            .env("KREN_PART", part)
+            .env("KREN_NAME", name)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// Waits until the process says `word`.
+    fn says(&mut self, word: &str) {
+        let mut line = String::new();
+        while line.trim() != word {
+            line.clear();
+            assert_ne!(
+                self.lines.read_line(&mut line).unwrap(),
+                0,
+                "it ended without {word:?}"
+            );
+        }
+    }
+
+    fn tell(&mut self) {
+        self.child
+            .stdin
+            .as_mut()
+            .unwrap()
+            .write_all(b"go\n")
+            .unwrap();
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn ends_well(mut self) {
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// Not a test of its own: what [`Other`] runs.
+#[test]
+fn the_other_process() {
+    let Ok(part) = std::env::var("KREN_PART") else {
+        return;
+    };
+    let name = std::env::var("KREN_NAME").unwrap();
+    let say = |word: &str| {
+        println!("\n{word}");
+        std::io::stdout().flush().unwrap();
+    };
+    let hear = || assert_ne!(std::io::stdin().read_line(&mut String::new()).unwrap(), 0);
+    match part.as_str() {
+        "write one and wait to be killed" => {
+            let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
+            writer.write(b"committed").unwrap();
+            let mut slot = writer.reserve(100).unwrap();
+            slot.fill(1);
+            say("ready");
+            hear();
+        }
+        "read one and wait to be killed" => {
+            let mut reader = KrenReader::connect(&name).unwrap();
+            assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"first");
+            let held = reader.read_timeout(PATIENCE).unwrap();
+            assert_eq!(held, b"second");
+            say("ready");
+            hear();
+        }
+        "write and close without draining" => {
+            let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
+            writer.write(b"undelivered").unwrap();
+            writer.close().unwrap();
+            say("closed");
+            hear();
+        }
+        "write and drain" => {
+            let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
+            writer.write(b"delivered").unwrap();
+            say("written");
+            writer.drain(PATIENCE).unwrap();
+        }
+        "echo" => {
+            let strategy = Strategy::Sleep;
+            let mut input = KrenReader::options()
+                .strategy(strategy)
+                .timeout(PATIENCE)
+                .connect(&format!("{name}.to"))
+                .unwrap();
+            let mut output = KrenWriter::options()
+                .strategy(strategy)
+                .create(&format!("{name}.from"), CAPACITY)
+                .unwrap();
+            loop {
+                match input.read_timeout(PATIENCE) {
+                    Ok(message) => output.write_timeout(&message, PATIENCE).unwrap(),
+                    Err(Error::Closed { .. }) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            output.drain(PATIENCE).unwrap();
+        }
+        part => panic!("no such part: {part}"),
+    }
+}
+
+/// G1, G9: two processes that sleep on named events miss no wake-up in either direction.
+#[test]
+fn processes_that_sleep_wake_each_other() {
+    let name = name("echo");
+    let mut output = KrenWriter::options()
+        .strategy(Strategy::Sleep)
+        .create(&format!("{name}.to"), CAPACITY)
+        .unwrap();
+    let other = Other::start("echo", &name);
+    let mut input = KrenReader::options()
+        .strategy(Strategy::Sleep)
+        .timeout(PATIENCE)
+        .connect(&format!("{name}.from"))
+        .unwrap();
+    for round in 0_usize..500 {
+        let message = vec![round as u8; round * 131 % CAPACITY / 2];
+        output.write_timeout(&message, PATIENCE).unwrap();
+        assert_eq!(
+            input.read_timeout(PATIENCE).unwrap(),
+            message,
+            "round {round}"
+        );
+    }
+    output.close().unwrap();
+    assert!(matches!(
+        input.read_timeout(PATIENCE),
+        Err(Error::Closed { .. })
+    ));
+    drop(input);
+    other.ends_well();
+}
+
+/// G3, G4: the reader keeps the name over its writer's death, and a new writer goes on.
+#[test]
+fn a_live_reader_keeps_what_a_killed_writer_committed() {
+    let name = name("kill-writer");
+    let mut other = Other::start("write one and wait to be killed", &name);
+    other.says("ready");
+    let pid = other.child.id();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    let refused = KrenWriter::create(&name, CAPACITY).unwrap_err();
+    assert!(
+        matches!(refused, Error::WriterExists { pid: found, .. } if found == pid),
+        "{refused}"
+    );
+    other.kill();
+
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"committed");
+    let error = reader.read_timeout(PATIENCE).unwrap_err();
+    assert!(
+        matches!(error, Error::PeerDied { pid: found, .. } if found == pid),
+        "{error}"
+    );
+
+    let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
+    writer.write(b"resumed").unwrap();
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"resumed");
+}
+
+/// G3: the writer keeps the name over its reader's death, and a new reader starts at the first
+/// message that was not released.
+#[test]
+fn a_live_writer_keeps_what_a_killed_reader_had_not_released() {
+    let name = name("kill-reader");
+    let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
+    writer.write(b"first").unwrap();
+    writer.write(b"second").unwrap();
+    let mut other = Other::start("read one and wait to be killed", &name);
+    other.says("ready");
+    let pid = other.child.id();
+    let refused = KrenReader::connect(&name).unwrap_err();
+    assert!(
+        matches!(refused, Error::ReaderExists { pid: found, .. } if found == pid),
+        "{refused}"
+    );
+    other.kill();
+
+    let error = writer.drain(PATIENCE).unwrap_err();
+    assert!(
+        matches!(error, Error::PeerDied { pid: found, .. } if found == pid),
+        "{error}"
+    );
+    let mut reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"second");
+    writer.drain(PATIENCE).unwrap();
+}
+
+/// The difference to other systems: nobody is left to keep an undelivered message.
+#[test]
+fn a_name_goes_with_its_last_side() {
+    let name = name("gone");
+    let mut other = Other::start("write and close without draining", &name);
+    other.says("closed");
+    // The process lives on; its endpoint is what kept the name.
+    assert!(matches!(
+        KrenReader::connect(&name),
+        Err(Error::NotFound { .. })
+    ));
+    other.tell();
+    other.ends_well();
+}
+
+/// What to do about it: `drain` before the end.
+#[test]
+fn a_writer_that_drains_ends_when_its_reader_is_done() {
+    let name = name("drain");
+    let mut other = Other::start("write and drain", &name);
+    other.says("written");
+    assert!(other.child.try_wait().unwrap().is_none());
+    let mut reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"delivered");
+    other.ends_well();
+    assert!(matches!(
+        reader.read_timeout(PATIENCE),
+        Err(Error::Closed { .. })
+    ));
+}
+
+#[test]
+fn draining_takes_no_longer_than_it_may() {
+    let name = name("drain-timeout");
+    let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
+    writer.write(b"nobody reads this").unwrap();
+    let error = writer.drain(Duration::from_millis(20)).unwrap_err();
+    assert!(matches!(error, Error::TimedOut { .. }), "{error}");
+}
+
+/// `fresh` takes the name from a segment that cannot be taken away from its reader.
+#[test]
+fn a_fresh_channel_leaves_the_old_one_to_its_reader() {
+    let name = name("fresh");
+    let mut first = KrenWriter::create(&name, CAPACITY).unwrap();
+    first.write(b"old").unwrap();
+    let mut old = KrenReader::connect(&name).unwrap();
+    drop(first);
+
+    let mut second = KrenWriter::options()
+        .fresh(true)
+        .create(&name, 4 * CAPACITY)
+        .unwrap();
+    second.write(b"new").unwrap();
+    assert_eq!(second.capacity(), 4 * CAPACITY);
+    let mut new = KrenReader::connect(&name).unwrap();
+    assert_eq!(new.read_timeout(PATIENCE).unwrap(), b"new");
+
+    assert_eq!(old.read_timeout(PATIENCE).unwrap(), b"old");
+    assert!(matches!(
+        old.read_timeout(PATIENCE),
+        Err(Error::Closed { .. })
+    ));
+    assert!(old.is_writer_closed() && !new.is_writer_closed());
+}
+
+/// Capacities are multiples of what Windows maps at once, and a message may fill them.
+#[test]
+fn the_granularity_is_64_kib() {
+    let name = name("granularity");
+    let mut writer = KrenWriter::create(&name, 1).unwrap();
+    assert_eq!(writer.capacity(), 64 * 1024);
+    let mut reader = KrenReader::connect(&name).unwrap();
+    for round in 0..5_u8 {
+        let message = vec![round; writer.max_message_len()];
+        writer.write_timeout(&message, PATIENCE).unwrap();
+        assert_eq!(reader.read_timeout(PATIENCE).unwrap(), message);
+        writer.write_timeout(b"shift", PATIENCE).unwrap();
+        assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"shift");
+    }
+}
