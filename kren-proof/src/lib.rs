@@ -9,6 +9,8 @@
 mod flags;
 #[cfg(target_os = "linux")]
 mod kill;
+#[cfg(unix)]
+mod soak;
 
 pub mod format;
 pub mod rng;
@@ -19,7 +21,12 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 kren-proof kill [SCENARIO...] [--stride N] [--visible] [--jobs N]
     Kills a process after every instruction (or every Nth, or only around those whose effect other
-    processes can see) of each scenario, and checks what is left.";
+    processes can see) of each scenario, and checks what is left.
+
+kren-proof soak [--minutes N | --seconds N] [--languages rust,python,node] [--lanes N] [--seed N]
+                [--python PROGRAM] [--node PROGRAM]
+    Kills, stops and replaces writers and readers at random under load, and accounts for every
+    message. The programs are those that can import the packages.";
 
 /// Runs the command in `arguments`; what it found is printed.
 #[must_use]
@@ -42,6 +49,10 @@ fn command(arguments: &[String]) -> Result<bool, String> {
         // What `kill` starts itself as.
         #[cfg(target_os = "linux")]
         "kill-actor" => kill::actor(rest),
+        #[cfg(unix)]
+        "soak" => soak::command(&Flags::parse(rest, soak::FLAGS)?),
+        #[cfg(unix)]
+        "soak-writer" | "soak-reader" => soak::worker(name, rest),
         _ => Err(format!("'{name}' is not a command here\n{USAGE}")),
     }
 }

@@ -1,0 +1,50 @@
+// The Node reader of a soak; `src/soak/worker.rs` is its twin.
+
+import fs from 'node:fs';
+import path from 'node:path';
+import { breathe, isPeer, isTimeout, kren, LAST, LOOK, READER, STOP, task, Words } from './plan.mjs';
+
+const control = new Words(task.folder, 'control');
+const journal = new Words(task.folder, 'reader');
+const log = fs.openSync(path.join(task.folder, 'log'), 'a');
+const reader = new kren.Reader(task.channel, { timeout: 20_000, strategy: task.strategy });
+
+let [next, session] = journal.get(0);
+let isFirst = true;
+const end = () => `end ${session} ${next}${isFirst ? ' first' : ''}`;
+
+/** Takes the next message; a line for the log if it is out of the ordinary. */
+function note(newSession, number) {
+  if (newSession === session && number === next) return undefined;
+  const isSame = newSession === session;
+  if (isSame && isFirst && number + 1 === next) return `again ${session} ${number}`;
+  if (isSame && isFirst && number === next + 1) return `in-hand ${session} ${next}`;
+  if (newSession > session && number === 0) return end();
+  if (newSession > session && number === 1 && isFirst) return `${end()}\nin-hand ${newSession} 0`;
+  throw new Error(`(session, number) ${[newSession, number]} followed ${[session, next]}`);
+}
+
+for (;;) {
+  const word = control.get(READER)[0];
+  if (word === STOP) break;
+  let message;
+  try {
+    message = reader.read({ timeout: LOOK });
+  } catch (error) {
+    if (isTimeout(error)) continue;
+    if (!isPeer(error)) throw error;
+    if (word === LAST) {
+      fs.writeSync(log, `${end()}\n`);
+      break;
+    }
+    breathe();
+    continue;
+  }
+  const [newSession, number] = task.plan.check(message);
+  const line = note(newSession, number);
+  isFirst = false;
+  if (line !== undefined) fs.writeSync(log, `${line}\n`);
+  [session, next] = [newSession, number + 1];
+  journal.set(0, next, session);
+}
+reader.close();

@@ -1,0 +1,248 @@
+//! One channel under load, whose writer and reader are killed, stopped and replaced at random.
+
+use super::journal::Words;
+use super::tally::Tally;
+use super::worker::{LAST, READER, STOP, WRITER};
+use crate::rng::Rng;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A lane on which nothing moves for so long is wedged.
+const WEDGED: Duration = Duration::from_secs(30);
+
+/// A language that workers are written in, and how to start them.
+#[derive(Debug, Clone)]
+pub(super) struct Language {
+    pub(super) name: &'static str,
+    /// Program and first arguments of its writer and its reader.
+    pub(super) start: [Vec<String>; 2],
+    /// Its reader releases a message before it can note it, because it hands out copies.
+    pub(super) copies: bool,
+}
+
+/// What the channel of a lane is like.
+pub(super) struct Shape {
+    pub(super) capacity: usize,
+    /// Longest content of a message.
+    pub(super) longest: usize,
+}
+
+struct Worker {
+    child: Child,
+    language: usize,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // Gone already, unless the lane has failed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Those that run; a place is empty only while its worker is being replaced.
+type Workers = [Option<Worker>; 2];
+
+/// The roles, as indices.
+const ROLES: [&str; 2] = ["writer", "reader"];
+
+pub(super) struct Lane<'a> {
+    folder: PathBuf,
+    channel: String,
+    shape: Shape,
+    languages: &'a [Language],
+    rng: Rng,
+    control: Words,
+    session: u32,
+    pub(super) tally: Tally,
+}
+
+impl<'a> Lane<'a> {
+    pub(super) fn new(
+        folder: &Path,
+        number: usize,
+        shape: Shape,
+        languages: &'a [Language],
+        seed: u64,
+    ) -> Result<Self, String> {
+        let channel = format!("soak-{}-{number}", std::process::id());
+        let folder = folder.join(format!("lane-{number}"));
+        fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+        let control = open(&folder, "control", 2)?;
+        let rng = Rng::new(seed ^ (number as u64) << 56);
+        let tally = Tally::default();
+        Ok(Self {
+            folder,
+            channel,
+            shape,
+            languages,
+            rng,
+            control,
+            session: 0,
+            tally,
+        })
+    }
+
+    /// Lets the lane live until `end`, then finishes what was begun and counts.
+    pub(super) fn run(mut self, end: Instant) -> Result<Tally, String> {
+        let result = self.live(end);
+        let name = format!("/dev/shm/kren-{}", self.channel);
+        if result.is_ok() && Path::new(&name).exists() {
+            return Err(format!("{name} was left behind"));
+        }
+        result.map_err(|what| format!("lane {}: {what}", self.channel))?;
+        self.tally
+            .settle(&self.folder, self.session, self.shape.longest)?;
+        Ok(self.tally)
+    }
+
+    fn live(&mut self, end: Instant) -> Result<(), String> {
+        let mut workers = [Some(self.start(WRITER)?), Some(self.start(READER)?)];
+        let mut moved = (Instant::now(), (0, 0));
+        while Instant::now() < end {
+            let longest = if self.languages.len() > 1 { 700 } else { 120 };
+            std::thread::sleep(Duration::from_millis(2 + self.rng.below(longest) as u64));
+            for (role, worker) in workers.iter_mut().flatten().enumerate() {
+                if let Some(status) = worker.child.try_wait().map_err(|e| e.to_string())? {
+                    let language = self.languages[worker.language].name;
+                    return Err(format!("the {language} {} ended: {status}", ROLES[role]));
+                }
+            }
+            self.disturb(&mut workers)?;
+            let progress = self.progress()?;
+            if progress != moved.1 {
+                moved = (Instant::now(), progress);
+            } else if moved.0.elapsed() > WEDGED {
+                return Err(format!("nothing has moved for {WEDGED:?}"));
+            }
+        }
+        for (role, word) in [(WRITER, STOP), (READER, LAST)] {
+            self.control.set(role, word);
+            if let Some(worker) = workers[role].take() {
+                self.leave(role, worker)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Does one thing to one side, or to both at once.
+    fn disturb(&mut self, workers: &mut Workers) -> Result<(), String> {
+        let role = self.rng.below(2);
+        match self.rng.below(10) {
+            0 => {
+                self.control.set(role, STOP);
+                if let Some(worker) = workers[role].take() {
+                    self.leave(role, worker)?;
+                }
+                self.tally.restarts += 1;
+                self.replace(role, workers)
+            }
+            1 => {
+                if let Some(worker) = &workers[role] {
+                    super::process::send(worker.child.id(), libc::SIGSTOP);
+                    std::thread::sleep(Duration::from_millis(self.rng.below(300) as u64));
+                    super::process::send(worker.child.id(), libc::SIGCONT);
+                }
+                self.tally.pauses += 1;
+                Ok(())
+            }
+            2 => {
+                self.kill(role, workers)?;
+                self.kill(1 - role, workers)?;
+                self.replace(role, workers)?;
+                self.replace(1 - role, workers)
+            }
+            _ => {
+                self.kill(role, workers)?;
+                self.replace(role, workers)
+            }
+        }
+    }
+
+    fn kill(&mut self, role: usize, workers: &mut Workers) -> Result<(), String> {
+        let Some(mut worker) = workers[role].take() else {
+            return Ok(());
+        };
+        let language = &self.languages[worker.language];
+        self.tally.killed(
+            ROLES[role],
+            language.name,
+            role == READER && language.copies,
+        );
+        worker
+            .child
+            .kill()
+            .and_then(|()| worker.child.wait())
+            .map_err(|e| e.to_string())?;
+        Ok(())
+    }
+
+    /// Fills an empty place, at once or after a while.
+    fn replace(&mut self, role: usize, workers: &mut Workers) -> Result<(), String> {
+        if self.rng.once_in(3) {
+            // Long enough for the other side to notice that it is alone.
+            std::thread::sleep(Duration::from_millis(self.rng.below(200) as u64));
+        }
+        self.control.set(role, 0);
+        workers[role] = Some(self.start(role)?);
+        Ok(())
+    }
+
+    fn start(&mut self, role: usize) -> Result<Worker, String> {
+        let language = self.rng.below(self.languages.len());
+        if role == WRITER {
+            self.session += 1;
+            // Made here, so that a worker that dies early has noted that it wrote nothing.
+            open(&self.folder, &format!("writer-{}", self.session), 2)?;
+        } else {
+            open(&self.folder, "reader", 1)?;
+        }
+        let [program, first @ ..] = self.languages[language].start[role].as_slice() else {
+            return Err("a language without a program".into());
+        };
+        let strategy = *self.rng.pick(&["adaptive", "adaptive", "sleep"]);
+        let mut command = Command::new(program);
+        command.args(first).arg(&self.folder).arg(&self.channel);
+        command
+            .arg(self.shape.capacity.to_string())
+            .arg(self.shape.longest.to_string());
+        command.arg(strategy).arg(self.session.to_string());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        super::process::die_with_parent(&mut command);
+        let child = command
+            .spawn()
+            .map_err(|error| format!("cannot start {program}: {error}"))?;
+        Ok(Worker { child, language })
+    }
+
+    /// Waits for a worker that was told to stop.
+    fn leave(&self, role: usize, mut worker: Worker) -> Result<(), String> {
+        let deadline = Instant::now() + WEDGED;
+        loop {
+            match worker.child.try_wait().map_err(|error| error.to_string())? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => {
+                    let language = self.languages[worker.language].name;
+                    return Err(format!("the {language} {} ended: {status}", ROLES[role]));
+                }
+                None if Instant::now() > deadline => {
+                    let _ = worker.child.kill();
+                    return Err(format!("the {} did not stop in {WEDGED:?}", ROLES[role]));
+                }
+                None => std::thread::sleep(Duration::from_millis(2)),
+            }
+        }
+    }
+
+    /// What changes while messages pass.
+    fn progress(&self) -> Result<(u64, u64), String> {
+        let writer = open(&self.folder, &format!("writer-{}", self.session), 2)?;
+        Ok((writer.get(1), open(&self.folder, "reader", 1)?.get(0)))
+    }
+}
+
+fn open(folder: &Path, name: &str, count: usize) -> Result<Words, String> {
+    Words::open(&folder.join(name), count).map_err(|error| format!("{name}: {error}"))
+}
