@@ -19,6 +19,9 @@ CAPACITY = 64 * 1024
 def with_both(
     channel: str, test: Callable[[kren.Writer, kren.Reader], Coroutine[Any, Any, None]]
 ) -> None:
+    # Threads of the test before end in their own time.
+    until(lambda: waiting_threads() == 0)
+
     async def run() -> None:
         with kren.Writer(channel, CAPACITY) as writer, kren.Reader(channel) as reader:
             await test(writer, reader)
@@ -143,6 +146,9 @@ def test_timeouts(channel: str) -> None:
                 await reader.aread(timeout)
             with pytest.raises(TimeoutError):
                 await reader.aread_tagged(timeout=timeout)
+        # A plain call must not meet a native thread that still waits.
+        with pytest.raises(kren.TimedOut):
+            reader.read(timeout=0.01)
         writer.write(bytes(writer.max_message_len))
         for timeout in (0, 0.01):
             with pytest.raises(kren.TimedOut, match="room"):
@@ -154,9 +160,6 @@ def test_timeouts(channel: str) -> None:
         assert len(await reader.aread()) == writer.max_message_len
         await writer.awrite(b"now", 0)
         assert await reader.aread(0) == b"now"
-        # A plain call must not meet a native thread that still waits.
-        with pytest.raises(kren.TimedOut):
-            reader.read(timeout=0.01)
 
     with_both(channel, test)
 
@@ -426,6 +429,9 @@ def test_a_waiting_task_costs_no_descriptor_and_no_thread_once_it_is_over(channe
         async def test(writer: kren.Writer, reader: kren.Reader) -> None:
             with pytest.raises(kren.TimedOut):
                 await reader.aread(timeout=0.001)
+            notifier = reader._line._notifier
+            assert notifier is not None
+            assert not asyncio.get_running_loop().remove_reader(notifier.fileno())
 
         with_both(channel, test)
     until(lambda: waiting_threads() == 0)
