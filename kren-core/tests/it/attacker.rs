@@ -14,7 +14,7 @@ pub(crate) const WORDS: [(&str, usize, usize); 9] = [
     ("position", 0, 8),
     ("wake count", 128, 4),
     ("ticket", 256, 4),
-    ("reserved", 260, 4),
+    ("streaming", 260, 4),
     ("wanted", 264, 8),
     ("state", 384, 4),
     ("session", 388, 4),

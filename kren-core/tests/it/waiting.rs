@@ -296,8 +296,16 @@ fn one_thread_waits_at_a_time() {
     let (mut writer, mut reader) = pair(&name, Strategy::Sleep);
     let waiter = reader.message_waiter().unwrap();
     std::thread::scope(|scope| {
-        let waiting = scope.spawn(|| waiter.wait(None));
-        // Until it waits, this thread finds nothing itself.
+        let waiting = scope.spawn(|| {
+            loop {
+                match waiter.wait(None) {
+                    // The other thread was first.
+                    Err(Error::Busy { .. }) => {}
+                    ended => return ended,
+                }
+            }
+        });
+        // Until the waiter waits, this thread finds nothing itself.
         let busy = loop {
             match reader.read_timeout(Duration::from_millis(1)).map(|_| ()) {
                 Err(Error::TimedOut { .. }) => {}
