@@ -45,7 +45,7 @@ fn size_name(size: usize) -> String {
 
 /// Three digits, as much as these figures are good for.
 fn digits(value: f64) -> String {
-    match value {
+    match value.abs() {
         ..1.0 => format!("{value:.3}"),
         ..10.0 => format!("{value:.2}"),
         ..100.0 => format!("{value:.1}"),
@@ -55,7 +55,7 @@ fn digits(value: f64) -> String {
 
 /// Nanoseconds with the unit that suits them.
 fn time(ns: f64) -> String {
-    match ns {
+    match ns.abs() {
         ..1e4 => format!("{} ns", digits(ns)),
         ..1e7 => format!("{} us", digits(ns / 1e3)),
         _ => format!("{} ms", digits(ns / 1e6)),

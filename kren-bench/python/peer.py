@@ -1,0 +1,141 @@
+"""The measuring process in Python; it obeys the same orders as the one in Rust (see src/peer.rs).
+
+A transport is a pair of callables: ``send(payload)`` and ``receive() -> bytes``. Every message becomes a
+``bytes`` object of its own, unless the transport says otherwise, so every byte is read. The loops around them
+are the same for all.
+"""
+
+import json
+import resource
+import sys
+import time
+import traceback
+
+from transports import Ends, available
+
+PAUSE_NS = 150_000
+"""Longer than any adaptive wait spins, so that the reader sleeps when the message comes."""
+
+
+def lead(ends: Ends, test: str, count: int) -> dict:
+    send, receive, payload = ends.send, ends.receive, ends.payload
+    now = time.monotonic_ns
+    # One message there and back: after it both sides are here.
+    send(payload)
+    receive()
+    processor, start = time.process_time_ns(), now()
+    if test == "trips":
+        for _ in range(count):
+            send(payload)
+            message = receive()
+        check(ends, message)
+    elif test == "timed":
+        return {"samples": timed(ends, count)}
+    elif test == "stream":
+        ends.send_many(count)
+        receive()
+    elif test == "wake":
+        return {"times": wake(ends, count)}
+    else:
+        time.sleep(count / 1e9)
+        send(payload)
+        return {}
+    return {"ns": now() - start, "cpu_ns": time.process_time_ns() - processor}
+
+
+def timed(ends: Ends, count: int) -> list[int]:
+    send, receive, payload = ends.send, ends.receive, ends.payload
+    now = time.monotonic_ns
+    times = []
+    for _ in range(count):
+        send(payload)
+        # While the message travels.
+        times.append(now())
+        receive()
+    return [after - before for before, after in zip(times, times[1:])]
+
+
+def wake(ends: Ends, count: int) -> list[int]:
+    now = time.monotonic_ns
+    sent = []
+    for number in range(count):
+        end = now() + PAUSE_NS + number % 7 * 9_000
+        while now() < end:
+            pass
+        sent.append(now())
+        ends.send(ends.payload)
+    return sent
+
+
+def follow(ends: Ends, test: str, count: int) -> dict:
+    send, receive, payload = ends.send, ends.receive, ends.payload
+    receive()
+    send(payload)
+    processor, switches = time.process_time_ns(), context_switches()
+    if test in ("trips", "timed"):
+        for _ in range(count):
+            message = receive()
+            send(payload)
+        check(ends, message)
+    elif test == "stream":
+        check(ends, ends.receive_many(count))
+        send(payload)
+    elif test == "wake":
+        arrived = []
+        for _ in range(count):
+            receive()
+            arrived.append(time.monotonic_ns())
+        return {"times": arrived}
+    else:
+        receive()
+    return {
+        "cpu_ns": time.process_time_ns() - processor,
+        "switches": context_switches() - switches,
+    }
+
+
+def context_switches() -> int:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_nvcsw + usage.ru_nivcsw
+
+
+def check(ends: Ends, message: bytes) -> None:
+    """The last message stands for all: comparing each would cost more than most transports do."""
+    if bytes(message) != bytes(ends.payload):
+        raise ValueError("the last message is not the one that was sent")
+
+
+def obey(transports: dict, opened: dict, order: dict) -> dict:
+    do, name = order["do"], order.get("name")
+    if do == "list":
+        return {"entries": [transport.describe() for transport in transports.values()]}
+    if do == "open":
+        if name not in transports:
+            raise ValueError(f"there is no transport {name} here")
+        opened[name] = (order["side"], transports[name](order))
+        return {}
+    if do == "run":
+        side, ends = opened[name]
+        return (lead if side == "lead" else follow)(ends, order["test"], order["count"])
+    if do == "close":
+        opened.pop(name)[1].close()
+        return {}
+    raise ValueError(f"there is no order {do} here")
+
+
+def main() -> None:
+    transports = {transport.name: transport for transport in available()}
+    opened: dict = {}
+    for line in sys.stdin:
+        try:
+            answer = obey(transports, opened, json.loads(line))
+        except Exception as error:
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+    for _, ends in opened.values():
+        ends.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""multiprocessing's Pipe: the Connection it returns, between processes that are not each other's children."""
+
+import os
+import tempfile
+from multiprocessing.connection import Client, Listener
+
+from . import SLEEPS, Ends, patiently
+
+
+class Pipe(Ends):
+    name = "pipe"
+    how = "multiprocessing's Connection (what Pipe() gives): send_bytes, recv_bytes"
+    tests = SLEEPS
+
+    def open(self) -> None:
+        self.connection = connect(self)
+        self.send = self.connection.send_bytes
+        self.receive = self.connection.recv_bytes
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def connect(ends: Ends):
+    """A Connection to the other process."""
+    path = os.path.join(tempfile.gettempdir(), f"{ends.session}.conn")
+    if ends.leads:
+        with Listener(path, family="AF_UNIX") as listener:
+            return listener.accept()
+    return patiently(lambda: Client(path, family="AF_UNIX"), FileNotFoundError, ConnectionError)
+
+
+TRANSPORTS = [Pipe]
