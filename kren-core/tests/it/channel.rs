@@ -172,40 +172,42 @@ fn a_batch_that_outgrows_the_ring_is_refused() {
     let (mut writer, mut reader) = pair(&name, PAGE);
     let mut batch = writer.batch();
     for _ in 0..4 {
-        batch.push(&[1; 1016]).unwrap();
+        batch.push(&[1; PAGE / 4 - 8]).unwrap();
     }
     assert!(matches!(batch.push(b""), Err(Error::TooLarge { .. })));
     batch.commit();
     for _ in 0..4 {
-        assert_eq!(reader.read().unwrap(), &[1; 1016]);
+        assert_eq!(reader.read().unwrap(), &[1; PAGE / 4 - 8]);
     }
 }
 
 /// G2: a message is used in place, and its bytes are not given away while it is.
 #[test]
 fn a_message_in_use_is_not_overwritten() {
+    // Two of them leave room for one of 72.
+    const LEN: usize = PAGE / 2 - 48;
     let name = Name::new("in-use");
     let (mut writer, mut reader) = pair(&name, PAGE);
-    writer.write(&[1; 2000]).unwrap();
+    writer.write(&[1; LEN]).unwrap();
     let message = reader.read().unwrap();
-    writer.write(&[2; 2000]).unwrap();
-    let refused = writer.try_write(&[3; 2000]);
+    writer.write(&[2; LEN]).unwrap();
+    let refused = writer.try_write(&[3; LEN]);
     assert!(
         matches!(
             refused,
             Err(Error::Full {
-                needed: 2000,
+                needed: LEN,
                 available: 72,
                 ..
             })
         ),
         "{refused:?}"
     );
-    assert_eq!(message, &[1; 2000]);
+    assert_eq!(message, &[1; LEN]);
     drop(message);
-    writer.try_write(&[3; 2000]).unwrap();
-    assert_eq!(reader.read().unwrap(), &[2; 2000]);
-    assert_eq!(reader.read().unwrap(), &[3; 2000]);
+    writer.try_write(&[3; LEN]).unwrap();
+    assert_eq!(reader.read().unwrap(), &[2; LEN]);
+    assert_eq!(reader.read().unwrap(), &[3; LEN]);
 }
 
 /// A message that the caller could not take is there again.

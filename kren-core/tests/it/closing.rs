@@ -129,6 +129,9 @@ fn a_close_wakes_a_blocked_writer() {
 }
 
 /// Undelivered messages outlive the writer; the last one out of a drained channel removes the name.
+///
+/// Not on Windows, where a name lives as long as a handle to it.
+#[cfg(not(windows))]
 #[test]
 fn undelivered_messages_keep_the_name() {
     let name = Name::new("undelivered");
@@ -167,7 +170,8 @@ fn the_last_side_out_removes_the_name() {
                 drop(reader);
                 drop(writer);
             }
-            if read_first {
+            // On Windows the name goes with the last side whether or not all was delivered.
+            if read_first || cfg!(windows) {
                 name.assert_gone();
             } else {
                 assert_eq!(KrenReader::connect(&name).unwrap().read().unwrap(), b"x");

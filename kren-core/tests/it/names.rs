@@ -114,8 +114,12 @@ fn a_reader_waits_for_its_channel() {
 }
 
 /// A writer that asks for other figures than the channel has is told what is there.
+///
+/// Not on Windows, where no messages wait on a channel that nobody holds; `windows.rs` has the rest.
+#[cfg(not(windows))]
 #[test]
 fn another_capacity_is_refused_while_messages_wait() {
+    const TWO: usize = 2 * PAGE;
     let name = Name::new("mismatch");
     let mut writer = KrenWriter::create(&name, 2 * PAGE).unwrap();
     writer.write(&[0; 10]).unwrap();
@@ -127,7 +131,7 @@ fn another_capacity_is_refused_while_messages_wait() {
             error,
             Error::CapacityMismatch {
                 asked: (PAGE, 8),
-                existing: (8192, 8),
+                existing: (TWO, 8),
                 messages: 2,
                 undelivered: 56,
                 reader_pid: None,
@@ -144,7 +148,7 @@ fn another_capacity_is_refused_while_messages_wait() {
         matches!(
             error,
             Error::CapacityMismatch {
-                asked: (8192, 64),
+                asked: (TWO, 64),
                 ..
             }
         ),

@@ -13,8 +13,14 @@ use std::time::Duration;
 
 /// Far beyond what any single step takes; only a hang reaches it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// What the smallest ring really holds.
-pub(crate) const PAGE: usize = 4096;
+/// What the smallest ring really holds: as much as this kind of system maps at once.
+pub(crate) const PAGE: usize = if cfg!(windows) {
+    64 * 1024
+} else if cfg!(target_os = "macos") {
+    16 * 1024
+} else {
+    4096
+};
 
 /// A channel name that no other test uses, removed at the end whatever happened.
 pub(crate) struct Name(String);

@@ -4,7 +4,7 @@
 //! and its mirror. What is asked here is that nothing panics, nothing runs for ever, and that what
 //! cannot be true is called `Corrupt`.
 
-use super::rig::{Rig, bytes, fill, pattern};
+use super::rig::{PAGE, Rig, bytes, fill, pattern};
 use crate::Role;
 use crate::layout::POSITION_MAX;
 use crate::ring::{Consumer, Memory, Producer, RingError};
@@ -67,7 +67,8 @@ pub(super) fn write_all<M: Memory>(producer: &mut Producer<M>) -> Result<(), Rin
     producer.available();
     producer.is_drained();
     let mut stage = producer.stage();
-    for len in [0, 100, 4000, 4000, 4000, 0, 4000, 8] {
+    let most = PAGE - 96;
+    for len in [0, 100, most, most, most, 0, most, 8] {
         match producer.room(&stage, len) {
             Ok(room) => {
                 fill(room, &pattern(1, len));
@@ -79,8 +80,8 @@ pub(super) fn write_all<M: Memory>(producer: &mut Producer<M>) -> Result<(), Rin
         }
     }
     producer.publish(stage);
-    for len in [0, 4088, 4089, usize::MAX] {
-        match producer.push(&vec![1; len.min(5000)], 1) {
+    for len in [0, PAGE - 8, PAGE - 7, usize::MAX] {
+        match producer.push(&vec![1; len.min(PAGE + 904)], 1) {
             Err(RingError::Corrupt(what)) => return Err(RingError::Corrupt(what)),
             _ => continue,
         }
@@ -90,7 +91,7 @@ pub(super) fn write_all<M: Memory>(producer: &mut Producer<M>) -> Result<(), Rin
 
 /// A ring with two read messages, three unread ones, and both positions far from zero.
 pub(super) fn prepare() -> (Rig, Vec<u64>) {
-    let rig = Rig::new(4096, 8).at((1 << 32) - 64);
+    let rig = Rig::new(PAGE, 8).at((1 << 32) - 64);
     let mut producer = rig.producer().unwrap();
     let mut consumer = rig.consumer().unwrap();
     let mut starts = vec![];
@@ -114,7 +115,8 @@ pub(super) fn prepare() -> (Rig, Vec<u64>) {
 fn every_record_length_is_checked_before_use() {
     let honest: Vec<u32> = (2..5).map(|tag| 50 * tag + 1).collect();
     for (at, honest) in honest.into_iter().enumerate() {
-        let max = 4096 - 8;
+        let page = PAGE as u32;
+        let max = page - 8;
         let mut words = vec![
             0,
             1,
@@ -124,9 +126,9 @@ fn every_record_length_is_checked_before_use() {
             max + 1,
             max + 2,
             max + 9,
-            4096,
-            4097,
-            5000,
+            page,
+            page + 1,
+            page + 904,
         ];
         words.extend([honest - 1, honest + 1, honest - 8, honest + 8]);
         words.extend([u32::MAX, u32::MAX - 1, 1 << 31, (1 << 31) - 1, 1 << 16]);
@@ -160,7 +162,8 @@ fn every_record_length_is_checked_before_use() {
 /// The same for a writer that takes over and walks the records.
 #[test]
 fn a_walk_over_impossible_lengths_is_corrupt() {
-    for word in [4090, 4096, 5000, u32::MAX, 1 << 31] {
+    let page = PAGE as u32;
+    for word in [page - 6, page, page + 904, u32::MAX, 1 << 31] {
         let (rig, starts) = prepare();
         rig.set_position(Role::Writer, starts[0]);
         for start in starts {
@@ -172,11 +175,12 @@ fn a_walk_over_impossible_lengths_is_corrupt() {
             );
         }
     }
-    // Lengths that are possible each, and too much together.
+    // Lengths that are possible each, and too much together: the word is the length plus 1.
+    let most = PAGE as u64 - 95;
     let (rig, starts) = prepare();
     rig.set_position(Role::Writer, starts[0]);
-    rig.set_word(rig.header_at(starts[0]), 4000 + 1);
-    rig.set_word(rig.header_at(starts[0] + 4008), 4000 + 1);
+    rig.set_word(rig.header_at(starts[0]), most);
+    rig.set_word(rig.header_at(starts[0] + most + 7), most);
     assert!(matches!(rig.producer(), Err(RingError::Corrupt(_))));
     assert!(matches!(
         rig.consumer().unwrap().survey(),
@@ -187,7 +191,7 @@ fn a_walk_over_impossible_lengths_is_corrupt() {
 /// A ring of nothing but committed empty records is walked to its end, not for ever.
 #[test]
 fn a_ring_of_nothing_but_records_is_walked_once() {
-    let rig = Rig::new(4096, 8);
+    let rig = Rig::new(PAGE, 8);
     for offset in (0..rig.shape.data_len).step_by(8) {
         rig.set_word(offset, 1);
     }
@@ -206,8 +210,8 @@ fn every_stored_position_is_checked_at_resume() {
             let (written, read) = (rig.position(Role::Writer), rig.position(Role::Reader));
             rig.set_position(role, suspect);
             let far = match role {
-                Role::Writer => suspect.abs_diff(read) > 4096,
-                Role::Reader => suspect.abs_diff(written) > 4096,
+                Role::Writer => suspect.abs_diff(read) > PAGE as u64,
+                Role::Reader => suspect.abs_diff(written) > PAGE as u64,
             };
             let impossible = suspect > POSITION_MAX || far || !suspect.is_multiple_of(8);
             let producer = rig.producer();
@@ -247,7 +251,7 @@ fn every_read_position_is_checked_by_a_running_writer() {
         let mut producer = rig.producer().unwrap();
         rig.set_position(Role::Reader, suspect);
         let outcome = write_all(&mut producer);
-        if suspect > written || written - suspect > 4096 {
+        if suspect > written || written - suspect > PAGE as u64 {
             assert!(
                 matches!(outcome, Err(RingError::Corrupt(_))),
                 "{suspect}: {outcome:?}"
@@ -268,7 +272,7 @@ fn every_write_position_is_checked_by_a_running_reader() {
         consumer.available();
         let outcome = read_all(&mut consumer);
         // One that lags is what every committed record looks like for an instant.
-        if suspect > written || written - suspect > 4096 {
+        if suspect > written || written - suspect > PAGE as u64 {
             assert!(
                 matches!(outcome, Err(RingError::Corrupt(_))),
                 "{suspect}: {outcome:?}"
@@ -323,7 +327,7 @@ proptest! {
         alignment in (3u32..=12).prop_map(|bits| 1usize << bits),
         blows in proptest::collection::vec(blow(), 1..60),
     ) {
-        let rig = Rig::new(4096, alignment);
+        let rig = Rig::new(PAGE, alignment);
         let mut producer = rig.producer().unwrap();
         let mut consumer = rig.consumer().unwrap();
         for blow in blows {

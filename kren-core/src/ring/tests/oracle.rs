@@ -1,6 +1,6 @@
 //! Random operations on a ring, held against a queue that cannot be wrong.
 
-use super::rig::{Checked, Rig, bytes, fill, pattern};
+use super::rig::{Checked, PAGE, Rig, bytes, fill, pattern};
 use crate::Role;
 use crate::layout::POSITION_MAX;
 use crate::ring::record::stride;
@@ -304,7 +304,7 @@ proptest! {
         position in position(),
         ops in proptest::collection::vec(op(), 1..120),
     ) {
-        let rig = Rig::new(pages * 4096, alignment).at(position);
+        let rig = Rig::new(pages * PAGE, alignment).at(position);
         let mut oracle = Oracle::new(&rig);
         for op in &ops {
             oracle.apply(op);
@@ -321,12 +321,12 @@ proptest! {
 /// side overflows.
 #[test]
 fn a_position_that_cannot_have_been_reached_is_corrupt() {
-    let rig = Rig::new(4096, 8).at(POSITION_MAX);
+    let rig = Rig::new(PAGE, 8).at(POSITION_MAX);
     let mut producer = rig.producer().unwrap();
     let consumer = rig.consumer().unwrap();
     producer.push(&[0; 100], 0).unwrap();
     assert!(matches!(consumer.check_empty(), Err(RingError::Corrupt(_))));
-    producer.push(&[0; 4000 - 200], 0).unwrap();
+    producer.push(&[0; PAGE - 296], 0).unwrap();
     assert!(matches!(
         producer.push(&[0; 400], 0),
         Err(RingError::Corrupt(_))

@@ -1,7 +1,7 @@
 //! Death before each store in turn, and what the successor finds (G3).
 
 use super::fused::{Fuse, Fused, survives};
-use super::rig::{Checked, Rig, bytes, fill, pattern};
+use super::rig::{Checked, PAGE, Rig, bytes, fill, pattern};
 use crate::Role;
 use crate::ring::{Consumer, Producer};
 use std::cell::RefCell;
@@ -44,7 +44,7 @@ fn drain(consumer: &mut Consumer<Checked>) -> Vec<u32> {
 /// it, and those of `life` as one: all or none. Returns how many deaths there were.
 fn die_everywhere(alignment: usize, life: impl Fn(&mut Dying<'_>), committed: &[u32]) -> u32 {
     for accesses in 0.. {
-        let rig = Rig::new(4096, alignment).at((1 << 32) - 4096);
+        let rig = Rig::new(PAGE, alignment).at((1 << 32) - 4096);
         let before = prepare(&rig);
         let fuse = Fuse::default();
         let survived = survives(|| {
@@ -123,7 +123,7 @@ fn a_writer_may_die_anywhere_in_a_batch() {
 #[test]
 fn a_writer_may_die_anywhere_in_taking_over() {
     for accesses in 0.. {
-        let rig = Rig::new(4096, 8).at(1 << 31);
+        let rig = Rig::new(PAGE, 8).at(1 << 31);
         let mut expected = prepare(&rig);
         // The first died with its record committed and its position not yet stored.
         let stored = rig.position(Role::Writer);
@@ -159,7 +159,7 @@ fn a_writer_may_die_anywhere_in_taking_over() {
 #[test]
 fn a_reader_may_die_anywhere() {
     for accesses in 0.. {
-        let rig = Rig::new(4096, 8).at(1 << 32);
+        let rig = Rig::new(PAGE, 8).at(1 << 32);
         let expected = prepare(&rig);
         let released = RefCell::new(0);
         let fuse = Fuse::new(Some(accesses));
@@ -187,30 +187,32 @@ fn a_reader_may_die_anywhere() {
 /// at the end of the data region: the walk ends at the right place.
 #[test]
 fn the_walk_of_recovery_finds_every_committed_record_and_no_more() {
-    for start in (0..8192u64).step_by(8) {
-        let rig = Rig::new(4096, 8).at(start);
+    let page = PAGE as u64;
+    // Every start where pages are small; elsewhere as many, at every distance from the end.
+    for start in (0..2 * page).step_by(8 * (PAGE / 4096 | 1)) {
+        let rig = Rig::new(PAGE, 8).at(start);
         let mut producer = rig.producer().unwrap();
         let mut sent = 0;
         // Full to the last byte.
         while producer.push(&pattern(sent, 120), sent).is_ok() {
             sent += 1;
         }
-        assert_eq!(sent, 32);
+        assert_eq!(sent as usize, PAGE / 128);
         let written = producer.position();
         // All of them as if the writer had died after each commit word: only the last can be
         // behind, but any stored position that a record starts at must lead to the same end.
-        for behind in [0, 128, 4096] {
+        for behind in [0, 128, page] {
             rig.set_position(Role::Writer, written - behind);
             assert_eq!(rig.producer().unwrap().position(), written);
             assert_eq!(rig.position(Role::Writer), written);
         }
         // The reader went on past the stored position.
         let mut consumer = rig.consumer().unwrap();
-        assert_eq!(drain(&mut consumer).len(), 32);
+        assert_eq!(drain(&mut consumer).len(), PAGE / 128);
         rig.set_position(Role::Writer, written - 128);
         let mut heir = rig.producer().unwrap();
         assert_eq!(heir.position(), written);
-        heir.push(&pattern(99, 4088), 99).unwrap();
+        heir.push(&pattern(99, PAGE - 8), 99).unwrap();
         assert_eq!(drain(&mut consumer), [99]);
     }
 }

@@ -11,6 +11,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+/// The least capacity here: what this kind of system maps at once.
+pub(super) const PAGE: usize = if cfg!(windows) {
+    64 * 1024
+} else if cfg!(target_os = "macos") {
+    16 * 1024
+} else {
+    4096
+};
+
 pub(super) struct Rig {
     writer: Segment,
     reader: Segment,
