@@ -145,7 +145,9 @@ impl Endpoint {
 
     #[cold]
     fn forked(&self) -> Error {
-        Error::Forked { channel: Arc::clone(self.name()) }
+        Error::Forked {
+            channel: Arc::clone(self.name()),
+        }
     }
 
     /// Gives a failure of the ring the channel's name.
@@ -153,9 +155,16 @@ impl Endpoint {
     pub(crate) fn ring_error(&self, error: RingError) -> Error {
         let channel = Arc::clone(self.name());
         match error {
-            RingError::Full { needed, available } => Error::Full { channel, needed, available },
+            RingError::Full { needed, available } => Error::Full {
+                channel,
+                needed,
+                available,
+            },
             RingError::TooLarge { len, max } => Error::TooLarge { channel, len, max },
-            RingError::Corrupt(what) => Error::Corrupt { channel, what: what.into() },
+            RingError::Corrupt(what) => Error::Corrupt {
+                channel,
+                what: what.into(),
+            },
         }
     }
 
@@ -202,6 +211,15 @@ impl Endpoint {
         }
     }
 
+    /// Whether this side polls for a while before it sleeps.
+    pub(crate) fn spins(&self) -> bool {
+        match self.strategy {
+            Strategy::Spin => true,
+            Strategy::Adaptive => worth_spinning(),
+            Strategy::Sleep => false,
+        }
+    }
+
     /// Waits as `wait` says; `Busy` if another thread waits on this endpoint.
     pub(crate) fn wait(&self, wait: &mut Wait<'_>, check: Check<'_>) -> Result<()> {
         // Before anything that takes time: in a busy channel the wait is over in nanoseconds.
@@ -209,7 +227,9 @@ impl Endpoint {
             return Ok(());
         }
         if self.waiting.swap(true, Ordering::SeqCst) {
-            return Err(Error::Busy { channel: Arc::clone(self.name()) });
+            return Err(Error::Busy {
+                channel: Arc::clone(self.name()),
+            });
         }
         // Also when `check` panics: `detach` waits for it.
         let _waiting = Waiting(&self.waiting);
@@ -233,7 +253,9 @@ impl Endpoint {
         loop {
             (wait.sound)().map_err(|error| self.ring_error(error))?;
             if self.closing.load(Ordering::SeqCst) {
-                return Err(Error::Interrupted { channel: Arc::clone(self.name()) });
+                return Err(Error::Interrupted {
+                    channel: Arc::clone(self.name()),
+                });
             }
             // Looked up before `ready`: what the peer committed before it went is not passed over.
             let gone = self.peer_gone();
@@ -267,13 +289,19 @@ impl Endpoint {
     }
 
     fn doze(&self, wait: &mut Wait<'_>, timeout: Duration) -> bool {
-        let closed = |page: &RolePage| page.presence.0.state.load(Ordering::Acquire) == STATE_CLOSED;
+        let closed =
+            |page: &RolePage| page.presence.0.state.load(Ordering::Acquire) == STATE_CLOSED;
         let ready = &mut wait.ready;
-        let mut over = || {
-            ready() || closed(self.peer()) || self.closing.load(Ordering::SeqCst)
-        };
+        let mut over = || ready() || closed(self.peer()) || self.closing.load(Ordering::SeqCst);
         let signal = &self.peer_signal;
-        wait::doze(self.own(), self.peer(), signal, wait.wanted, timeout, &mut over);
+        wait::doze(
+            self.own(),
+            self.peer(),
+            signal,
+            wait.wanted,
+            timeout,
+            &mut over,
+        );
         (wait.ready)()
     }
 

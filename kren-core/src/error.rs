@@ -120,7 +120,10 @@ error_codes! {
 /// [`Error::code`] gives the stable code that all languages share.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[allow(missing_docs, reason = "the fields say what their names say; the variants are documented")]
+#[allow(
+    missing_docs,
+    reason = "the fields say what their names say; the variants are documented"
+)]
 pub enum Error {
     /// No channel of that name exists.
     NotFound { channel: Arc<str> },
@@ -129,21 +132,44 @@ pub enum Error {
     /// A live reader already holds the channel. `pid` is 0 when it is not known.
     ReaderExists { channel: Arc<str>, pid: u32 },
     /// No room now; `needed` and `available` are message lengths in bytes.
-    Full { channel: Arc<str>, needed: usize, available: usize },
+    Full {
+        channel: Arc<str>,
+        needed: usize,
+        available: usize,
+    },
     /// No message now.
     Empty { channel: Arc<str> },
     /// The timeout passed; `what` says what was waited for.
-    TimedOut { channel: Arc<str>, what: &'static str, after: Duration },
+    TimedOut {
+        channel: Arc<str>,
+        what: &'static str,
+        after: Duration,
+    },
     /// `peer` closed the channel.
     Closed { channel: Arc<str>, peer: Role },
     /// The process of `peer` died without closing the channel.
-    PeerDied { channel: Arc<str>, peer: Role, pid: u32 },
+    PeerDied {
+        channel: Arc<str>,
+        peer: Role,
+        pid: u32,
+    },
     /// `len` is over `max`, the longest message this channel can carry, both in bytes.
-    TooLarge { channel: Arc<str>, len: usize, max: usize },
+    TooLarge {
+        channel: Arc<str>,
+        len: usize,
+        max: usize,
+    },
     /// The name breaks the rule in `reason`.
-    InvalidName { name: Arc<str>, reason: &'static str },
+    InvalidName {
+        name: Arc<str>,
+        reason: &'static str,
+    },
     /// The capacity cannot be had.
-    InvalidCapacity { channel: Arc<str>, capacity: usize, reason: &'static str },
+    InvalidCapacity {
+        channel: Arc<str>,
+        capacity: usize,
+        reason: &'static str,
+    },
     /// The channel exists with other dimensions; `undelivered` is in bytes of the ring.
     CapacityMismatch {
         channel: Arc<str>,
@@ -156,21 +182,37 @@ pub enum Error {
     /// Access was refused.
     PermissionDenied { channel: Arc<str>, reason: Arc<str> },
     /// `needed` bytes of shared memory could not be reserved; `available` if known.
-    OutOfMemory { channel: Arc<str>, needed: u64, available: Option<u64> },
+    OutOfMemory {
+        channel: Arc<str>,
+        needed: u64,
+        available: Option<u64>,
+    },
     /// The shared bytes break the rule named by `what`.
     Corrupt { channel: Arc<str>, what: Arc<str> },
     /// The segment has layout version `found`; this build knows `supported`.
-    VersionMismatch { channel: Arc<str>, found: u32, supported: u32 },
+    VersionMismatch {
+        channel: Arc<str>,
+        found: u32,
+        supported: u32,
+    },
     /// The endpoint belongs to the parent process.
     Forked { channel: Arc<str> },
     /// The wait was given up on request.
     Interrupted { channel: Arc<str> },
     /// `call` failed with `os_error` (an errno, or a Windows error code).
-    Io { channel: Arc<str>, call: &'static str, os_error: i32 },
+    Io {
+        channel: Arc<str>,
+        call: &'static str,
+        os_error: i32,
+    },
     /// Another thread is in the middle of a call.
     Busy { channel: Arc<str> },
     /// The option `option` is out of range.
-    InvalidOption { channel: Arc<str>, option: &'static str, reason: &'static str },
+    InvalidOption {
+        channel: Arc<str>,
+        option: &'static str,
+        reason: &'static str,
+    },
 }
 
 impl Error {
@@ -251,15 +293,26 @@ impl fmt::Display for Error {
                  close that one, or use another name",
                 Pid(*pid)
             ),
-            Self::Full { channel, needed, available } => write!(
+            Self::Full {
+                channel,
+                needed,
+                available,
+            } => write!(
                 f,
                 "channel '{channel}' is full: the message has {needed} bytes and {available} fit \
                  now; wait for the reader, or create the channel with more capacity"
             ),
             Self::Empty { channel } => {
-                write!(f, "channel '{channel}' is empty; wait for the writer, or try again later")
+                write!(
+                    f,
+                    "channel '{channel}' is empty; wait for the writer, or try again later"
+                )
             }
-            Self::TimedOut { channel, what, after } => write!(
+            Self::TimedOut {
+                channel,
+                what,
+                after,
+            } => write!(
                 f,
                 "channel '{channel}': no {what} within {} ms; wait longer, or check that the \
                  other side runs",
@@ -287,7 +340,11 @@ impl fmt::Display for Error {
                 "channel name {name:?} is not valid: {reason}; use 1 to 128 of the characters \
                  a-z A-Z 0-9 . _ -"
             ),
-            Self::InvalidCapacity { channel, capacity, reason } => write!(
+            Self::InvalidCapacity {
+                channel,
+                capacity,
+                reason,
+            } => write!(
                 f,
                 "channel '{channel}' cannot have a capacity of {capacity} bytes: {reason}"
             ),
@@ -305,7 +362,10 @@ impl fmt::Display for Error {
                     existing.0, existing.1, asked.0, asked.1
                 )?;
                 if *undelivered > 0 {
-                    write!(f, ", and holds {messages} undelivered messages ({undelivered} bytes)")?;
+                    write!(
+                        f,
+                        ", and holds {messages} undelivered messages ({undelivered} bytes)"
+                    )?;
                 }
                 if let Some(pid) = reader_pid {
                     write!(f, ", and a live reader is attached ({})", Pid(*pid))?;
@@ -315,8 +375,15 @@ impl fmt::Display for Error {
             Self::PermissionDenied { channel, reason } => {
                 write!(f, "no permission to use channel '{channel}': {reason}")
             }
-            Self::OutOfMemory { channel, needed, available } => {
-                write!(f, "not enough shared memory for channel '{channel}': {needed} bytes needed")?;
+            Self::OutOfMemory {
+                channel,
+                needed,
+                available,
+            } => {
+                write!(
+                    f,
+                    "not enough shared memory for channel '{channel}': {needed} bytes needed"
+                )?;
                 if let Some(available) = available {
                     write!(f, ", {available} available")?;
                 }
@@ -330,7 +397,11 @@ impl fmt::Display for Error {
                 "the shared memory of channel '{channel}' is corrupt: {what}; it was altered by \
                  something other than KREN: create the channel again with the option 'fresh'"
             ),
-            Self::VersionMismatch { channel, found, supported } => write!(
+            Self::VersionMismatch {
+                channel,
+                found,
+                supported,
+            } => write!(
                 f,
                 "channel '{channel}' has layout version {found}, and this build of KREN knows \
                  version {supported}; use one version of KREN on both sides"
@@ -341,9 +412,16 @@ impl fmt::Display for Error {
                  the parent process; open the channel in the child instead"
             ),
             Self::Interrupted { channel } => {
-                write!(f, "waiting on channel '{channel}' was interrupted; nothing was lost")
+                write!(
+                    f,
+                    "waiting on channel '{channel}' was interrupted; nothing was lost"
+                )
             }
-            Self::Io { channel, call, os_error } => write!(
+            Self::Io {
+                channel,
+                call,
+                os_error,
+            } => write!(
                 f,
                 "channel '{channel}': {call} failed: {}",
                 std::io::Error::from_raw_os_error(*os_error)
@@ -353,8 +431,15 @@ impl fmt::Display for Error {
                 "another thread is using this endpoint of channel '{channel}'; use one endpoint \
                  from one thread at a time"
             ),
-            Self::InvalidOption { channel, option, reason } => {
-                write!(f, "channel '{channel}': option {option} is not valid: {reason}")
+            Self::InvalidOption {
+                channel,
+                option,
+                reason,
+            } => {
+                write!(
+                    f,
+                    "channel '{channel}': option {option} is not valid: {reason}"
+                )
             }
         }
     }

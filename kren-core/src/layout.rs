@@ -22,7 +22,11 @@ pub(crate) const ALIGNMENT_MAX: usize = 4096;
 const GRANULARITY_MIN: usize = 4096;
 const GRANULARITY_MAX: usize = 65536;
 /// Largest capacity in bytes: far beyond any machine's memory, small enough that no sum overflows.
-pub(crate) const CAPACITY_MAX: u64 = if size_of::<usize>() == 8 { 1 << 44 } else { 1 << 29 };
+pub(crate) const CAPACITY_MAX: u64 = if size_of::<usize>() == 8 {
+    1 << 44
+} else {
+    1 << 29
+};
 /// Positions beyond this cannot have been reached by writing: centuries at any real rate.
 pub(crate) const POSITION_MAX: u64 = 1 << 62;
 
@@ -54,7 +58,9 @@ pub(crate) struct RolePage {
 pub(crate) struct SleepWords {
     /// Odd while this side sleeps or is about to; grows by one at each change.
     pub(crate) ticket: AtomicU32,
-    pub(crate) _reserved: AtomicU32,
+    /// Stored by the reader: 1 while messages come faster than it can take them one by one. A hint
+    /// to the writer, on a line that the writer looks at anyway.
+    pub(crate) streaming: AtomicU32,
     /// The peer's position this side waits for.
     pub(crate) wanted: AtomicU64,
 }
@@ -108,7 +114,11 @@ impl Geometry {
         if capacity == 0 || capacity as u64 > CAPACITY_MAX {
             return None;
         }
-        Some(Self { capacity: capacity.next_multiple_of(granularity), alignment, granularity })
+        Some(Self {
+            capacity: capacity.next_multiple_of(granularity),
+            alignment,
+            granularity,
+        })
     }
 
     /// Bytes of the data region. One granule more than the capacity, so that the terminator after
@@ -216,7 +226,11 @@ impl SegmentHeader {
         if u32_at(28) != 0 {
             return corrupt("a reserved header field is not zero");
         }
-        let geometry = Geometry { capacity: capacity as usize, alignment, granularity };
+        let geometry = Geometry {
+            capacity: capacity as usize,
+            alignment,
+            granularity,
+        };
         if segment_len != geometry.segment_len() as u64 {
             return corrupt("its size is not what its header says");
         }
@@ -247,8 +261,12 @@ mod tests {
 
     fn sample() -> (SegmentHeader, [u8; HEADER_LEN], u64) {
         let geometry = Geometry::new(10_000, 64, 4096).unwrap();
-        let header =
-            SegmentHeader { geometry, instance: 7, creator_pid: 42, created: 1_700_000_000 };
+        let header = SegmentHeader {
+            geometry,
+            instance: 7,
+            creator_pid: 42,
+            created: 1_700_000_000,
+        };
         (header, header.encode(), geometry.segment_len() as u64)
     }
 
@@ -269,7 +287,10 @@ mod tests {
             for flip in [0x01, 0x80, 0xff] {
                 let mut altered = bytes;
                 altered[at] ^= flip;
-                assert!(SegmentHeader::decode(&altered, len).is_err(), "byte {at} ^ {flip:#x}");
+                assert!(
+                    SegmentHeader::decode(&altered, len).is_err(),
+                    "byte {at} ^ {flip:#x}"
+                );
             }
         }
     }
@@ -287,19 +308,31 @@ mod tests {
         };
         for granularity in [0u32, 1, 4095, 4097, 8192, 131_072, u32::MAX] {
             let altered = reseal(12, &granularity.to_le_bytes());
-            assert!(SegmentHeader::decode(&altered, len).is_err(), "granularity {granularity}");
+            assert!(
+                SegmentHeader::decode(&altered, len).is_err(),
+                "granularity {granularity}"
+            );
         }
         for capacity in [0u64, 1, 12_287, 12_289, 8192, 16_384, 1 << 60, u64::MAX] {
             let altered = reseal(16, &capacity.to_le_bytes());
-            assert!(SegmentHeader::decode(&altered, len).is_err(), "capacity {capacity}");
+            assert!(
+                SegmentHeader::decode(&altered, len).is_err(),
+                "capacity {capacity}"
+            );
         }
         for alignment in [0u32, 1, 4, 7, 9, 8192, u32::MAX] {
             let altered = reseal(24, &alignment.to_le_bytes());
-            assert!(SegmentHeader::decode(&altered, len).is_err(), "alignment {alignment}");
+            assert!(
+                SegmentHeader::decode(&altered, len).is_err(),
+                "alignment {alignment}"
+            );
         }
         assert!(SegmentHeader::decode(&bytes, len - 1).is_err());
         assert!(SegmentHeader::decode(&bytes, len + 1).is_err());
         let version = reseal(8, &2u32.to_le_bytes());
-        assert_eq!(SegmentHeader::decode(&version, len), Err(HeaderError::Version(2)));
+        assert_eq!(
+            SegmentHeader::decode(&version, len),
+            Err(HeaderError::Version(2))
+        );
     }
 }

@@ -46,6 +46,8 @@ mod endpoint;
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
+mod pace;
+#[cfg(not(loom))]
 mod reader;
 #[cfg(not(loom))]
 mod ring_memory;

@@ -2,6 +2,7 @@
 
 use crate::endpoint::{Endpoint, PeerState, Strategy, Wait};
 use crate::layout::RECORD_HEADER;
+use crate::pace::Pace;
 use crate::ring::{Consumer, Memory, Record, Shape};
 use crate::ring_memory::RingMemory;
 use crate::segment::{self, Access};
@@ -12,6 +13,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+
+/// Polls before a waiting reader turns to the clock: some microseconds.
+const POLLS: u32 = 100;
 
 /// How to connect to a channel; see [`KrenReader::options`].
 #[derive(Debug, Clone, Default)]
@@ -63,7 +67,13 @@ impl ReaderOptions {
             .map_err(|error| segment::broken_ring(segment.name(), error))?;
         let endpoint = Endpoint::attach(segment, Role::Reader, self.strategy)?;
         let waker = endpoint.waker();
-        Ok(KrenReader { consumer, waker, endpoint })
+        Ok(KrenReader {
+            consumer,
+            waker,
+            pace: Pace::default(),
+            current: Record::default(),
+            endpoint,
+        })
     }
 }
 
@@ -74,6 +84,9 @@ impl ReaderOptions {
 pub struct KrenReader {
     consumer: Consumer<RingMemory>,
     waker: Waker,
+    pace: Pace,
+    /// The record that is handed out, as long as a [`Message`] lives.
+    current: Record,
     endpoint: Arc<Endpoint>,
 }
 
@@ -134,7 +147,7 @@ impl KrenReader {
     pub fn try_read(&mut self) -> Result<Option<Message<'_>>> {
         self.endpoint.check_process()?;
         match self.consumer.peek() {
-            Ok(Some(record)) => Ok(Some(Message::new(self, record))),
+            Ok(Some(record)) => Ok(Some(self.hand_out(record))),
             Ok(None) => Ok(None),
             Err(error) => Err(self.endpoint.ring_error(error)),
         }
@@ -143,25 +156,31 @@ impl KrenReader {
     #[inline]
     fn read_within(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
         self.endpoint.check_process()?;
-        let record = match self.consumer.peek() {
-            Ok(Some(record)) => record,
-            Ok(None) => self.next_record(timeout)?,
-            Err(error) => return Err(self.endpoint.ring_error(error)),
-        };
-        Ok(Message::new(self, record))
+        match self.consumer.peek() {
+            Ok(Some(record)) => Ok(self.hand_out(record)),
+            Ok(None) => self.read_later(timeout),
+            Err(error) => Err(self.endpoint.ring_error(error)),
+        }
     }
 
     #[cold]
     #[inline(never)]
-    fn next_record(&mut self, timeout: Option<Duration>) -> Result<Record> {
+    fn read_later(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
         loop {
             self.wait_readable(timeout, &mut || Ok(()))?;
             match self.consumer.peek() {
-                Ok(Some(record)) => return Ok(record),
+                Ok(Some(record)) => return Ok(self.hand_out(record)),
                 Ok(None) => {}
                 Err(error) => return Err(self.endpoint.ring_error(error)),
             }
         }
+    }
+
+    #[inline]
+    fn hand_out(&mut self, record: Record) -> Message<'_> {
+        debug_assert!(record.len + RECORD_HEADER <= self.capacity());
+        self.current = record;
+        Message { reader: self }
     }
 
     /// Bytes of the ring that hold unread messages, record headers included; 0 when there is
@@ -228,6 +247,18 @@ impl KrenReader {
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         self.endpoint.check_process()?;
+        if self.endpoint.spins() {
+            let own = self.consumer.memory().page(Role::Reader);
+            self.pace
+                .found_empty(own, self.consumer.cursor(), self.consumer.usual_stride());
+            // Here rather than in the wait below: nothing stands between a poll and the message.
+            for _ in 0..POLLS {
+                if self.consumer.has_record() {
+                    return Ok(());
+                }
+                std::hint::spin_loop();
+            }
+        }
         let consumer = &self.consumer;
         let mut wait = Wait {
             ready: &mut || consumer.has_record(),
@@ -248,7 +279,9 @@ impl KrenReader {
         self.endpoint.check_process()?;
         // Here, since the waiter itself cannot tell a lost header from one that was read meanwhile:
         // a caller that tries and waits in turns must not go round for ever.
-        self.consumer.check_empty().map_err(|error| self.endpoint.ring_error(error))?;
+        self.consumer
+            .check_empty()
+            .map_err(|error| self.endpoint.ring_error(error))?;
         let memory = RingMemory::new(Arc::clone(self.endpoint.mapping()));
         let header = self.consumer.header_offset();
         let cursor = self.consumer.cursor();
@@ -268,19 +301,20 @@ impl KrenReader {
 
     /// Steps over a record and gives its bytes back.
     #[inline]
-    fn release(&mut self, record: &Record) {
+    fn release(&mut self) {
         // A message that was read before a `fork` is the parent's to release (G10).
         if self.endpoint.is_inherited() {
             return;
         }
-        self.consumer.advance(record);
-        self.consumer.release(record.end);
+        let end = self.current.end;
+        self.consumer.advance(&self.current);
+        self.consumer.release(end);
         let memory = self.consumer.memory();
         self.waker.notify(
             memory.page(Role::Reader),
             memory.page(Role::Writer),
             self.endpoint.own_signal(),
-            record.end,
+            end,
         );
     }
 }
@@ -306,27 +340,29 @@ impl std::fmt::Debug for KrenReader {
 /// Dropping it releases its bytes to the writer. Copy with [`<[u8]>::to_vec`] what must live longer.
 /// A message that is not dropped ([`Message::keep`], [`std::mem::forget`]) stays the next one.
 pub struct Message<'a> {
+    /// Holds the record, in `current`. The message itself is one pointer: a larger one would travel
+    /// from `read` to its user through memory, stored in words and loaded in vectors, which costs
+    /// more than all the rest of a short message.
     reader: &'a mut KrenReader,
-    bytes: &'a [u8],
-    record: Record,
 }
 
-impl<'a> Message<'a> {
+impl Message<'_> {
     #[inline]
-    fn new(reader: &'a mut KrenReader, record: Record) -> Self {
-        debug_assert!(record.len + RECORD_HEADER <= reader.capacity());
-        let payload = reader.consumer.payload(&record);
+    fn bytes(&self) -> &[u8] {
+        let record = &self.reader.current;
+        let payload = self.reader.consumer.payload(record);
         // SAFETY: the record was committed and validated: `len` mapped bytes, which the writer
         // leaves alone until they are released, in `drop`, while the message borrows the reader.
         #[allow(unsafe_code)]
-        let bytes = unsafe { std::slice::from_raw_parts(payload, record.len) };
-        Self { reader, bytes, record }
+        unsafe {
+            std::slice::from_raw_parts(payload, record.len)
+        }
     }
 
     /// The tag the message was written with; 0 unless the writer chose one.
     #[must_use]
     pub fn tag(&self) -> u32 {
-        self.record.tag
+        self.reader.current.tag
     }
 
     /// Leaves the message in the ring: the next read gets it again.
@@ -340,7 +376,7 @@ impl<'a> Message<'a> {
 impl Drop for Message<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.reader.release(&self.record);
+        self.reader.release();
     }
 }
 
@@ -348,19 +384,22 @@ impl Deref for Message<'_> {
     type Target = [u8];
     #[inline]
     fn deref(&self) -> &[u8] {
-        self.bytes
+        self.bytes()
     }
 }
 
 impl AsRef<[u8]> for Message<'_> {
     fn as_ref(&self) -> &[u8] {
-        self.bytes
+        self.bytes()
     }
 }
 
 impl std::fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message").field("tag", &self.record.tag).field("bytes", &self.bytes).finish()
+        f.debug_struct("Message")
+            .field("tag", &self.tag())
+            .field("bytes", &self.bytes())
+            .finish()
     }
 }
 
@@ -368,36 +407,36 @@ impl Eq for Message<'_> {}
 
 impl PartialEq for Message<'_> {
     fn eq(&self, other: &Self) -> bool {
-        self.bytes == other.bytes && self.tag() == other.tag()
+        self.bytes() == other.bytes() && self.tag() == other.tag()
     }
 }
 
 impl PartialEq<[u8]> for Message<'_> {
     fn eq(&self, other: &[u8]) -> bool {
-        self.bytes == other
+        self.bytes() == other
     }
 }
 
 impl PartialEq<&[u8]> for Message<'_> {
     fn eq(&self, other: &&[u8]) -> bool {
-        self.bytes == *other
+        self.bytes() == *other
     }
 }
 
 impl<const N: usize> PartialEq<[u8; N]> for Message<'_> {
     fn eq(&self, other: &[u8; N]) -> bool {
-        self.bytes == other
+        self.bytes() == other
     }
 }
 
 impl<const N: usize> PartialEq<&[u8; N]> for Message<'_> {
     fn eq(&self, other: &&[u8; N]) -> bool {
-        self.bytes == *other
+        self.bytes() == *other
     }
 }
 
 impl PartialEq<Vec<u8>> for Message<'_> {
     fn eq(&self, other: &Vec<u8>) -> bool {
-        self.bytes == other.as_slice()
+        self.bytes() == other.as_slice()
     }
 }

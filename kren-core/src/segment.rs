@@ -46,7 +46,9 @@ impl Segment {
     }
 
     pub(crate) fn signal(&self, of: Role) -> Result<Signal> {
-        self.object.signal(of).map_err(|failure| failure.into_error(&self.name))
+        self.object
+            .signal(of)
+            .map_err(|failure| failure.into_error(&self.name))
     }
 
     pub(crate) fn is_held(&self, role: Role) -> bool {
@@ -101,9 +103,16 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
         if !object.is_named(&place) {
             continue;
         }
-        let mapping = object.map(header.geometry, Role::Writer, access.prefault).map_err(fail)?;
+        let mapping = object
+            .map(header.geometry, Role::Writer, access.prefault)
+            .map_err(fail)?;
         let place = Place::new(&name);
-        let segment = Segment { name: Arc::clone(&name), place, object, mapping: Arc::new(mapping) };
+        let segment = Segment {
+            name: Arc::clone(&name),
+            place,
+            object,
+            mapping: Arc::new(mapping),
+        };
         if segment.suits(&wanted, wish.fresh)? {
             return Ok(segment);
         }
@@ -125,9 +134,15 @@ pub(crate) fn open_reader(name: &str, timeout: Duration, access: Access) -> Resu
             if !object.is_named(&place) {
                 continue;
             }
-            let mapping =
-                object.map(header.geometry, Role::Reader, access.prefault).map_err(fail)?;
-            return Ok(Segment { name, place, object, mapping: Arc::new(mapping) });
+            let mapping = object
+                .map(header.geometry, Role::Reader, access.prefault)
+                .map_err(fail)?;
+            return Ok(Segment {
+                name,
+                place,
+                object,
+                mapping: Arc::new(mapping),
+            });
         }
         let left = timeout.saturating_sub(start.elapsed());
         if left.is_zero() {
@@ -189,7 +204,10 @@ impl Segment {
     /// Removes the name and tells a reader that nothing more will come.
     fn abandon(self) -> Result<()> {
         let own = self.mapping.role_page(Role::Writer);
-        own.presence.0.state.store(layout::STATE_CLOSED, Ordering::Release);
+        own.presence
+            .0
+            .state
+            .store(layout::STATE_CLOSED, Ordering::Release);
         if let Ok(signal) = self.object.signal(Role::Writer) {
             crate::wait::wake(own, &signal);
         }
@@ -205,18 +223,29 @@ pub(crate) fn broken_ring(name: &Arc<str>, error: RingError) -> Error {
         RingError::Corrupt(what) => what,
         RingError::Full { .. } | RingError::TooLarge { .. } => "its ring cannot be walked",
     };
-    Error::Corrupt { channel: Arc::clone(name), what: what.into() }
+    Error::Corrupt {
+        channel: Arc::clone(name),
+        what: what.into(),
+    }
 }
 
 fn check_name(name: &str) -> Result<Arc<str>> {
-    let refuse = |reason| Err(Error::InvalidName { name: name.into(), reason });
+    let refuse = |reason| {
+        Err(Error::InvalidName {
+            name: name.into(),
+            reason,
+        })
+    };
     if name.is_empty() {
         return refuse("it is empty");
     }
     if name.len() > NAME_MAX {
         return refuse("it is longer than 128 bytes");
     }
-    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
+    if !name
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    {
         return refuse("it holds a character that is not allowed");
     }
     Ok(name.into())
@@ -224,13 +253,23 @@ fn check_name(name: &str) -> Result<Arc<str>> {
 
 fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
     let invalid = |option, reason| {
-        Err(Error::InvalidOption { channel: Arc::clone(name), option, reason })
+        Err(Error::InvalidOption {
+            channel: Arc::clone(name),
+            option,
+            reason,
+        })
     };
     if !layout::valid_alignment(wish.alignment) {
-        return invalid("alignment", "it must be a power of two from 8 to 4096 bytes");
+        return invalid(
+            "alignment",
+            "it must be a power of two from 8 to 4096 bytes",
+        );
     }
     if wish.mode & !0o777 != 0 || wish.mode & 0o600 != 0o600 {
-        return invalid("mode", "it must be permission bits that let the owner read and write");
+        return invalid(
+            "mode",
+            "it must be permission bits that let the owner read and write",
+        );
     }
     Geometry::new(wish.capacity, wish.alignment, os::granularity()).ok_or_else(|| {
         Error::InvalidCapacity {
@@ -248,7 +287,9 @@ fn new_header(geometry: Geometry) -> SegmentHeader {
     use std::hash::{BuildHasher, RandomState};
     let created = SystemTime::now()
         .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+        .map_or(0, |since| {
+            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+        });
     let creator_pid = std::process::id();
     SegmentHeader {
         geometry,
@@ -259,19 +300,25 @@ fn new_header(geometry: Geometry) -> SegmentHeader {
 }
 
 fn read_header(name: &Arc<str>, object: &Object) -> Result<SegmentHeader> {
-    let bytes: [u8; HEADER_LEN] =
-        object.read_header().map_err(|failure| failure.into_error(name))?;
+    let bytes: [u8; HEADER_LEN] = object
+        .read_header()
+        .map_err(|failure| failure.into_error(name))?;
     let header = SegmentHeader::decode(&bytes, object.len()).map_err(|error| match error {
         HeaderError::Version(found) => Error::VersionMismatch {
             channel: Arc::clone(name),
             found,
             supported: LAYOUT_VERSION,
         },
-        HeaderError::Corrupt(what) => {
-            Error::Corrupt { channel: Arc::clone(name), what: what.into() }
-        }
+        HeaderError::Corrupt(what) => Error::Corrupt {
+            channel: Arc::clone(name),
+            what: what.into(),
+        },
     })?;
-    if !header.geometry.granularity.is_multiple_of(os::granularity()) {
+    if !header
+        .geometry
+        .granularity
+        .is_multiple_of(os::granularity())
+    {
         return Err(Error::Corrupt {
             channel: Arc::clone(name),
             what: "it was made with a page size smaller than this system's".into(),
@@ -284,7 +331,10 @@ fn read_header(name: &Arc<str>, object: &Object) -> Result<SegmentHeader> {
 fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) -> Result<()> {
     let start = Instant::now();
     loop {
-        if object.try_hold(role).map_err(|failure| failure.into_error(name))? {
+        if object
+            .try_hold(role)
+            .map_err(|failure| failure.into_error(name))?
+        {
             return Ok(());
         }
         if start.elapsed() >= LOCK_PATIENCE {
@@ -295,7 +345,14 @@ fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) ->
     // Only for the message: mapped as a reader maps it, since that may store nothing we touch.
     let pid = object
         .map(header.geometry, role.peer(), false)
-        .map_or(0, |mapping| mapping.role_page(role).presence.0.pid.load(Ordering::Relaxed));
+        .map_or(0, |mapping| {
+            mapping
+                .role_page(role)
+                .presence
+                .0
+                .pid
+                .load(Ordering::Relaxed)
+        });
     let channel = Arc::clone(name);
     Err(match role {
         Role::Writer => Error::WriterExists { channel, pid },
@@ -309,7 +366,11 @@ mod tests {
 
     #[test]
     fn every_allowed_character_is_allowed() {
-        let all: String = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain("._-".chars()).collect();
+        let all: String = ('a'..='z')
+            .chain('A'..='Z')
+            .chain('0'..='9')
+            .chain("._-".chars())
+            .collect();
         assert!(check_name(&all).is_ok());
         assert!(check_name(&"n".repeat(NAME_MAX)).is_ok());
         assert!(check_name(".").is_ok() && check_name("..").is_ok());
@@ -317,9 +378,24 @@ mod tests {
 
     #[test]
     fn every_kind_of_bad_name_is_refused_with_its_reason() {
-        for bad in ["", "a/b", "/a", "a b", "a\0b", "a\n", "ä", "a\\b", "a:b", "*", &"n".repeat(129)] {
+        for bad in [
+            "",
+            "a/b",
+            "/a",
+            "a b",
+            "a\0b",
+            "a\n",
+            "ä",
+            "a\\b",
+            "a:b",
+            "*",
+            &"n".repeat(129),
+        ] {
             let error = check_name(bad).unwrap_err();
-            assert!(matches!(error, Error::InvalidName { .. }), "{bad:?}: {error}");
+            assert!(
+                matches!(error, Error::InvalidName { .. }),
+                "{bad:?}: {error}"
+            );
         }
     }
 }

@@ -32,18 +32,30 @@ impl Waker {
     /// Prepares this side to publish, and says in its page how it does (W4).
     pub(crate) fn new(own: &RolePage) -> Self {
         let registered = barrier::register();
-        own.presence.0.barrier.store(u32::from(registered), Ordering::Relaxed);
+        own.presence
+            .0
+            .barrier
+            .store(u32::from(registered), Ordering::Relaxed);
         // Pairs with the fence in `doze`: a sleeper that read the old value is seen by our first
         // look at its ticket.
         fence(Ordering::SeqCst);
-        Self { answered: 0, fences: !registered }
+        Self {
+            answered: 0,
+            fences: !registered,
+        }
     }
 
     /// Called after each publication. Costs one load of a line that changes only around sleeps.
     ///
     /// `reached` is the position published, which the peer may be waiting for.
     #[inline]
-    pub(crate) fn notify(&mut self, own: &RolePage, peer: &RolePage, signal: &Signal, reached: u64) {
+    pub(crate) fn notify(
+        &mut self,
+        own: &RolePage,
+        peer: &RolePage,
+        signal: &Signal,
+        reached: u64,
+    ) {
         if self.fences {
             fence(Ordering::SeqCst);
         } else {
@@ -113,7 +125,9 @@ pub(crate) fn doze(
         signal.sleep(&peer.wake.0, count, timeout.min(slice));
         is_ready = ready();
     }
-    words.ticket.store(ticket.wrapping_add(1), Ordering::Release);
+    words
+        .ticket
+        .store(ticket.wrapping_add(1), Ordering::Release);
     is_ready
 }
 
@@ -122,7 +136,9 @@ pub(crate) fn settle(own: &RolePage) {
     let words = &own.sleep.0;
     let ticket = words.ticket.load(Ordering::Relaxed);
     // To the next even number: a ticket that the peer has answered is never used twice (W5).
-    words.ticket.store((ticket | 1).wrapping_add(1), Ordering::Release);
+    words
+        .ticket
+        .store((ticket | 1).wrapping_add(1), Ordering::Release);
 }
 
 #[cfg(loom)]

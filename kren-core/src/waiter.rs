@@ -34,7 +34,11 @@ pub(crate) struct Goal {
 
 impl Waiter {
     pub(crate) fn new(endpoint: Arc<Endpoint>, goal: Goal) -> Self {
-        Self { endpoint, goal, cancelled: AtomicBool::new(false) }
+        Self {
+            endpoint,
+            goal,
+            cancelled: AtomicBool::new(false),
+        }
     }
 
     /// Blocks the calling thread until the endpoint is likely to make progress.
@@ -59,7 +63,9 @@ impl Waiter {
         };
         let result = self.endpoint.wait(&mut wait, &mut || Ok(()));
         if self.cancelled.load(Ordering::SeqCst) {
-            return Err(Error::Interrupted { channel: Arc::clone(self.endpoint.name()) });
+            return Err(Error::Interrupted {
+                channel: Arc::clone(self.endpoint.name()),
+            });
         }
         result
     }

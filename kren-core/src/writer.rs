@@ -1,6 +1,7 @@
 //! The writing side of a channel.
 
 use crate::endpoint::{Check, Endpoint, PeerState, Strategy, Wait};
+use crate::pace::lead;
 use crate::ring::{Producer, RingError, Shape, Stage, copy};
 use crate::ring_memory::RingMemory;
 use crate::segment::{self, Access, Wish};
@@ -23,7 +24,12 @@ pub struct WriterOptions {
 impl Default for WriterOptions {
     fn default() -> Self {
         Self {
-            wish: Wish { capacity: 0, alignment: 8, mode: 0o600, fresh: false },
+            wish: Wish {
+                capacity: 0,
+                alignment: 8,
+                mode: 0o600,
+                fresh: false,
+            },
             access: Access::default(),
             strategy: Strategy::default(),
         }
@@ -84,7 +90,10 @@ impl WriterOptions {
     ///
     /// As [`KrenWriter::create`], and [`Error::InvalidOption`].
     pub fn create(&self, name: &str, capacity: usize) -> Result<KrenWriter> {
-        let wish = Wish { capacity, ..self.wish.clone() };
+        let wish = Wish {
+            capacity,
+            ..self.wish.clone()
+        };
         let segment = segment::open_writer(name, &wish, self.access)?;
         let mapping = Arc::clone(segment.mapping());
         let shape = Shape::new(mapping.geometry());
@@ -92,7 +101,11 @@ impl WriterOptions {
             .map_err(|error| segment::broken_ring(segment.name(), error))?;
         let endpoint = Endpoint::attach(segment, Role::Writer, self.strategy)?;
         let waker = endpoint.waker();
-        Ok(KrenWriter { producer, waker, endpoint })
+        Ok(KrenWriter {
+            producer,
+            waker,
+            endpoint,
+        })
     }
 }
 
@@ -191,7 +204,8 @@ impl KrenWriter {
     #[inline]
     pub fn try_write_tagged(&mut self, tag: u32, data: &[u8]) -> Result<()> {
         self.endpoint.check_process()?;
-        self.push(tag, data).map_err(|error| self.endpoint.ring_error(error))
+        self.push(tag, data)
+            .map_err(|error| self.endpoint.ring_error(error))
     }
 
     #[inline]
@@ -207,19 +221,34 @@ impl KrenWriter {
     #[cold]
     fn write_later(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
         self.wait_writable(data.len(), timeout, &mut || Ok(()))?;
-        self.push(tag, data).map_err(|error| self.endpoint.ring_error(error))
+        self.push(tag, data)
+            .map_err(|error| self.endpoint.ring_error(error))
     }
 
     #[inline]
     fn push(&mut self, tag: u32, data: &[u8]) -> std::result::Result<(), RingError> {
+        let before = self.producer.position();
         self.producer.push(data, tag)?;
-        self.notify();
+        self.published(before);
         Ok(())
     }
 
+    /// What follows a publication that began at position `before`.
     #[inline]
-    fn notify(&mut self) {
+    fn published(&mut self, before: u64) {
         let memory = self.producer.memory();
+        // Relaxed: a hint.
+        if memory
+            .page(Role::Reader)
+            .sleep
+            .0
+            .streaming
+            .load(Ordering::Relaxed)
+            == 1
+        {
+            self.producer
+                .prefetch((self.producer.position() - before) as usize);
+        }
         self.waker.notify(
             memory.page(Role::Writer),
             memory.page(Role::Reader),
@@ -307,7 +336,10 @@ impl KrenWriter {
     /// ```
     pub fn batch(&mut self) -> Batch<'_> {
         let stage = self.producer.stage();
-        Batch { writer: self, stage }
+        Batch {
+            writer: self,
+            stage,
+        }
     }
 
     /// Waits until the reader has released everything, however long it takes.
@@ -407,6 +439,10 @@ impl KrenWriter {
             Ok(_) => Ok(()),
             Err(RingError::Full { .. }) => {
                 let wanted = self.producer.wanted(stage, len);
+                if self.endpoint.spins() {
+                    // Room for several messages costs the reader no more than room for one.
+                    lead();
+                }
                 self.wait_until(wanted, "room", timeout, check)
             }
             Err(error) => Err(self.endpoint.ring_error(error)),
@@ -465,7 +501,12 @@ impl KrenWriter {
         let mapping = Arc::clone(self.endpoint.mapping());
         let goal = Goal {
             ready: Box::new(move || {
-                mapping.role_page(Role::Reader).position.0.load(Ordering::Acquire) >= wanted
+                mapping
+                    .role_page(Role::Reader)
+                    .position
+                    .0
+                    .load(Ordering::Acquire)
+                    >= wanted
             }),
             sound: Box::new(|| Ok(())),
             wanted,
@@ -508,7 +549,12 @@ impl<'a> Slot<'a> {
         // looks at; they stay so while the slot borrows the writer.
         #[allow(unsafe_code)]
         let bytes = unsafe { std::slice::from_raw_parts_mut(room, len) };
-        Self { writer, stage, bytes, tag: 0 }
+        Self {
+            writer,
+            stage,
+            bytes,
+            tag: 0,
+        }
     }
 
     /// Sets the tag that the reader will find on the message. Default 0.
@@ -535,7 +581,10 @@ impl<'a> Slot<'a> {
         self.writer.endpoint.check_process()?;
         let max = self.bytes.len();
         if len > max {
-            return Err(self.writer.endpoint.ring_error(RingError::TooLarge { len, max }));
+            return Err(self
+                .writer
+                .endpoint
+                .ring_error(RingError::TooLarge { len, max }));
         }
         self.finish(len);
         Ok(())
@@ -548,8 +597,9 @@ impl<'a> Slot<'a> {
             return;
         }
         self.writer.producer.seal(&mut self.stage, len, self.tag);
+        let before = self.writer.producer.position();
         self.writer.producer.publish(self.stage);
-        self.writer.notify();
+        self.writer.published(before);
     }
 }
 
@@ -568,7 +618,10 @@ impl DerefMut for Slot<'_> {
 
 impl std::fmt::Debug for Slot<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot").field("len", &self.bytes.len()).field("tag", &self.tag).finish()
+        f.debug_struct("Slot")
+            .field("len", &self.bytes.len())
+            .field("tag", &self.tag)
+            .finish()
     }
 }
 
@@ -602,7 +655,8 @@ impl Batch<'_> {
         self.writer.endpoint.check_process()?;
         let room = match self.writer.producer.room(&self.stage, data.len()) {
             Err(RingError::Full { .. }) => {
-                self.writer.wait_for_room(&self.stage, data.len(), None, &mut || Ok(()))?;
+                self.writer
+                    .wait_for_room(&self.stage, data.len(), None, &mut || Ok(()))?;
                 self.writer.producer.room(&self.stage, data.len())
             }
             room => room,
@@ -625,13 +679,16 @@ impl Batch<'_> {
         if self.stage.is_empty() || self.writer.endpoint.is_inherited() {
             return;
         }
+        let before = self.writer.producer.position();
         self.writer.producer.publish(self.stage);
-        self.writer.notify();
+        self.writer.published(before);
     }
 }
 
 impl std::fmt::Debug for Batch<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Batch").field("channel", &self.writer.name()).finish_non_exhaustive()
+        f.debug_struct("Batch")
+            .field("channel", &self.writer.name())
+            .finish_non_exhaustive()
     }
 }

@@ -12,8 +12,10 @@ pub(crate) struct Consumer<M> {
     shape: Shape,
     /// Where the next record to hand out starts; never behind what has been released.
     cursor: u64,
-    /// `cursor` as an offset in the data region.
-    offset: usize,
+    /// The position of offset 0 in the current lap. Kept instead of the cursor's offset, because
+    /// two words that change together are loaded together by an optimising compiler, and a load
+    /// that spans two fresh stores stalls the processor.
+    lap: u64,
     /// The last commit word that was validated, and what it means.
     ///
     /// Streams are made of equal lengths. When the word is the same again, `peek` uses the
@@ -32,7 +34,11 @@ struct Known {
 impl Known {
     /// Never equal to a word that fails validation: the length 0 is always valid.
     fn empty(alignment: usize) -> Self {
-        Self { word: 1, len: 0, stride: stride(0, alignment) }
+        Self {
+            word: 1,
+            len: 0,
+            stride: stride(0, alignment),
+        }
     }
 }
 
@@ -42,13 +48,15 @@ impl<M: Memory> Consumer<M> {
         // Acquire: pairs with the Release store in `release` of the consumer that ran before.
         let read = memory.position(Role::Reader).load(Ordering::Acquire);
         if read > POSITION_MAX || !read.is_multiple_of(shape.alignment as u64) {
-            return Err(RingError::Corrupt("the stored read position is out of range"));
+            return Err(RingError::Corrupt(
+                "the stored read position is out of range",
+            ));
         }
         let consumer = Self {
             memory,
             shape,
             cursor: read,
-            offset: shape.offset(read),
+            lap: read - shape.offset(read) as u64,
             known: Known::empty(shape.alignment),
         };
         consumer.check_against_writer()?;
@@ -63,7 +71,9 @@ impl<M: Memory> Consumer<M> {
             || written.saturating_sub(self.cursor) > self.shape.capacity
             || self.cursor.saturating_sub(written) > self.shape.capacity
         {
-            return Err(RingError::Corrupt("the write position is not within a lap of the reader"));
+            return Err(RingError::Corrupt(
+                "the write position is not within a lap of the reader",
+            ));
         }
         Ok(written)
     }
@@ -72,7 +82,15 @@ impl<M: Memory> Consumer<M> {
     fn header(&self) -> u64 {
         // Acquire: pairs with the Release store of the commit word in `Producer::publish`; the
         // payload and the terminator behind it were stored before (R3).
-        self.memory.header(self.shape.header_at(self.offset)).load(Ordering::Acquire)
+        self.memory
+            .header(self.shape.header_at(self.offset()))
+            .load(Ordering::Acquire)
+    }
+
+    /// The cursor as an offset in the data region.
+    #[inline]
+    fn offset(&self) -> usize {
+        (self.cursor - self.lap) as usize
     }
 
     /// The record at the cursor, if one has been committed there. The cursor stays.
@@ -87,7 +105,7 @@ impl<M: Memory> Consumer<M> {
             self.learn(word)?;
         }
         Ok(Some(Record {
-            payload: self.shape.payload_at(self.offset),
+            payload: self.shape.payload_at(self.offset()),
             len: self.known.len,
             tag: tag(header),
             end: self.cursor + self.known.stride as u64,
@@ -95,22 +113,33 @@ impl<M: Memory> Consumer<M> {
     }
 
     /// Validates a commit word and remembers what it means (G7: before anything uses it).
-    #[inline]
+    ///
+    /// Out of line, or the compiler turns the branch around it into a choice between two lengths,
+    /// and with it back into the data dependency that [`Known`] is there to break.
+    #[cold]
+    #[inline(never)]
     fn learn(&mut self, word: u32) -> Result<(), RingError> {
         let len = word as usize - 1;
         if len > self.shape.max_len {
-            return Err(RingError::Corrupt("a record is longer than the ring allows"));
+            return Err(RingError::Corrupt(
+                "a record is longer than the ring allows",
+            ));
         }
-        self.known = Known { word, len, stride: stride(len, self.shape.alignment) };
+        self.known = Known {
+            word,
+            len,
+            stride: stride(len, self.shape.alignment),
+        };
         Ok(())
     }
 
     /// Steps the cursor over the record that `peek` has just returned.
     #[inline]
     pub(crate) fn advance(&mut self, record: &Record) {
-        let stride = (record.end - self.cursor) as usize;
         self.cursor = record.end;
-        self.offset = self.shape.step(self.offset, stride);
+        if self.offset() >= self.shape.data_len {
+            self.lap += self.shape.data_len as u64;
+        }
     }
 
     /// Gives the bytes before `position` back to the producer.
@@ -120,7 +149,9 @@ impl<M: Memory> Consumer<M> {
     pub(crate) fn release(&mut self, position: u64) {
         // Release: pairs with the Acquire load in `Producer::fits`; our loads of the payloads
         // happen before the producer's next stores there.
-        self.memory.position(Role::Reader).store(position, Ordering::Release);
+        self.memory
+            .position(Role::Reader)
+            .store(position, Ordering::Release);
     }
 
     /// Where the payload of a record lies.
@@ -142,7 +173,12 @@ impl<M: Memory> Consumer<M> {
 
     /// The offset of the header that will tell of the next record.
     pub(crate) fn header_offset(&self) -> usize {
-        self.shape.header_at(self.offset)
+        self.shape.header_at(self.offset())
+    }
+
+    /// Bytes from one record of the last length seen to the next.
+    pub(crate) fn usual_stride(&self) -> usize {
+        self.known.stride
     }
 
     /// Whether a record has been committed at the cursor.
@@ -186,13 +222,15 @@ impl<M: Memory> Consumer<M> {
             memory: &self.memory,
             shape: self.shape,
             cursor: self.cursor,
-            offset: self.offset,
+            lap: self.lap,
             known: self.known,
         };
         let mut records = 0;
         while let Some(record) = scout.peek()? {
             if record.end - self.cursor > self.shape.capacity {
-                return Err(RingError::Corrupt("committed records overrun the read position"));
+                return Err(RingError::Corrupt(
+                    "committed records overrun the read position",
+                ));
             }
             records += 1;
             scout.advance(&record);

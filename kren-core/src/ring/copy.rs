@@ -63,7 +63,13 @@ mod tests {
             // SAFETY: both buffers are longer than 8 + `len`.
             unsafe { super::copy(from.as_ptr().add(3), to.as_mut_ptr().add(8), len) };
             assert_eq!(&to[8..8 + len], &from[3..3 + len], "length {len}");
-            assert!(to[..8].iter().chain(&to[8 + len..]).all(|byte| *byte == 0xee), "{len}");
+            assert!(
+                to[..8]
+                    .iter()
+                    .chain(&to[8 + len..])
+                    .all(|byte| *byte == 0xee),
+                "{len}"
+            );
         }
     }
 }

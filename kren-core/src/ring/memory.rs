@@ -66,7 +66,11 @@ impl Shape {
     #[inline]
     pub(crate) fn step(&self, offset: usize, stride: usize) -> usize {
         let next = offset + stride;
-        if next >= self.data_len { next - self.data_len } else { next }
+        if next >= self.data_len {
+            next - self.data_len
+        } else {
+            next
+        }
     }
 
     /// The offset of the header of the record at `offset`. Below the data length, because offsets

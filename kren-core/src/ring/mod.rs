@@ -10,6 +10,7 @@
 mod consumer;
 mod copy;
 mod memory;
+mod prefetch;
 mod producer;
 mod record;
 #[cfg(test)]

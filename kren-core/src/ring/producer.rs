@@ -1,10 +1,16 @@
 //! The writing half of the ring.
 
+use super::prefetch::{LINE, prefetch_for_store};
 use super::record::{NOT_COMMITTED, commit_word, header, stride};
 use super::{Memory, RingError, Shape, copy};
 use crate::Role;
 use crate::layout::{POSITION_MAX, RECORD_HEADER};
 use crate::sync::Ordering;
+
+/// How far ahead of the position [`Producer::prefetch`] looks, in bytes.
+const AHEAD: usize = 1024;
+/// Lines it asks for at most: long copies have the processor's own prefetcher.
+const LINES_MAX: usize = 7;
 
 /// Writes records. There is one per ring (the writer's role lock sees to that).
 pub(crate) struct Producer<M> {
@@ -42,14 +48,22 @@ impl<M: Memory> Producer<M> {
     pub(crate) fn resume(memory: M, shape: Shape) -> Result<Self, RingError> {
         // Acquire: pairs with the Release store in `publish` of the producer that ran before.
         let stored = memory.position(Role::Writer).load(Ordering::Acquire);
-        let mut producer = Self { memory, shape, position: stored, offset: 0, limit: 0 };
+        let mut producer = Self {
+            memory,
+            shape,
+            position: stored,
+            offset: 0,
+            limit: 0,
+        };
         let read = producer.released();
         producer.check_position(stored, "the stored write position is out of range")?;
         producer.check_position(read, "the stored read position is out of range")?;
         if stored.saturating_sub(read) > shape.capacity
             || read.saturating_sub(stored) > shape.capacity
         {
-            return Err(RingError::Corrupt("the stored positions are more than a lap apart"));
+            return Err(RingError::Corrupt(
+                "the stored positions are more than a lap apart",
+            ));
         }
         producer.offset = shape.offset(stored);
         producer.limit = read + shape.capacity;
@@ -63,27 +77,36 @@ impl<M: Memory> Producer<M> {
             }
             let len = commit_word(found) as usize - 1;
             if len > shape.max_len {
-                return Err(RingError::Corrupt("a record is longer than the ring allows"));
+                return Err(RingError::Corrupt(
+                    "a record is longer than the ring allows",
+                ));
             }
             let stride = stride(len, shape.alignment);
             // What a producer can have published since it last stored its position is no more than
             // the ring holds; this also ends the walk, whatever the reader's position does (G7).
             if producer.position + stride as u64 > stored + shape.capacity {
-                return Err(RingError::Corrupt("more records are committed than the ring holds"));
+                return Err(RingError::Corrupt(
+                    "more records are committed than the ring holds",
+                ));
             }
             if producer.position + stride as u64 > producer.limit {
                 // A live reader may have read on meanwhile.
                 producer.limit = producer.released().saturating_add(shape.capacity);
             }
             if producer.position + stride as u64 > producer.limit {
-                return Err(RingError::Corrupt("committed records overrun the read position"));
+                return Err(RingError::Corrupt(
+                    "committed records overrun the read position",
+                ));
             }
             producer.position += stride as u64;
             producer.offset = shape.step(producer.offset, stride);
         }
         // Looks at the reader's position once more, for all that may rest on it from now on.
         producer.fits(producer.position, 0)?;
-        producer.memory.position(Role::Writer).store(producer.position, Ordering::Release);
+        producer
+            .memory
+            .position(Role::Writer)
+            .store(producer.position, Ordering::Release);
         Ok(producer)
     }
 
@@ -113,7 +136,11 @@ impl<M: Memory> Producer<M> {
     /// Starts a stage at the current position.
     #[inline]
     pub(crate) fn stage(&self) -> Stage {
-        Stage { first: None, position: self.position, offset: self.offset }
+        Stage {
+            first: None,
+            position: self.position,
+            offset: self.offset,
+        }
     }
 
     /// Finds room for a payload of `len` bytes at the end of `stage` and returns where it lies.
@@ -122,13 +149,18 @@ impl<M: Memory> Producer<M> {
     #[inline]
     pub(crate) fn room(&mut self, stage: &Stage, len: usize) -> Result<*mut u8, RingError> {
         if len > self.shape.max_len {
-            return Err(RingError::TooLarge { len, max: self.shape.max_len });
+            return Err(RingError::TooLarge {
+                len,
+                max: self.shape.max_len,
+            });
         }
         let stride = stride(len, self.shape.alignment);
         if stage.position + stride as u64 > self.limit && !self.fits(stage.position, stride)? {
             return Err(self.no_room(stage, len, stride));
         }
-        Ok(self.memory.payload_mut(self.shape.payload_at(stage.offset), len))
+        Ok(self
+            .memory
+            .payload_mut(self.shape.payload_at(stage.offset), len))
     }
 
     /// The reader's position.
@@ -147,7 +179,9 @@ impl<M: Memory> Producer<M> {
         }
         // R4 rests on this word, which the peer's process stores (G7).
         if read > self.position || self.position - read > self.shape.capacity {
-            return Err(RingError::Corrupt("the read position is not within a lap of the writer"));
+            return Err(RingError::Corrupt(
+                "the read position is not within a lap of the writer",
+            ));
         }
         self.limit = read + self.shape.capacity;
         Ok(position + stride as u64 <= self.limit)
@@ -161,7 +195,10 @@ impl<M: Memory> Producer<M> {
             let max = (self.shape.capacity as usize - staged).saturating_sub(RECORD_HEADER);
             return RingError::TooLarge { len, max };
         }
-        RingError::Full { needed: len, available: self.available() }
+        RingError::Full {
+            needed: len,
+            available: self.available(),
+        }
     }
 
     /// The position the reader must have released for `len` more bytes to fit behind `stage`.
@@ -191,9 +228,19 @@ impl<M: Memory> Producer<M> {
 
     /// Publishes everything sealed in `stage` at once.
     #[inline]
-    #[allow(clippy::needless_pass_by_value, reason = "what is published cannot be staged on")]
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "what is published cannot be staged on"
+    )]
     pub(crate) fn publish(&mut self, stage: Stage) {
-        let Stage { first: Some(first), position, offset } = stage else { return };
+        let Stage {
+            first: Some(first),
+            position,
+            offset,
+        } = stage
+        else {
+            return;
+        };
         // R3: the terminator is in place before the record in front of it can be seen. Relaxed:
         // ordered by the Release just below.
         self.memory
@@ -206,7 +253,9 @@ impl<M: Memory> Producer<M> {
         self.offset = offset;
         // Release: pairs with the Acquire loads of `Consumer` and `resume`; whoever sees this
         // position sees the records before it committed (R6).
-        self.memory.position(Role::Writer).store(self.position, Ordering::Release);
+        self.memory
+            .position(Role::Writer)
+            .store(self.position, Ordering::Release);
     }
 
     /// Copies one payload in and publishes it.
@@ -223,6 +272,19 @@ impl<M: Memory> Producer<M> {
         self.seal(&mut stage, data.len(), tag);
         self.publish(stage);
         Ok(())
+    }
+
+    /// Asks for the lines that will be stored some messages from now, as many as `bytes` covers.
+    ///
+    /// In a stream each line was last in the reader's cache, and fetching it back is most of what a
+    /// message costs; asked for ahead, several are under way at a time. For a lone message it would
+    /// only be traffic on the path of the reply.
+    #[inline]
+    pub(crate) fn prefetch(&self, bytes: usize) {
+        let ahead = self.memory.payload_mut(self.offset, 0).wrapping_add(AHEAD);
+        for line in 0..=(bytes / LINE).min(LINES_MAX) {
+            prefetch_for_store(ahead.wrapping_add(line * LINE));
+        }
     }
 
     /// The longest payload that fits now; 0 also when not even an empty one does.

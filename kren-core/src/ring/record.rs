@@ -9,7 +9,7 @@ use crate::layout::RECORD_HEADER;
 pub(crate) const NOT_COMMITTED: u64 = 0;
 
 /// A committed record as the consumer has validated it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Record {
     /// Offset of the payload's first byte in the data region; the payload may run past its end
     /// into the mirror.

@@ -14,13 +14,19 @@ pub(crate) struct Signal {
 
 impl Signal {
     pub(crate) fn new() -> Self {
-        Self { gate: Mutex::new(0), bell: Condvar::new() }
+        Self {
+            gate: Mutex::new(0),
+            bell: Condvar::new(),
+        }
     }
 
     /// One whose first sleep ends without a wake-up.
     #[cfg(test)]
     pub(crate) fn that_times_out_first() -> Self {
-        Self { gate: Mutex::new(1), bell: Condvar::new() }
+        Self {
+            gate: Mutex::new(1),
+            bell: Condvar::new(),
+        }
     }
 
     /// As the kernel does it: compares and falls asleep as one step. Does not time out, so that a

@@ -31,7 +31,7 @@ impl Side {
             wake: Block(AtomicU32::new(0)),
             sleep: Block(SleepWords {
                 ticket: AtomicU32::new(0),
-                _reserved: AtomicU32::new(0),
+                streaming: AtomicU32::new(0),
                 wanted: AtomicU64::new(0),
             }),
             presence: Block(Presence {
@@ -198,24 +198,30 @@ fn loom_a_close_wakes_a_sleeper() {
 }
 
 /// G3: the successor of a side that died asleep is woken, although its predecessor's ticket may
-/// have been answered, and for another position.
+/// have been answered, and whatever position that one was waiting for.
 #[test]
 fn loom_the_successor_of_a_dead_sleeper_is_woken() {
-    model(|| {
-        let (a, b) = Side::pair();
-        // Died in its first sleep, which was for the first message.
-        b.page.sleep.0.wanted.store(1, Ordering::Relaxed);
-        b.page.sleep.0.ticket.store(1, Ordering::Relaxed);
-        let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
-        let publishing = thread::spawn(move || {
-            let mut waker = Waker::new(&publisher.page);
-            publisher.publish(&sleeper, &mut waker, 1);
-            publisher.publish(&sleeper, &mut waker, 2);
+    for wanted_by_the_dead in [1, 9] {
+        model(move || {
+            let (a, b) = Side::pair();
+            // Died in its first sleep.
+            b.page
+                .sleep
+                .0
+                .wanted
+                .store(wanted_by_the_dead, Ordering::Relaxed);
+            b.page.sleep.0.ticket.store(1, Ordering::Relaxed);
+            let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
+            let publishing = thread::spawn(move || {
+                let mut waker = Waker::new(&publisher.page);
+                publisher.publish(&sleeper, &mut waker, 1);
+                publisher.publish(&sleeper, &mut waker, 2);
+            });
+            settle(&b.page);
+            b.wait(&a, 2);
+            publishing.join().unwrap();
         });
-        settle(&b.page);
-        b.wait(&a, 2);
-        publishing.join().unwrap();
-    });
+    }
 }
 
 /// G9: a sleep that ends by its timeout, or for no reason, does not cost the next one its wake-up.
