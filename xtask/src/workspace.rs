@@ -123,6 +123,7 @@ impl Workspace {
                 self.root.join(caches),
                 self.python().join(caches),
                 examples.join(caches),
+                examples.join("python").join(caches),
             ]);
         }
         for folder in folders.iter().filter(|folder| folder.is_dir()) {
