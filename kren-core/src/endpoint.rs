@@ -3,7 +3,7 @@
 //! ring in front.
 
 use crate::layout::{RolePage, STATE_CLOSED, STATE_NEVER, STATE_OPEN};
-use crate::os::{Mapping, Signal, fork};
+use crate::os::{self, Mapping, Signal, fork};
 use crate::ring::RingError;
 use crate::segment::Segment;
 use crate::wait::{self, Waker};
@@ -364,7 +364,6 @@ fn spin_until(end: Instant, ready: &mut dyn FnMut() -> bool) -> bool {
 
 /// With one processor the peer cannot run while this side spins.
 fn worth_spinning() -> bool {
-    static PROCESSORS: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    let count = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    *PROCESSORS.get_or_init(count) > 1
+    static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
+    *ANSWER.get_or_init(|| os::processors() > 1)
 }

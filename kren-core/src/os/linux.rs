@@ -1,7 +1,7 @@
 //! Linux: files in `/dev/shm`, open-file-description locks, futexes, `membarrier`.
 #![allow(unsafe_code)]
 
-pub(crate) use super::unix::{fork, granularity};
+pub(crate) use super::unix::{fork, granularity, processors};
 use super::{Failure, Mapping, unix};
 use crate::Role;
 use crate::layout::{Geometry, HEADER_LEN};

@@ -2,7 +2,8 @@
 //!
 //! A platform's file is the only place that names that platform. Each provides:
 //!
-//! - [`granularity`]: bytes of the smallest piece that can be mapped on its own;
+//! - [`granularity`]: bytes of the smallest piece that can be mapped on its own; [`processors`]: how
+//!   many the machine runs, whichever of them this process may use;
 //! - [`Place`]: where the segment of a channel name lives. `create` builds a whole segment and only
 //!   then makes it visible (`None`: the name is taken); `open` finds one (`None`: there is none);
 //! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
@@ -42,7 +43,7 @@ mod digest;
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("KREN runs on Linux, macOS and Windows");
 
-pub(crate) use system::{Object, Place, Signal, barrier, fork, granularity};
+pub(crate) use system::{Object, Place, Signal, barrier, fork, granularity, processors};
 
 /// What went wrong below; the caller adds the channel's name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,6 +28,13 @@ pub(super) fn refuse_foreign(owner: libc::uid_t) -> Result<(), Failure> {
     )))
 }
 
+/// Processors of the machine, also those that this process is kept away from: its peer may run there.
+pub(crate) fn processors() -> usize {
+    // SAFETY: sysconf has no preconditions.
+    let online = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    usize::try_from(online).unwrap_or(1)
+}
+
 /// Maps a segment for one role; keeps M1 to M3 of [`Mapping`].
 pub(super) fn map(
     fd: BorrowedFd<'_>,

@@ -31,6 +31,15 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(crate) use self::event::Signal;
 
+/// Processors of the machine, also those that this process is kept away from: its peer may run there.
+pub(crate) fn processors() -> usize {
+    use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
+    let mut info = SYSTEM_INFO::default();
+    // SAFETY: `info` is writable.
+    unsafe { GetSystemInfo(&raw mut info) };
+    info.dwNumberOfProcessors as usize
+}
+
 /// Bytes in which addresses are given out, and views placed: 64 KiB.
 pub(crate) fn granularity() -> usize {
     use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};

@@ -189,7 +189,7 @@ fn a_reader_may_die_anywhere() {
 fn the_walk_of_recovery_finds_every_committed_record_and_no_more() {
     let page = PAGE as u64;
     // Every start where pages are small; elsewhere as many, at every distance from the end.
-    for start in (0..2 * page).step_by(8 * (PAGE / 4096 | 1)) {
+    for start in (0..2 * page).step_by(8 * ((PAGE / 4096) | 1)) {
         let rig = Rig::new(PAGE, 8).at(start);
         let mut producer = rig.producer().unwrap();
         let mut sent = 0;
