@@ -58,6 +58,38 @@ impl Other {
             .unwrap();
     }
 
+    /// Processor time that the process has had, in user and in kernel mode.
+    #[allow(unsafe_code)]
+    fn processor_time(&self) -> Duration {
+        use std::os::windows::io::AsRawHandle;
+        use windows_sys::Win32::Foundation::FILETIME;
+        use windows_sys::Win32::System::Threading::GetProcessTimes;
+        let [mut started, mut ended, mut kernel, mut user] = [FILETIME::default(); 4];
+        // SAFETY: the handle is open, and the results are writable.
+        let told = unsafe {
+            GetProcessTimes(
+                self.child.as_raw_handle(),
+                &raw mut started,
+                &raw mut ended,
+                &raw mut kernel,
+                &raw mut user,
+            )
+        };
+        assert_ne!(told, 0);
+        // In units of 100 ns.
+        let ticks =
+            |time: FILETIME| u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
+        Duration::from_nanos((ticks(kernel) + ticks(user)) * 100)
+    }
+
+    /// How much of half a second of waiting the process spends on the processor.
+    fn half_a_second(&self) -> Duration {
+        let before = self.processor_time();
+        // Not a synchronisation: this time is what is measured.
+        std::thread::sleep(Duration::from_millis(500));
+        self.processor_time() - before
+    }
+
     fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -108,6 +140,18 @@ fn the_other_process() {
             let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
             writer.write(b"delivered").unwrap();
             say("written");
+            writer.drain(PATIENCE).unwrap();
+        }
+        "wait for a message" => {
+            let mut reader = KrenReader::connect(&name).unwrap();
+            say("waiting");
+            assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"at last");
+        }
+        "wait for room" => {
+            let mut writer = KrenWriter::create(&name, CAPACITY).unwrap();
+            writer.write(&[1; CAPACITY - 8]).unwrap();
+            say("waiting");
+            writer.write_timeout(&[2; CAPACITY - 8], PATIENCE).unwrap();
             writer.drain(PATIENCE).unwrap();
         }
         "echo" => {
@@ -285,6 +329,63 @@ fn a_fresh_channel_leaves_the_old_one_to_its_reader() {
         Err(Error::Closed { .. })
     ));
     assert!(old.is_writer_closed() && !new.is_writer_closed());
+}
+
+/// A writer that asks for other figures than a held channel has is told what is there.
+#[test]
+fn another_capacity_is_refused_while_somebody_holds_the_channel() {
+    let name = name("mismatch");
+    let mut writer = KrenWriter::create(&name, 2 * CAPACITY).unwrap();
+    writer.write(&[0; 10]).unwrap();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    drop(writer);
+    let pid = std::process::id();
+    let error = KrenWriter::create(&name, CAPACITY).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            Error::CapacityMismatch { messages: 1, reader_pid: Some(found), .. } if found == pid
+        ),
+        "{error:?}"
+    );
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), [0; 10]);
+    drop(reader);
+    assert_eq!(
+        KrenWriter::create(&name, CAPACITY).unwrap().capacity(),
+        CAPACITY
+    );
+}
+
+/// G9: a blocked side sleeps, in whichever role.
+#[test]
+fn a_blocked_side_uses_no_processor() {
+    for part in ["wait for a message", "wait for room"] {
+        let name = name("idle");
+        let mut writer = None;
+        if part == "wait for a message" {
+            writer = Some(KrenWriter::create(&name, CAPACITY).unwrap());
+        }
+        let mut other = Other::start(part, &name);
+        other.says("waiting");
+        // The least of several, since the process may still be getting ready in the first.
+        let used = (0..3).map(|_| other.half_a_second()).min().unwrap();
+        println!("{part}: {used:?} of processor time in half a second");
+        // A few looks at the peer take little; a poll would take all of it.
+        assert!(used < Duration::from_millis(50), "{part}: {used:?}");
+        match writer {
+            Some(mut writer) => {
+                writer.write(b"at last").unwrap();
+                writer.drain(PATIENCE).unwrap();
+            }
+            None => {
+                let mut reader = KrenReader::connect(&name).unwrap();
+                for _ in 0..2 {
+                    assert_eq!(reader.read_timeout(PATIENCE).unwrap().len(), CAPACITY - 8);
+                }
+            }
+        }
+        other.ends_well();
+    }
 }
 
 /// Capacities are multiples of what Windows maps at once, and a message may fill them.

@@ -15,6 +15,7 @@ pub(crate) enum Command {
     /// Read every byte, and acknowledge once at the end.
     Sink,
     /// Bounce bare atomics.
+    #[cfg_attr(not(unix), allow(dead_code))]
     Bounce,
     /// End.
     Stop,
