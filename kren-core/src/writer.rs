@@ -56,7 +56,7 @@ impl WriterOptions {
 
     /// Discards what an earlier writer left under the name: undelivered messages, another
     /// capacity, broken bytes. A reader still attached to the old ring gets what was committed
-    /// there, then [`Error::Closed`].
+    /// there, then [`Error::Closed`](crate::Error::Closed).
     #[must_use]
     pub fn fresh(mut self, fresh: bool) -> Self {
         self.wish.fresh = fresh;
@@ -88,7 +88,7 @@ impl WriterOptions {
     ///
     /// # Errors
     ///
-    /// As [`KrenWriter::create`], and [`Error::InvalidOption`].
+    /// As [`KrenWriter::create`], and [`Error::InvalidOption`](crate::Error::InvalidOption).
     pub fn create(&self, name: &str, capacity: usize) -> Result<KrenWriter> {
         let wish = Wish {
             capacity,
@@ -112,7 +112,8 @@ impl WriterOptions {
 /// The writing side of a channel. There is one per channel; the process that holds it may move it
 /// between threads, but uses it from one at a time.
 ///
-/// Dropping it closes the channel: the reader gets what was written, then [`Error::Closed`].
+/// Dropping it closes the channel: the reader gets what was written, then
+/// [`Error::Closed`](crate::Error::Closed).
 pub struct KrenWriter {
     producer: Producer<RingMemory>,
     waker: Waker,
@@ -132,10 +133,15 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::WriterExists`] while another writer lives; [`Error::CapacityMismatch`] when the
-    /// channel exists with other figures and holds messages or has a reader;
-    /// [`Error::InvalidName`]; [`Error::InvalidCapacity`]; [`Error::OutOfMemory`];
-    /// [`Error::PermissionDenied`]; [`Error::Corrupt`]; [`Error::VersionMismatch`]; [`Error::Io`].
+    /// [`Error::WriterExists`](crate::Error::WriterExists) while another writer lives;
+    /// [`Error::CapacityMismatch`](crate::Error::CapacityMismatch) when the channel exists with
+    /// other figures and holds messages or has a reader;
+    /// [`Error::InvalidName`](crate::Error::InvalidName);
+    /// [`Error::InvalidCapacity`](crate::Error::InvalidCapacity);
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory);
+    /// [`Error::PermissionDenied`](crate::Error::PermissionDenied);
+    /// [`Error::Corrupt`](crate::Error::Corrupt);
+    /// [`Error::VersionMismatch`](crate::Error::VersionMismatch); [`Error::Io`](crate::Error::Io).
     pub fn create(name: &str, capacity: usize) -> Result<Self> {
         WriterOptions::default().create(name, capacity)
     }
@@ -158,9 +164,10 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] when it can never fit; while waiting for room, [`Error::Closed`] or
-    /// [`Error::PeerDied`] when the reader that should make it is gone. A channel that no reader has
-    /// joined yet is waited on. [`Error::Forked`]; [`Error::Corrupt`].
+    /// [`Error::TooLarge`](crate::Error::TooLarge) when it can never fit; while waiting for room,
+    /// [`Error::Closed`](crate::Error::Closed) or [`Error::PeerDied`](crate::Error::PeerDied) when
+    /// the reader that should make it is gone. A channel that no reader has joined yet is waited
+    /// on. [`Error::Forked`](crate::Error::Forked); [`Error::Corrupt`](crate::Error::Corrupt).
     #[inline]
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
         self.write_within(0, data, None)
@@ -180,7 +187,7 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// As [`KrenWriter::write`], and [`Error::TimedOut`].
+    /// As [`KrenWriter::write`], and [`Error::TimedOut`](crate::Error::TimedOut).
     #[inline]
     pub fn write_timeout(&mut self, data: &[u8], timeout: Duration) -> Result<()> {
         self.write_within(0, data, Some(timeout))
@@ -190,7 +197,8 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::Full`]; [`Error::TooLarge`]; [`Error::Forked`]; [`Error::Corrupt`].
+    /// [`Error::Full`](crate::Error::Full); [`Error::TooLarge`](crate::Error::TooLarge);
+    /// [`Error::Forked`](crate::Error::Forked); [`Error::Corrupt`](crate::Error::Corrupt).
     #[inline]
     pub fn try_write(&mut self, data: &[u8]) -> Result<()> {
         self.try_write_tagged(0, data)
@@ -282,7 +290,7 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// As [`KrenWriter::write`], and [`Error::TimedOut`].
+    /// As [`KrenWriter::write`], and [`Error::TimedOut`](crate::Error::TimedOut).
     #[inline]
     pub fn reserve_timeout(&mut self, len: usize, timeout: Duration) -> Result<Slot<'_>> {
         self.reserve_within(len, Some(timeout))
@@ -346,8 +354,9 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] or [`Error::PeerDied`] when the reader went before it was done; a reader
-    /// that has not come yet is waited for. [`Error::Forked`].
+    /// [`Error::Closed`](crate::Error::Closed) or [`Error::PeerDied`](crate::Error::PeerDied) when
+    /// the reader went before it was done; a reader that has not come yet is waited for.
+    /// [`Error::Forked`](crate::Error::Forked).
     pub fn flush(&mut self) -> Result<()> {
         self.wait_drained(None, &mut || Ok(()))
     }
@@ -356,7 +365,7 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// As [`KrenWriter::flush`], and [`Error::TimedOut`].
+    /// As [`KrenWriter::flush`], and [`Error::TimedOut`](crate::Error::TimedOut).
     pub fn drain(&mut self, timeout: Duration) -> Result<()> {
         self.wait_drained(Some(timeout), &mut || Ok(()))
     }
@@ -397,26 +406,27 @@ impl KrenWriter {
         self.endpoint.peer_state()
     }
 
-    /// Closes the channel: the reader gets what was written, then [`Error::Closed`]. The last side
-    /// to close a channel with nothing left to deliver removes its name.
+    /// Closes the channel: the reader gets what was written, then
+    /// [`Error::Closed`](crate::Error::Closed). The last side to close a channel with nothing left
+    /// to deliver removes its name.
     ///
     /// Dropping the writer does the same; this says so, and reports an inherited endpoint.
     ///
     /// # Errors
     ///
-    /// [`Error::Forked`].
+    /// [`Error::Forked`](crate::Error::Forked).
     pub fn close(self) -> Result<()> {
         self.endpoint.check_process()
     }
 
     /// Waits until a message of `len` bytes fits, for callers that have to look after something
-    /// else meanwhile: `check` runs at least every 100 ms and after each signal, and an error of its
-    /// ends the wait. `timeout` of `None` waits for ever.
+    /// else meanwhile: `check` runs at least every 100 ms and after each signal, and an error of
+    /// its ends the wait. `timeout` of `None` waits for ever.
     ///
     /// # Errors
     ///
-    /// As [`KrenWriter::write_timeout`]; whatever `check` returns; [`Error::Busy`] while a
-    /// [`Waiter`] of this writer waits.
+    /// As [`KrenWriter::write_timeout`]; whatever `check` returns;
+    /// [`Error::Busy`](crate::Error::Busy) while a [`Waiter`] of this writer waits.
     pub fn wait_writable(
         &mut self,
         len: usize,
@@ -454,7 +464,7 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// As [`KrenWriter::drain`]; whatever `check` returns; [`Error::Busy`].
+    /// As [`KrenWriter::drain`]; whatever `check` returns; [`Error::Busy`](crate::Error::Busy).
     pub fn wait_drained(
         &mut self,
         timeout: Option<Duration>,
@@ -490,7 +500,7 @@ impl KrenWriter {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`]; [`Error::Forked`].
+    /// [`Error::TooLarge`](crate::Error::TooLarge); [`Error::Forked`](crate::Error::Forked).
     pub fn room_waiter(&self, len: usize) -> Result<Waiter> {
         self.endpoint.check_process()?;
         let max = self.max_message_len();
@@ -574,8 +584,8 @@ impl<'a> Slot<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::TooLarge`] when `len` is more than was reserved; [`Error::Forked`]. Nothing is
-    /// published then.
+    /// [`Error::TooLarge`](crate::Error::TooLarge) when `len` is more than was reserved;
+    /// [`Error::Forked`](crate::Error::Forked). Nothing is published then.
     #[inline]
     pub fn commit_len(self, len: usize) -> Result<()> {
         self.writer.endpoint.check_process()?;
@@ -638,8 +648,8 @@ impl Batch<'_> {
     ///
     /// # Errors
     ///
-    /// As [`KrenWriter::write`]; [`Error::TooLarge`] also when the batch as a whole would outgrow
-    /// the ring. What was pushed before stays in the batch.
+    /// As [`KrenWriter::write`]; [`Error::TooLarge`](crate::Error::TooLarge) also when the batch as
+    /// a whole would outgrow the ring. What was pushed before stays in the batch.
     #[inline]
     pub fn push(&mut self, data: &[u8]) -> Result<()> {
         self.push_tagged(0, data)
@@ -671,8 +681,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Publishes every message of the batch at once. Does not block. Does nothing in a child made by
-    /// `fork`.
+    /// Publishes every message of the batch at once. Does not block. Does nothing in a child made
+    /// by `fork`.
     #[inline]
     pub fn commit(self) {
         // A batch that was begun before a `fork` belongs to the parent (G10).
