@@ -316,7 +316,7 @@ impl fmt::Display for Error {
                 f,
                 "channel '{channel}': no {what} within {} ms; wait longer, or check that the \
                  other side runs",
-                after.as_millis()
+                (after.as_secs_f64() * 1e3).round()
             ),
             Self::Closed { channel, peer } => write!(
                 f,
