@@ -6,6 +6,7 @@
 
 mod check;
 mod count;
+mod cross;
 mod demo;
 mod exec;
 mod pairs;
@@ -18,7 +19,7 @@ mod workspace;
 
 use std::process::ExitCode;
 
-use clap::Command;
+use clap::{Arg, Command};
 
 use crate::term::Result;
 use crate::workspace::Workspace;
@@ -38,6 +39,9 @@ fn command_line() -> Command {
                 .about("Format, lints, types and documentation of every language; changes nothing"),
             Command::new("fmt").about("Formats every language, and mends the lints that mend themselves"),
             Command::new("examples").about("The examples in all nine language pairs"),
+            Command::new("cross")
+                .about("The core for another system: built, linted, and tested as far as an emulator goes")
+                .arg(Arg::new("system").required(true).value_parser(cross::SYSTEMS)),
             Command::new("clean")
                 .about("Removes what building made: target, the virtual environment, node_modules"),
         ])
@@ -62,6 +66,10 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
         Some(("check", _)) => check::check(&workspace),
         Some(("fmt", _)) => check::fix(&workspace),
         Some(("examples", _)) => pairs::command(&workspace),
+        Some(("cross", matches)) => {
+            let system: &String = matches.get_one("system").expect("clap requires it");
+            cross::run(&workspace, system)
+        }
         Some(("clean", _)) => workspace.clean(),
         _ => unreachable!("clap requires one of the subcommands above"),
     }

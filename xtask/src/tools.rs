@@ -96,9 +96,25 @@ pub(crate) fn require_venv(python: &Path) -> Result<()> {
     if !is_root_on_debian() {
         return Err(Failure::new(missing));
     }
+    install_on_debian(&["python3-venv"])?;
+    if works() {
+        Ok(())
+    } else {
+        Err(Failure::new(missing))
+    }
+}
+
+/// Installs packages of Debian's; where that cannot be done, says which are missing.
+pub(crate) fn install_on_debian(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    let missing =
+        format!("install what is missing: apt-get install {list} (on Debian 12, as root)");
+    if !is_root_on_debian() {
+        return Err(Failure::new(missing));
+    }
     let mut update = Command::new("apt-get");
     update.arg("update");
-    exec::step("Debian: refreshing the package lists", update, missing)?;
+    exec::step("Debian: refreshing the package lists", update, &missing)?;
     let mut install = Command::new("apt-get");
     install.env("DEBIAN_FRONTEND", "noninteractive");
     install.args([
@@ -107,14 +123,9 @@ pub(crate) fn require_venv(python: &Path) -> Result<()> {
         "install",
         "-y",
         "--no-install-recommends",
-        "python3-venv",
     ]);
-    exec::step("Debian: installing python3-venv", install, missing)?;
-    if works() {
-        Ok(())
-    } else {
-        Err(Failure::new(missing))
-    }
+    install.args(packages);
+    exec::step(&format!("Debian: installing {list}"), install, &missing)
 }
 
 fn is_root_on_debian() -> bool {

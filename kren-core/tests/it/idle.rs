@@ -1,6 +1,6 @@
 //! What waiting and streaming cost (G9).
 
-use crate::support::{Limit, Name, PAGE, Parts, Process, Role};
+use crate::support::{Limit, Name, PAGE, Parts, Process, Role, this_test};
 use kren_core::{KrenReader, KrenWriter, Strategy};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -118,10 +118,7 @@ fn system_calls(laps: u32) -> Option<u64> {
         return None;
     }
     let mut command = Command::new("strace");
-    command
-        .args(["-f", "-c", "-o"])
-        .arg(&log)
-        .arg(std::env::current_exe().unwrap());
+    command.args(["-f", "-c", "-o"]).arg(&log).args(this_test());
     Process::start_with(command, "quiet stream", &[&name, &laps]).finish();
     let table = std::fs::read_to_string(&log).unwrap();
     std::fs::remove_file(&log).unwrap();

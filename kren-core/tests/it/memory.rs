@@ -1,7 +1,7 @@
 //! Shared memory: reserved at creation, and no more than a channel needs (G6).
 #![allow(unsafe_code)]
 
-use crate::support::{Limit, Name, PAGE, Parts, Process, Role};
+use crate::support::{Limit, Name, PAGE, Parts, Process, Role, this_test};
 use kren_core::{Error, KrenReader, KrenWriter};
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
@@ -68,7 +68,7 @@ fn a_full_shm_is_an_error_at_create() {
     let mut command = Command::new("unshare");
     command
         .args(["--mount", "sh", "-c", mount, "sh"])
-        .arg(std::env::current_exe().unwrap());
+        .args(this_test());
     let mut process = Process::start_with(command, "small shm", &[]);
     process.expect("done");
     process.finish();

@@ -3,6 +3,7 @@
 
 use kren_core::{Error, KrenReader};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Write};
 use std::ops::Deref;
@@ -206,6 +207,15 @@ fn die_with_the_test() {
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
+/// What starts this test's program: behind the emulator that `KREN_TEST_RUNNER` names, if it is
+/// made for another processor.
+pub(crate) fn this_test() -> Vec<OsString> {
+    let runner = std::env::var("KREN_TEST_RUNNER").unwrap_or_default();
+    let mut words: Vec<OsString> = runner.split_whitespace().map(OsString::from).collect();
+    words.push(std::env::current_exe().expect("this test").into());
+    words
+}
+
 /// Another process, which plays a role. Killed when dropped.
 pub(crate) struct Process {
     part: String,
@@ -216,7 +226,9 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(part: &str, arguments: &[&dyn Display]) -> Self {
-        let command = Command::new(std::env::current_exe().expect("this test"));
+        let words = this_test();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         Self::start_with(command, part, arguments)
     }
 
