@@ -29,7 +29,9 @@ export const isTimeout = (error) => error.code === 'KREN_TIMED_OUT';
 /** Makes and checks messages. */
 class Plan {
   constructor(longest) {
-    this.table = Buffer.from(Array.from({ length: SPREAD + longest }, (_, at) => (at * 131 + (at >> 8) * 17) & 255));
+    this.table = Buffer.from(
+      Array.from({ length: SPREAD + longest }, (_, at) => (at * 131 + (at >> 8) * 17) & 255),
+    );
     this.longest = longest;
   }
 

@@ -75,6 +75,4 @@ class Task(NamedTuple):
     def parse(cls) -> "Task":
         folder, channel, capacity, longest, strategy, session = sys.argv[1:]
         plan = Plan(int(longest))
-        return cls(
-            Path(folder), channel, int(capacity), plan, STRATEGIES[strategy], int(session)
-        )
+        return cls(Path(folder), channel, int(capacity), plan, STRATEGIES[strategy], int(session))

@@ -242,10 +242,14 @@ impl Segment {
     }
 
     fn payload(&self, position: u64, len: usize) -> Vec<u8> {
-        let start = position as usize + self.shape.alignment;
-        let byte =
-            |at: usize| self.bytes[self.shape.data_at() + (start + at) % self.shape.data_len()];
-        (0..len).map(byte).collect()
+        let data = &self.bytes[self.shape.data_at()..];
+        let start = (position as usize + self.shape.alignment) % data.len();
+        let before_the_end = len.min(data.len() - start);
+        [
+            &data[start..start + before_the_end],
+            &data[..len - before_the_end],
+        ]
+        .concat()
     }
 }
 

@@ -8,6 +8,8 @@
 
 mod flags;
 #[cfg(target_os = "linux")]
+pub mod fuzz;
+#[cfg(target_os = "linux")]
 mod kill;
 #[cfg(unix)]
 mod soak;
@@ -26,7 +28,10 @@ kren-proof kill [SCENARIO...] [--stride N] [--visible] [--jobs N]
 kren-proof soak [--minutes N | --seconds N] [--languages rust,python,node] [--lanes N] [--seed N]
                 [--python PROGRAM] [--node PROGRAM]
     Kills, stops and replaces writers and readers at random under load, and accounts for every
-    message. The programs are those that can import the packages.";
+    message. The programs are those that can import the packages.
+
+kren-proof fuzz [open | flip | operations]... [--seconds N] [--seed N] [--input FILE]
+    Feeds hostile bytes, or any sequence of calls, to the core; with --input just those of a file.";
 
 /// Runs the command in `arguments`; what it found is printed.
 #[must_use]
@@ -49,6 +54,8 @@ fn command(arguments: &[String]) -> Result<bool, String> {
         // What `kill` starts itself as.
         #[cfg(target_os = "linux")]
         "kill-actor" => kill::actor(rest),
+        #[cfg(target_os = "linux")]
+        "fuzz" => fuzz::command(&Flags::parse(rest, &["seconds", "seed", "input"])?),
         #[cfg(unix)]
         "soak" => soak::command(&Flags::parse(rest, soak::FLAGS)?),
         #[cfg(unix)]

@@ -132,12 +132,23 @@ impl<'a> Lane<'a> {
         let role = self.rng.below(2);
         match self.rng.below(10) {
             0 => {
-                self.control.set(role, STOP);
-                if let Some(worker) = workers[role].take() {
-                    self.leave(role, worker)?;
+                // Both at once now and then: what is undelivered then must outlive both.
+                let roles = [role, 1 - role];
+                let roles = if self.rng.once_in(2) {
+                    &roles[..]
+                } else {
+                    &roles[..1]
+                };
+                for role in roles {
+                    self.control.set(*role, STOP);
+                    if let Some(worker) = workers[*role].take() {
+                        self.leave(*role, worker)?;
+                    }
+                    self.tally.restarts += 1;
                 }
-                self.tally.restarts += 1;
-                self.replace(role, workers)
+                roles
+                    .iter()
+                    .try_for_each(|role| self.replace(*role, workers))
             }
             1 => {
                 if let Some(worker) = &workers[role] {

@@ -1,0 +1,70 @@
+//! Evidence at the pace of a test. The commands of the same names do it for as long as is wanted:
+//! `cargo xtask proof kill`, `cargo xtask soak`, `cargo xtask fuzz`.
+#![cfg(target_os = "linux")]
+
+use std::process::Command;
+
+/// Runs the program built with this test; what it printed, if it found nothing wrong.
+fn run(arguments: &[&str]) -> String {
+    let run = Command::new(env!("CARGO_BIN_EXE_kren-proof"))
+        .args(arguments)
+        .output();
+    let run = run.expect("the program is built with this test");
+    let report = String::from_utf8_lossy(&run.stdout).into_owned();
+    println!("{report}{}", String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "see the report above");
+    report
+}
+
+/// Dies once after each change that other processes can see.
+#[test]
+fn g3_no_death_loses_a_message_or_wedges_the_peer() {
+    let table = run(&["kill", "--visible"]);
+    // An operation that was not carried out, or not seen, would pass every check.
+    for changing in [
+        "write ",
+        "reserve-commit",
+        "batch ",
+        "read-release ",
+        "create ",
+        "create-fresh",
+    ] {
+        let row = table
+            .lines()
+            .find(|row| row.starts_with(changing))
+            .expect("each has a row");
+        let row: Vec<_> = row.split_whitespace().collect();
+        assert!(
+            row[2].parse::<u32>().unwrap() >= 2,
+            "{row:?}: nothing was seen to change"
+        );
+        assert_ne!(row[3], "-", "{row:?}: the operation never took effect");
+    }
+}
+
+#[test]
+fn g3_nothing_is_lost_while_writers_and_readers_are_killed() {
+    let report = run(&["soak", "--seconds", "15"]);
+    let kills = report
+        .lines()
+        .filter(|line| line.starts_with("killed"))
+        .count();
+    assert_eq!(kills, 2, "both roles are killed in any such run");
+    assert!(
+        report.contains("in hand           0 "),
+        "Rust notes a message before releasing it"
+    );
+}
+
+#[test]
+fn g7_hostile_bytes_are_refused_or_taken_for_what_the_spec_says_they_are() {
+    let table = run(&["fuzz", "--seconds", "60"]);
+    for target in ["open", "flip", "operations"] {
+        let row = table
+            .lines()
+            .find(|row| row.starts_with(target))
+            .expect("each has a row");
+        let behaviours: u32 = row.split_whitespace().nth(2).unwrap().parse().unwrap();
+        assert!(behaviours > 20, "{row}: the inputs do not reach anything");
+    }
+}
