@@ -1,10 +1,11 @@
 """The measuring process in Python; it obeys the same orders as the one in Rust (see src/peer.rs).
 
-A transport is a pair of callables: ``send(payload)`` and ``receive() -> bytes``. Every message becomes a
-``bytes`` object of its own, unless the transport says otherwise, so every byte is read. The loops around them
-are the same for all.
+A transport is a pair of callables: ``send(payload)`` and ``receive() -> bytes``. Every message
+becomes a ``bytes`` object of its own, unless the transport says otherwise, so every byte is read.
+The loops around them are the same for all.
 """
 
+import itertools
 import json
 import resource
 import sys
@@ -52,7 +53,7 @@ def timed(ends: Ends, count: int) -> list[int]:
         # While the message travels.
         times.append(now())
         receive()
-    return [after - before for before, after in zip(times, times[1:])]
+    return [after - before for before, after in itertools.pairwise(times)]
 
 
 def wake(ends: Ends, count: int) -> list[int]:
@@ -129,7 +130,8 @@ def main() -> None:
     for line in sys.stdin:
         try:
             answer = obey(transports, opened, json.loads(line))
-        except Exception as error:
+        # Whatever goes wrong in a rival, the others are still to be measured.
+        except Exception as error:  # noqa: BLE001
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), flush=True)

@@ -39,6 +39,7 @@ fn command_line() -> Command {
     let list = |arg: Arg| arg.value_delimiter(',').num_args(1..);
     let path = |arg: Arg| arg.value_parser(value_parser!(PathBuf));
     Command::new("kren-bench")
+        .args_override_self(true)
         .about("Measures KREN beside the limits of the machine and beside its rivals")
         .args([
             flag("quick").help("Few and short rounds: a look, no record"),

@@ -8,12 +8,18 @@ mod raw;
 mod shared;
 mod unix;
 
+#[cfg(feature = "aeron")]
+mod aeron;
 #[cfg(feature = "cloudtoid")]
 mod cloudtoid;
 #[cfg(feature = "iceoryx2")]
 mod iceoryx2;
 #[cfg(feature = "ringfire")]
 mod ringfire;
+#[cfg(feature = "tachyon")]
+mod tachyon;
+#[cfg(feature = "zeromq")]
+mod zeromq;
 
 use std::ops::RangeInclusive;
 
@@ -52,6 +58,12 @@ pub(crate) fn all() -> Vec<Entry> {
     all.extend(cloudtoid::entries());
     #[cfg(feature = "ringfire")]
     all.push(ringfire::entry());
+    #[cfg(feature = "tachyon")]
+    all.push(tachyon::entry());
+    #[cfg(feature = "aeron")]
+    all.push(aeron::entry());
+    #[cfg(feature = "zeromq")]
+    all.push(zeromq::entry());
     all
 }
 

@@ -4,6 +4,7 @@
 //! of date, and [`demo`], [`suites`], [`pairs`] and [`check`] run it. [`term`] and [`exec`] are how they all
 //! speak and start processes.
 
+mod bench;
 mod check;
 mod count;
 mod cross;
@@ -39,6 +40,10 @@ fn command_line() -> Command {
                 .about("Format, lints, types and documentation of every language; changes nothing"),
             Command::new("fmt").about("Formats every language, and mends the lints that mend themselves"),
             Command::new("examples").about("The examples in all nine language pairs"),
+            Command::new("bench")
+                .about("Measures KREN beside the machine's limits and its rivals; `bench --help` lists the options")
+                .disable_help_flag(true)
+                .arg(Arg::new("options").num_args(0..).allow_hyphen_values(true).trailing_var_arg(true)),
             Command::new("cross")
                 .about("The core for another system: built, linted, and tested as far as an emulator goes")
                 .arg(Arg::new("system").required(true).value_parser(cross::SYSTEMS)),
@@ -66,6 +71,10 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
         Some(("check", _)) => check::check(&workspace),
         Some(("fmt", _)) => check::fix(&workspace),
         Some(("examples", _)) => pairs::command(&workspace),
+        Some(("bench", matches)) => {
+            let options = matches.get_many("options").unwrap_or_default();
+            bench::run(&workspace, options.cloned().collect())
+        }
         Some(("cross", matches)) => {
             let system: &String = matches.get_one("system").expect("clap requires it");
             cross::run(&workspace, system)

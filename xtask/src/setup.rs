@@ -142,7 +142,12 @@ fn link_examples(workspace: &Workspace, tools: &Tools) -> Result<()> {
     )
 }
 
-fn npm_install(what: &str, workspace: &Workspace, tools: &Tools, folder: &Path) -> Result<()> {
+pub(crate) fn npm_install(
+    what: &str,
+    workspace: &Workspace,
+    tools: &Tools,
+    folder: &Path,
+) -> Result<()> {
     let stamp = Stamp::new(
         folder.join("node_modules").join(".kren-packages.stamp"),
         vec![

@@ -84,7 +84,7 @@ def patiently(attempt: Callable[[], T], *errors: type[BaseException]) -> T:
 def available() -> Iterator[type[Ends]]:
     """Every transport whose package is here, in the order it is shown."""
     modules = ("with_kren", "with_unix", "with_pipe", "with_queue", "with_slots")
-    for module in (*modules, "with_zmq", "with_cloudtoid", "with_iceoryx2"):
+    for module in (*modules, "with_zeromq", "with_cloudtoid", "with_iceoryx2"):
         try:
             loaded = importlib.import_module(f"transports.{module}")
         except ModuleNotFoundError:

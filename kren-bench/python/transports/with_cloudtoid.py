@@ -4,7 +4,7 @@ from cloudtoid_interprocess import Publisher, Subscriber
 
 from . import Ends
 
-FOLDER = "/dev/shm"
+FOLDER = "/dev/shm"  # noqa: S108
 
 
 class Cloudtoid(Ends):

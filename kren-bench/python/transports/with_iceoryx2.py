@@ -24,7 +24,12 @@ class Iceoryx2(Ends):
         )
         self.subscriber = back.subscriber_builder().buffer_size(slots).create()
         patiently(lambda: subscribed(there), LookupError)
-        publisher, subscriber, size, memmove = self.publisher, self.subscriber, self.size, ctypes.memmove
+        publisher, subscriber, size, memmove = (
+            self.publisher,
+            self.subscriber,
+            self.size,
+            ctypes.memmove,
+        )
 
         def send(payload: bytes) -> None:
             sample = publisher.loan_slice_uninit(size)

@@ -37,9 +37,12 @@ class Iterated(Kren):
     tests = ("stream",)
 
     def receive_many(self, count: int) -> bytes:
-        for _, message in zip(range(count), self.reader):
-            pass
-        return message
+        left = count
+        for message in self.reader:
+            left -= 1
+            if not left:
+                return message
+        raise EOFError("the writer has closed")
 
 
 class Into(Kren):

@@ -1,8 +1,8 @@
-"""multiprocessing's Pipe: the Connection it returns, between processes that are not each other's children."""
+"""multiprocessing's Pipe: the Connection it returns, here between two equals."""
 
-import os
 import tempfile
 from multiprocessing.connection import Client, Listener
+from pathlib import Path
 
 from . import SLEEPS, Ends, patiently
 
@@ -23,7 +23,7 @@ class Pipe(Ends):
 
 def connect(ends: Ends):
     """A Connection to the other process."""
-    path = os.path.join(tempfile.gettempdir(), f"{ends.session}.conn")
+    path = str(Path(tempfile.gettempdir(), f"{ends.session}.conn"))
     if ends.leads:
         with Listener(path, family="AF_UNIX") as listener:
             return listener.accept()

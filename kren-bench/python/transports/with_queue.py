@@ -34,8 +34,8 @@ class Queue(Ends):
 def share(ends: Ends, make) -> Any:
     """What `make` gives in the leading process, in both.
 
-    multiprocessing hands queues and semaphores only to a child that is being started; they travel as well
-    over a connection, once its check for that is out of the way.
+    multiprocessing hands queues and semaphores only to a child that is being started; they travel
+    as well over a connection, once its check for that is out of the way.
     """
     check = context.assert_spawning
     context.assert_spawning = lambda _: None
@@ -46,7 +46,7 @@ def share(ends: Ends, make) -> Any:
                 connection.send_bytes(reduction.ForkingPickler.dumps(made))
                 connection.recv_bytes()
             else:
-                made = pickle.loads(connection.recv_bytes())
+                made = pickle.loads(connection.recv_bytes())  # noqa: S301
                 connection.send_bytes(b"taken")
             return made
     finally:

@@ -1,5 +1,6 @@
 """What one writes by hand: shared memory divided into slots, and two semaphores that count them."""
 
+from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 
 from . import SLEEPS, Ends
@@ -22,6 +23,10 @@ class Slots(Ends):
             return memory, SPAWN.Semaphore(slots), SPAWN.Semaphore(0)
 
         ways = [share(self, make) for _ in range(2)]
+        if not self.leads:
+            # The memory is the leading side's to remove; the tracker takes it for everybody's.
+            for memory, _, _ in ways:
+                resource_tracker.unregister(f"/{memory.name}", "shared_memory")
         self.ways = ways if self.leads else ways[::-1]
         self.send = self.sender(*self.ways[0], slots)
         self.receive = self.receiver(*self.ways[1], slots)

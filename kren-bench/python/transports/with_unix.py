@@ -1,8 +1,8 @@
 """A Unix socket of the stream kind; the length is known, so nothing frames the messages."""
 
-import os
 import socket
 import tempfile
+from pathlib import Path
 
 from . import SLEEPS, Ends, patiently
 
@@ -16,16 +16,18 @@ class Unix(Ends):
     tests = SLEEPS
 
     def open(self) -> None:
-        path = os.path.join(tempfile.gettempdir(), f"{self.session}.sock")
+        path = Path(tempfile.gettempdir(), f"{self.session}.sock")
         if self.leads:
             with socket.socket(socket.AF_UNIX) as listener:
-                listener.bind(path)
+                listener.bind(str(path))
                 listener.listen(1)
                 self.socket, _ = listener.accept()
-            os.unlink(path)
+            path.unlink()
         else:
             self.socket = socket.socket(socket.AF_UNIX)
-            patiently(lambda: self.socket.connect(path), FileNotFoundError, ConnectionRefusedError)
+            patiently(
+                lambda: self.socket.connect(str(path)), FileNotFoundError, ConnectionRefusedError
+            )
         for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
             self.socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
         self.send = self.socket.sendall

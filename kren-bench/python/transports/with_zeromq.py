@@ -1,7 +1,7 @@
 """ZeroMQ through pyzmq, a PAIR over ipc."""
 
-import os
 import tempfile
+from pathlib import Path
 
 import zmq
 
@@ -9,7 +9,7 @@ from . import SLEEPS, Ends
 
 
 class ZeroMQ(Ends):
-    name = "zmq"
+    name = "zeromq"
     how = "pyzmq: a PAIR over ipc, send and recv"
     tests = SLEEPS
 
@@ -17,17 +17,20 @@ class ZeroMQ(Ends):
         self.context = zmq.Context()
         self.socket = self.context.socket(zmq.PAIR)
         self.socket.linger = 0
-        self.path = os.path.join(tempfile.gettempdir(), f"{self.session}.zmq")
+        self.path = Path(tempfile.gettempdir(), f"{self.session}.zmq")
         address = f"ipc://{self.path}"
-        self.socket.bind(address) if self.leads else self.socket.connect(address)
+        if self.leads:
+            self.socket.bind(address)
+        else:
+            self.socket.connect(address)
         self.send = self.socket.send
         self.receive = self.socket.recv
 
     def close(self) -> None:
         self.socket.close()
         self.context.term()
-        if self.leads and os.path.exists(self.path):
-            os.unlink(self.path)
+        if self.leads:
+            self.path.unlink(missing_ok=True)
 
 
 TRANSPORTS = [ZeroMQ]
