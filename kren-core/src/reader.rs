@@ -54,6 +54,16 @@ impl ReaderOptions {
         self
     }
 
+    /// Looks for the channel, on Windows in the namespace of the whole machine (`Global\`) instead of the session's own
+    /// (`Local\`), so that services and users of other sessions find it too. Both sides must say so,
+    /// and making such a channel takes a privilege that services and administrators have. No effect
+    /// on other systems, whose names are machine-wide anyway.
+    #[must_use]
+    pub fn machine_wide(mut self, machine_wide: bool) -> Self {
+        self.access.machine_wide = machine_wide;
+        self
+    }
+
     /// Connects to the channel `name`; see [`KrenReader::connect`].
     ///
     /// # Errors

@@ -69,13 +69,14 @@ impl Segment {
 pub(crate) struct Access {
     pub(crate) any_owner: bool,
     pub(crate) prefault: bool,
+    pub(crate) machine_wide: bool,
 }
 
 /// Finds the channel or makes it, and takes the writer's role.
 pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Segment> {
     let name = check_name(name)?;
     let wanted = check_wish(&name, wish)?;
-    let place = Place::new(&name);
+    let place = Place::new(&name, access.machine_wide);
     let fail = |failure: Failure| failure.into_error(&name);
     loop {
         let found = place.open(access.any_owner).map_err(fail)?;
@@ -106,7 +107,7 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
         let mapping = object
             .map(header.geometry, Role::Writer, access.prefault)
             .map_err(fail)?;
-        let place = Place::new(&name);
+        let place = Place::new(&name, access.machine_wide);
         let segment = Segment {
             name: Arc::clone(&name),
             place,
@@ -124,7 +125,7 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
 /// Finds the channel, waiting up to `timeout` for it to appear, and takes the reader's role.
 pub(crate) fn open_reader(name: &str, timeout: Duration, access: Access) -> Result<Segment> {
     let name = check_name(name)?;
-    let place = Place::new(&name);
+    let place = Place::new(&name, access.machine_wide);
     let fail = |failure: Failure| failure.into_error(&name);
     let start = Instant::now();
     loop {

@@ -84,6 +84,16 @@ impl WriterOptions {
         self
     }
 
+    /// Makes the channel, on Windows in the namespace of the whole machine (`Global\`) instead of the session's own
+    /// (`Local\`), so that services and users of other sessions find it too. Both sides must say so,
+    /// and making such a channel takes a privilege that services and administrators have. No effect
+    /// on other systems, whose names are machine-wide anyway.
+    #[must_use]
+    pub fn machine_wide(mut self, machine_wide: bool) -> Self {
+        self.access.machine_wide = machine_wide;
+        self
+    }
+
     /// Creates the channel `name`, or goes on with it; see [`KrenWriter::create`].
     ///
     /// # Errors

@@ -388,6 +388,29 @@ fn a_blocked_side_uses_no_processor() {
     }
 }
 
+/// A channel of the session and one of the whole machine are two, whatever their names.
+#[test]
+fn machine_wide_names_are_apart() {
+    let name = name("wide");
+    let mut near = KrenWriter::create(&name, CAPACITY).unwrap();
+    let options = KrenWriter::options().machine_wide(true);
+    let mut wide = match options.create(&name, CAPACITY) {
+        Ok(writer) => writer,
+        // Making one takes a privilege.
+        Err(Error::PermissionDenied { reason, .. }) => return eprintln!("not run: {reason}"),
+        Err(error) => panic!("{error}"),
+    };
+    near.write(b"near").unwrap();
+    wide.write(b"wide").unwrap();
+    let mut reader = KrenReader::options()
+        .machine_wide(true)
+        .connect(&name)
+        .unwrap();
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"wide");
+    let mut reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"near");
+}
+
 /// Capacities are multiples of what Windows maps at once, and a message may fill them.
 #[test]
 fn the_granularity_is_64_kib() {

@@ -22,7 +22,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// `name` has been validated: it holds no slash and no NUL.
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, _machine_wide: bool) -> Self {
         let path = format!("/dev/shm/kren-{name}");
         Self {
             path: CString::new(path).expect("a channel name holds no NUL"),

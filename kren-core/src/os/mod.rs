@@ -4,8 +4,9 @@
 //!
 //! - [`granularity`]: bytes of the smallest piece that can be mapped on its own; [`processors`]: how
 //!   many the machine runs, whichever of them this process may use;
-//! - [`Place`]: where the segment of a channel name lives. `create` builds a whole segment and only
-//!   then makes it visible (`None`: the name is taken); `open` finds one (`None`: there is none);
+//! - [`Place`]: where the segment of a channel name lives, in the user's session or machine-wide.
+//!   `create` builds a whole segment and only then makes it visible (`None`: the name is taken);
+//!   `open` finds one (`None`: there is none);
 //! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
 //!   leads to it, and maps it; `try_hold` takes a role lock, which the kernel drops when the
 //!   process dies, `is_held` asks whether somebody else has one, `let_go` returns it, and

@@ -40,7 +40,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// `name` has been validated: it holds no slash and no NUL.
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, _machine_wide: bool) -> Self {
         Self {
             name: CString::new(short_name(name)).expect("a channel name holds no NUL"),
         }

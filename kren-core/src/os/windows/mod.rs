@@ -61,9 +61,10 @@ pub(crate) struct Place {
 
 impl Place {
     /// `name` has been validated: letters, digits, dot, underscore and hyphen.
-    pub(crate) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str, machine_wide: bool) -> Self {
+        let namespace = if machine_wide { "Global" } else { "Local" };
         Self {
-            name: format!(r"Local\kren-{name}"),
+            name: format!(r"{namespace}\kren-{name}"),
         }
     }
 

@@ -132,7 +132,11 @@ impl Section {
 /// Why a section could not be had.
 fn refusal(call: &'static str, code: u32) -> Failure {
     match code {
-        ERROR_ACCESS_DENIED => Failure::Denied("its access list does not admit this user".into()),
+        ERROR_ACCESS_DENIED => Failure::Denied(
+            "its access list does not admit this user, or it is to be machine-wide and this user may \
+             not make what the whole machine sees"
+                .into(),
+        ),
         ERROR_INVALID_HANDLE => Failure::Foreign("what stands under its name is not shared memory"),
         code => Failure::Call {
             call,

@@ -13,7 +13,7 @@ use windows_sys::Win32::System::Memory::{
 fn place() -> Place {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    Place::new(&format!("unit-{}-{number}", std::process::id()))
+    Place::new(&format!("unit-{}-{number}", std::process::id()), false)
 }
 
 fn header() -> (SegmentHeader, [u8; HEADER_LEN]) {
