@@ -25,11 +25,14 @@ pub(super) fn run(data: &[u8], outcome: &mut Outcome) {
     let script = script(&mut input, shared.len);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| vandal(&shared, &script, &done));
-        let _done = OnDrop(&done);
+        let vandal = scope.spawn(|| vandal(&shared, &script, &done));
+        let stop = OnDrop(&done);
         while !input.is_empty() {
             act(&mut writer, &mut reader, &mut input, outcome);
         }
+        drop(stop);
+        // Joined, so that nothing of the thread is left for a leak checker to wonder about.
+        vandal.join().expect("stores cannot fail");
     });
     drop((writer, reader));
     let fresh = KrenWriter::options()
