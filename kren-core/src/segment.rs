@@ -399,4 +399,35 @@ mod tests {
             );
         }
     }
+
+    /// A segment made where pages are larger works here; one made where they are smaller is refused.
+    #[test]
+    fn segments_of_every_page_size() {
+        for granularity in [4096, 16 * 1024, 64 * 1024] {
+            let name = format!("page-size-{granularity}-{}", std::process::id());
+            let geometry = Geometry::new(3 * granularity, 8, granularity).unwrap();
+            let header = new_header(geometry).encode();
+            let place = Place::new(&name, false);
+            let len = geometry.segment_len() as u64;
+            let object = place.create(&header, len, 0o600).unwrap().unwrap();
+            let found = crate::KrenReader::connect(&name);
+            if granularity < os::granularity() {
+                let error = found.unwrap_err();
+                assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+                assert!(error.to_string().contains("page size"), "{error}");
+            } else {
+                let mut reader = found.unwrap();
+                let mut writer = crate::KrenWriter::create(&name, 3 * granularity).unwrap();
+                assert_eq!(writer.capacity(), 3 * granularity);
+                for round in 0..9_u8 {
+                    let message = vec![round; writer.max_message_len()];
+                    writer.write(&message).unwrap();
+                    assert_eq!(reader.read().unwrap(), message);
+                    writer.write(b"shift").unwrap();
+                    assert_eq!(reader.read().unwrap(), b"shift");
+                }
+            }
+            place.remove(&object).unwrap();
+        }
+    }
 }
