@@ -15,10 +15,15 @@ pub(crate) fn granularity() -> usize {
     *PAGE.get_or_init(|| unsafe { libc::sysconf(libc::_SC_PAGESIZE) } as usize)
 }
 
+/// The user that this process runs as.
+pub(super) fn user() -> libc::uid_t {
+    // SAFETY: no preconditions.
+    unsafe { libc::geteuid() }
+}
+
 /// Refuses a segment that belongs to another user than this process runs as (G8).
 pub(super) fn refuse_foreign(owner: libc::uid_t) -> Result<(), Failure> {
-    // SAFETY: no preconditions.
-    let user = unsafe { libc::geteuid() };
+    let user = user();
     if owner == user {
         return Ok(());
     }

@@ -7,7 +7,7 @@
 
 use super::Failure;
 use crate::Role;
-use crate::os::unix::fork::LockFd;
+use crate::os::unix::{self, fork::LockFd};
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -37,21 +37,21 @@ impl Folder {
         }
     }
 
-    /// This user's, made if need be.
-    pub(super) fn own() -> Result<Self, Failure> {
-        // SAFETY: no preconditions.
-        let folder = Self::of(unsafe { libc::geteuid() });
-        // Others may pass through, to the files whose modes let them.
-        let mode = 0o711;
-        match DirBuilder::new().mode(mode).create(&folder.path) {
-            // The umask may have taken something away.
-            Ok(()) => fs::set_permissions(&folder.path, Permissions::from_mode(mode))
-                .map_err(failure("chmod"))?,
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failure("mkdir")(error)),
+    /// Makes the folder if it is this user's and not there, and refuses one that is not to be
+    /// trusted.
+    fn prepare(&self) -> Result<(), Failure> {
+        if self.owner == unix::user() {
+            // Others may pass through, to the files whose modes let them.
+            let mode = 0o711;
+            match DirBuilder::new().mode(mode).create(&self.path) {
+                // The umask may have taken something away.
+                Ok(()) => fs::set_permissions(&self.path, Permissions::from_mode(mode))
+                    .map_err(failure("chmod"))?,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failure("mkdir")(error)),
+            }
         }
-        folder.check()?;
-        Ok(folder)
+        self.check()
     }
 
     /// Refuses a folder that somebody else has put in place, or could put something into (G8).
@@ -69,7 +69,7 @@ impl Folder {
 
     /// Keeps everybody else from making and removing this user's segments, until dropped.
     pub(super) fn lock(&self) -> Result<LockFd, Failure> {
-        self.check()?;
+        self.prepare()?;
         let path = self.path.join("lock");
         let lock = LockFd::open(|| open(&path, Some(0o600)))?;
         let start = Instant::now();
@@ -130,7 +130,7 @@ impl Held {
 
     /// Takes a role lock; `false` if somebody else has it.
     pub(super) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
-        self.folder.check()?;
+        self.folder.prepare()?;
         let slot = &mut self.locks()[index(role)];
         if slot.is_none() {
             // Made anew if somebody has tidied up; who holds the old file is not seen then.

@@ -53,7 +53,7 @@ impl Place {
         len: u64,
         mode: u32,
     ) -> Result<Option<Object>, Failure> {
-        let folder = Folder::own()?;
+        let folder = Folder::of(unix::user());
         let _building = folder.lock()?;
         if let Some(file) = open(&self.name, libc::O_RDWR, 0)? {
             if look(file.as_fd(), stat(file.as_fd())?.st_size)?.is_some() {
