@@ -1,91 +1,25 @@
 //! The reading side of a channel.
 
-use crate::endpoint::{Endpoint, PeerState, Strategy, Wait};
+mod message;
+mod options;
+
+pub use self::message::Message;
+pub use self::options::ReaderOptions;
+
+use crate::endpoint::{Endpoint, PeerState, Wait};
 use crate::layout::RECORD_HEADER;
 use crate::pace::Pace;
-use crate::ring::{Consumer, Memory, Record, Shape};
+use crate::ring::{Consumer, Memory, Record};
 use crate::ring_memory::RingMemory;
-use crate::segment::{self, Access};
 use crate::wait::Waker;
 use crate::waiter::{Goal, Waiter};
 use crate::{Result, Role};
-use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Polls before a waiting reader turns to the clock: some microseconds.
 const POLLS: u32 = 100;
-
-/// How to connect to a channel; see [`KrenReader::options`].
-#[derive(Debug, Clone, Default)]
-pub struct ReaderOptions {
-    timeout: Duration,
-    access: Access,
-    strategy: Strategy,
-}
-
-impl ReaderOptions {
-    /// How long to wait for a channel that does not exist yet. Default: not at all.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// Accepts a segment that belongs to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.access.any_owner = any_owner;
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.strategy = strategy;
-        self
-    }
-
-    /// Maps every page now, so that the first lap of the ring takes no page faults.
-    #[must_use]
-    pub fn prefault(mut self, prefault: bool) -> Self {
-        self.access.prefault = prefault;
-        self
-    }
-
-    /// Looks for the channel, on Windows in the namespace of the whole machine (`Global\`) instead of the session's own
-    /// (`Local\`), so that services and users of other sessions find it too. Both sides must say so,
-    /// and making such a channel takes a privilege that services and administrators have. No effect
-    /// on other systems, whose names are machine-wide anyway.
-    #[must_use]
-    pub fn machine_wide(mut self, machine_wide: bool) -> Self {
-        self.access.machine_wide = machine_wide;
-        self
-    }
-
-    /// Connects to the channel `name`; see [`KrenReader::connect`].
-    ///
-    /// # Errors
-    ///
-    /// As [`KrenReader::connect`].
-    pub fn connect(&self, name: &str) -> Result<KrenReader> {
-        let segment = segment::open_reader(name, self.timeout, self.access)?;
-        let mapping = Arc::clone(segment.mapping());
-        let shape = Shape::new(mapping.geometry());
-        let consumer = Consumer::resume(RingMemory::new(mapping), shape)
-            .map_err(|error| segment::broken_ring(segment.name(), error))?;
-        let endpoint = Endpoint::attach(segment, Role::Reader, self.strategy)?;
-        let waker = endpoint.waker();
-        Ok(KrenReader {
-            consumer,
-            waker,
-            pace: Pace::default(),
-            current: Record::default(),
-            endpoint,
-        })
-    }
-}
 
 /// The reading side of a channel. There is one per channel; the process that holds it may move it
 /// between threads, but uses it from one at a time.
@@ -342,111 +276,5 @@ impl std::fmt::Debug for KrenReader {
             .field("capacity", &self.capacity())
             .field("available", &self.available())
             .finish_non_exhaustive()
-    }
-}
-
-/// One message, where it lies in the ring: a `&[u8]`, and the tag it was written with.
-///
-/// Dropping it releases its bytes to the writer. Copy with [`<[u8]>::to_vec`] what must live longer.
-/// A message that is not dropped ([`Message::keep`], [`std::mem::forget`]) stays the next one.
-pub struct Message<'a> {
-    /// Holds the record, in `current`. The message itself is one pointer: a larger one would travel
-    /// from `read` to its user through memory, stored in words and loaded in vectors, which costs
-    /// more than all the rest of a short message.
-    reader: &'a mut KrenReader,
-}
-
-impl Message<'_> {
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        let record = &self.reader.current;
-        let payload = self.reader.consumer.payload(record);
-        // SAFETY: the record was committed and validated: `len` mapped bytes, which the writer
-        // leaves alone until they are released, in `drop`, while the message borrows the reader.
-        #[allow(unsafe_code)]
-        unsafe {
-            std::slice::from_raw_parts(payload, record.len)
-        }
-    }
-
-    /// The tag the message was written with; 0 unless the writer chose one.
-    #[must_use]
-    pub fn tag(&self) -> u32 {
-        self.reader.current.tag
-    }
-
-    /// Leaves the message in the ring: the next read gets it again.
-    ///
-    /// For a caller that could not take it, say because there was no memory for a copy.
-    pub fn keep(self) {
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Message<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.reader.release();
-    }
-}
-
-impl Deref for Message<'_> {
-    type Target = [u8];
-    #[inline]
-    fn deref(&self) -> &[u8] {
-        self.bytes()
-    }
-}
-
-impl AsRef<[u8]> for Message<'_> {
-    fn as_ref(&self) -> &[u8] {
-        self.bytes()
-    }
-}
-
-impl std::fmt::Debug for Message<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message")
-            .field("tag", &self.tag())
-            .field("bytes", &self.bytes())
-            .finish()
-    }
-}
-
-impl Eq for Message<'_> {}
-
-impl PartialEq for Message<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.bytes() == other.bytes() && self.tag() == other.tag()
-    }
-}
-
-impl PartialEq<[u8]> for Message<'_> {
-    fn eq(&self, other: &[u8]) -> bool {
-        self.bytes() == other
-    }
-}
-
-impl PartialEq<&[u8]> for Message<'_> {
-    fn eq(&self, other: &&[u8]) -> bool {
-        self.bytes() == *other
-    }
-}
-
-impl<const N: usize> PartialEq<[u8; N]> for Message<'_> {
-    fn eq(&self, other: &[u8; N]) -> bool {
-        self.bytes() == other
-    }
-}
-
-impl<const N: usize> PartialEq<&[u8; N]> for Message<'_> {
-    fn eq(&self, other: &&[u8; N]) -> bool {
-        self.bytes() == *other
-    }
-}
-
-impl PartialEq<Vec<u8>> for Message<'_> {
-    fn eq(&self, other: &Vec<u8>) -> bool {
-        self.bytes() == other.as_slice()
     }
 }

@@ -1,123 +1,23 @@
 //! The writing side of a channel.
 
-use crate::endpoint::{Check, Endpoint, PeerState, Strategy, Wait};
+mod batch;
+mod options;
+mod slot;
+
+pub use self::batch::Batch;
+pub use self::options::WriterOptions;
+pub use self::slot::Slot;
+
+use crate::endpoint::{Check, Endpoint, PeerState, Wait};
 use crate::pace::lead;
-use crate::ring::{Producer, RingError, Shape, Stage, copy};
+use crate::ring::{Producer, RingError, Stage};
 use crate::ring_memory::RingMemory;
-use crate::segment::{self, Access, Wish};
 use crate::wait::Waker;
 use crate::waiter::{Goal, Waiter};
 use crate::{Result, Role};
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-/// How to create a channel; see [`KrenWriter::options`].
-#[derive(Debug, Clone)]
-pub struct WriterOptions {
-    wish: Wish,
-    access: Access,
-    strategy: Strategy,
-}
-
-impl Default for WriterOptions {
-    fn default() -> Self {
-        Self {
-            wish: Wish {
-                capacity: 0,
-                alignment: 8,
-                mode: 0o600,
-                fresh: false,
-            },
-            access: Access::default(),
-            strategy: Strategy::default(),
-        }
-    }
-}
-
-impl WriterOptions {
-    /// Permission bits of a segment that has to be made, whatever the umask. Default `0o600`: the
-    /// owner alone.
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.wish.mode = mode;
-        self
-    }
-
-    /// Alignment of every payload in bytes: a power of two from 8 (default) to 4096.
-    ///
-    /// Each record's size is rounded up to it, so ask for more than 8 only where arrays need it.
-    #[must_use]
-    pub fn alignment(mut self, alignment: usize) -> Self {
-        self.wish.alignment = alignment;
-        self
-    }
-
-    /// Discards what an earlier writer left under the name: undelivered messages, another
-    /// capacity, broken bytes. A reader still attached to the old ring gets what was committed
-    /// there, then [`Error::Closed`](crate::Error::Closed).
-    #[must_use]
-    pub fn fresh(mut self, fresh: bool) -> Self {
-        self.wish.fresh = fresh;
-        self
-    }
-
-    /// Accepts an existing segment that belongs to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.access.any_owner = any_owner;
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.strategy = strategy;
-        self
-    }
-
-    /// Maps every page now, so that the first lap of the ring takes no page faults.
-    #[must_use]
-    pub fn prefault(mut self, prefault: bool) -> Self {
-        self.access.prefault = prefault;
-        self
-    }
-
-    /// Makes the channel, on Windows in the namespace of the whole machine (`Global\`) instead of the session's own
-    /// (`Local\`), so that services and users of other sessions find it too. Both sides must say so,
-    /// and making such a channel takes a privilege that services and administrators have. No effect
-    /// on other systems, whose names are machine-wide anyway.
-    #[must_use]
-    pub fn machine_wide(mut self, machine_wide: bool) -> Self {
-        self.access.machine_wide = machine_wide;
-        self
-    }
-
-    /// Creates the channel `name`, or goes on with it; see [`KrenWriter::create`].
-    ///
-    /// # Errors
-    ///
-    /// As [`KrenWriter::create`], and [`Error::InvalidOption`](crate::Error::InvalidOption).
-    pub fn create(&self, name: &str, capacity: usize) -> Result<KrenWriter> {
-        let wish = Wish {
-            capacity,
-            ..self.wish.clone()
-        };
-        let segment = segment::open_writer(name, &wish, self.access)?;
-        let mapping = Arc::clone(segment.mapping());
-        let shape = Shape::new(mapping.geometry());
-        let producer = Producer::resume(RingMemory::new(mapping), shape)
-            .map_err(|error| segment::broken_ring(segment.name(), error))?;
-        let endpoint = Endpoint::attach(segment, Role::Writer, self.strategy)?;
-        let waker = endpoint.waker();
-        Ok(KrenWriter {
-            producer,
-            waker,
-            endpoint,
-        })
-    }
-}
 
 /// The writing side of a channel. There is one per channel; the process that holds it may move it
 /// between threads, but uses it from one at a time.
@@ -548,167 +448,6 @@ impl std::fmt::Debug for KrenWriter {
             .field("name", &self.name())
             .field("capacity", &self.capacity())
             .field("available", &self.available())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Bytes reserved in the ring, to be filled in place: a `&mut [u8]` that is then committed.
-///
-/// Dropping it uncommitted aborts: the reader never sees anything of it. Its first content is
-/// whatever the ring held before.
-pub struct Slot<'a> {
-    writer: &'a mut KrenWriter,
-    stage: Stage,
-    bytes: &'a mut [u8],
-    tag: u32,
-}
-
-impl<'a> Slot<'a> {
-    fn new(writer: &'a mut KrenWriter, stage: Stage, room: *mut u8, len: usize) -> Self {
-        // SAFETY: `Producer::room` gave `len` mapped bytes that no record occupies and no reader
-        // looks at; they stay so while the slot borrows the writer.
-        #[allow(unsafe_code)]
-        let bytes = unsafe { std::slice::from_raw_parts_mut(room, len) };
-        Self {
-            writer,
-            stage,
-            bytes,
-            tag: 0,
-        }
-    }
-
-    /// Sets the tag that the reader will find on the message. Default 0.
-    pub fn set_tag(&mut self, tag: u32) {
-        self.tag = tag;
-    }
-
-    /// Publishes the whole slot as one message. Does not block. Does nothing in a child made by
-    /// `fork`.
-    #[inline]
-    pub fn commit(self) {
-        let len = self.bytes.len();
-        self.finish(len);
-    }
-
-    /// Publishes the first `len` bytes as one message. Does not block.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TooLarge`](crate::Error::TooLarge) when `len` is more than was reserved;
-    /// [`Error::Forked`](crate::Error::Forked). Nothing is published then.
-    #[inline]
-    pub fn commit_len(self, len: usize) -> Result<()> {
-        self.writer.endpoint.check_process()?;
-        let max = self.bytes.len();
-        if len > max {
-            return Err(self
-                .writer
-                .endpoint
-                .ring_error(RingError::TooLarge { len, max }));
-        }
-        self.finish(len);
-        Ok(())
-    }
-
-    #[inline]
-    fn finish(mut self, len: usize) {
-        // A slot that was reserved before a `fork` belongs to the parent (G10).
-        if self.writer.endpoint.is_inherited() {
-            return;
-        }
-        self.writer.producer.seal(&mut self.stage, len, self.tag);
-        let before = self.writer.producer.position();
-        self.writer.producer.publish(self.stage);
-        self.writer.published(before);
-    }
-}
-
-impl Deref for Slot<'_> {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        self.bytes
-    }
-}
-
-impl DerefMut for Slot<'_> {
-    fn deref_mut(&mut self) -> &mut [u8] {
-        self.bytes
-    }
-}
-
-impl std::fmt::Debug for Slot<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot")
-            .field("len", &self.bytes.len())
-            .field("tag", &self.tag)
-            .finish()
-    }
-}
-
-/// Messages that become visible together; see [`KrenWriter::batch`].
-///
-/// Dropping it uncommitted aborts all of them.
-pub struct Batch<'a> {
-    writer: &'a mut KrenWriter,
-    stage: Stage,
-}
-
-impl Batch<'_> {
-    /// Adds one message, waiting for room if need be.
-    ///
-    /// # Errors
-    ///
-    /// As [`KrenWriter::write`]; [`Error::TooLarge`](crate::Error::TooLarge) also when the batch as
-    /// a whole would outgrow the ring. What was pushed before stays in the batch.
-    #[inline]
-    pub fn push(&mut self, data: &[u8]) -> Result<()> {
-        self.push_tagged(0, data)
-    }
-
-    /// As [`Batch::push`], with a tag.
-    ///
-    /// # Errors
-    ///
-    /// As [`Batch::push`].
-    #[inline]
-    pub fn push_tagged(&mut self, tag: u32, data: &[u8]) -> Result<()> {
-        self.writer.endpoint.check_process()?;
-        let room = match self.writer.producer.room(&self.stage, data.len()) {
-            Err(RingError::Full { .. }) => {
-                self.writer
-                    .wait_for_room(&self.stage, data.len(), None, &mut || Ok(()))?;
-                self.writer.producer.room(&self.stage, data.len())
-            }
-            room => room,
-        };
-        let room = room.map_err(|error| self.writer.endpoint.ring_error(error))?;
-        // SAFETY: as in `Producer::push`.
-        #[allow(unsafe_code)]
-        unsafe {
-            copy(data.as_ptr(), room, data.len());
-        }
-        self.writer.producer.seal(&mut self.stage, data.len(), tag);
-        Ok(())
-    }
-
-    /// Publishes every message of the batch at once. Does not block. Does nothing in a child made
-    /// by `fork`.
-    #[inline]
-    pub fn commit(self) {
-        // A batch that was begun before a `fork` belongs to the parent (G10).
-        if self.stage.is_empty() || self.writer.endpoint.is_inherited() {
-            return;
-        }
-        let before = self.writer.producer.position();
-        self.writer.producer.publish(self.stage);
-        self.writer.published(before);
-    }
-}
-
-impl std::fmt::Debug for Batch<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Batch")
-            .field("channel", &self.writer.name())
             .finish_non_exhaustive()
     }
 }

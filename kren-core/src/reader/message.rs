@@ -1,0 +1,110 @@
+//! A message where it lies.
+
+use super::KrenReader;
+use std::ops::Deref;
+
+/// One message, where it lies in the ring: a `&[u8]`, and the tag it was written with.
+///
+/// Dropping it releases its bytes to the writer. Copy with [`<[u8]>::to_vec`] what must live longer.
+/// A message that is not dropped ([`Message::keep`], [`std::mem::forget`]) stays the next one.
+pub struct Message<'a> {
+    /// Holds the record, in `current`. The message itself is one pointer: a larger one would travel
+    /// from `read` to its user through memory, stored in words and loaded in vectors, which costs
+    /// more than all the rest of a short message.
+    pub(super) reader: &'a mut KrenReader,
+}
+
+impl Message<'_> {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        let record = &self.reader.current;
+        let payload = self.reader.consumer.payload(record);
+        // SAFETY: the record was committed and validated: `len` mapped bytes, which the writer
+        // leaves alone until they are released, in `drop`, while the message borrows the reader.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts(payload, record.len)
+        }
+    }
+
+    /// The tag the message was written with; 0 unless the writer chose one.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.reader.current.tag
+    }
+
+    /// Leaves the message in the ring: the next read gets it again.
+    ///
+    /// For a caller that could not take it, say because there was no memory for a copy.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Message<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.reader.release();
+    }
+}
+
+impl Deref for Message<'_> {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl AsRef<[u8]> for Message<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+impl std::fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Message")
+            .field("tag", &self.tag())
+            .field("bytes", &self.bytes())
+            .finish()
+    }
+}
+
+impl Eq for Message<'_> {}
+
+impl PartialEq for Message<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes() && self.tag() == other.tag()
+    }
+}
+
+impl PartialEq<[u8]> for Message<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.bytes() == other
+    }
+}
+
+impl PartialEq<&[u8]> for Message<'_> {
+    fn eq(&self, other: &&[u8]) -> bool {
+        self.bytes() == *other
+    }
+}
+
+impl<const N: usize> PartialEq<[u8; N]> for Message<'_> {
+    fn eq(&self, other: &[u8; N]) -> bool {
+        self.bytes() == other
+    }
+}
+
+impl<const N: usize> PartialEq<&[u8; N]> for Message<'_> {
+    fn eq(&self, other: &&[u8; N]) -> bool {
+        self.bytes() == *other
+    }
+}
+
+impl PartialEq<Vec<u8>> for Message<'_> {
+    fn eq(&self, other: &Vec<u8>) -> bool {
+        self.bytes() == other.as_slice()
+    }
+}

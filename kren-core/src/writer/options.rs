@@ -1,0 +1,115 @@
+//! How a channel is created.
+
+use super::KrenWriter;
+use crate::endpoint::{Endpoint, Strategy};
+use crate::ring::{Producer, Shape};
+use crate::ring_memory::RingMemory;
+use crate::segment::{self, Access, Wish};
+use crate::{Result, Role};
+use std::sync::Arc;
+
+/// How to create a channel; see [`KrenWriter::options`].
+#[derive(Debug, Clone)]
+pub struct WriterOptions {
+    wish: Wish,
+    access: Access,
+    strategy: Strategy,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self {
+            wish: Wish {
+                capacity: 0,
+                alignment: 8,
+                mode: 0o600,
+                fresh: false,
+            },
+            access: Access::default(),
+            strategy: Strategy::default(),
+        }
+    }
+}
+
+impl WriterOptions {
+    /// Permission bits of a segment that has to be made, whatever the umask. Default `0o600`: the
+    /// owner alone.
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.wish.mode = mode;
+        self
+    }
+
+    /// Alignment of every payload in bytes: a power of two from 8 (default) to 4096.
+    ///
+    /// Each record's size is rounded up to it, so ask for more than 8 only where arrays need it.
+    #[must_use]
+    pub fn alignment(mut self, alignment: usize) -> Self {
+        self.wish.alignment = alignment;
+        self
+    }
+
+    /// Discards what an earlier writer left under the name: undelivered messages, another
+    /// capacity, broken bytes. A reader still attached to the old ring gets what was committed
+    /// there, then [`Error::Closed`](crate::Error::Closed).
+    #[must_use]
+    pub fn fresh(mut self, fresh: bool) -> Self {
+        self.wish.fresh = fresh;
+        self
+    }
+
+    /// Accepts an existing segment that belongs to another user. Default: refused.
+    #[must_use]
+    pub fn any_owner(mut self, any_owner: bool) -> Self {
+        self.access.any_owner = any_owner;
+        self
+    }
+
+    /// How blocking calls wait.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.strategy = strategy;
+        self
+    }
+
+    /// Maps every page now, so that the first lap of the ring takes no page faults.
+    #[must_use]
+    pub fn prefault(mut self, prefault: bool) -> Self {
+        self.access.prefault = prefault;
+        self
+    }
+
+    /// Makes the channel, on Windows in the namespace of the whole machine (`Global\`) instead of the session's own
+    /// (`Local\`), so that services and users of other sessions find it too. Both sides must say so,
+    /// and making such a channel takes a privilege that services and administrators have. No effect
+    /// on other systems, whose names are machine-wide anyway.
+    #[must_use]
+    pub fn machine_wide(mut self, machine_wide: bool) -> Self {
+        self.access.machine_wide = machine_wide;
+        self
+    }
+
+    /// Creates the channel `name`, or goes on with it; see [`KrenWriter::create`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::create`], and [`Error::InvalidOption`](crate::Error::InvalidOption).
+    pub fn create(&self, name: &str, capacity: usize) -> Result<KrenWriter> {
+        let wish = Wish {
+            capacity,
+            ..self.wish.clone()
+        };
+        let segment = segment::open_writer(name, &wish, self.access)?;
+        let mapping = Arc::clone(segment.mapping());
+        let shape = Shape::new(mapping.geometry());
+        let producer = Producer::resume(RingMemory::new(mapping), shape)
+            .map_err(|error| segment::broken_ring(segment.name(), error))?;
+        let endpoint = Endpoint::attach(segment, Role::Writer, self.strategy)?;
+        let waker = endpoint.waker();
+        Ok(KrenWriter {
+            producer,
+            waker,
+            endpoint,
+        })
+    }
+}
