@@ -29,13 +29,9 @@ fn a_peer_that_comes_and_goes_without_end_is_no_hang() {
                     .fetch_add(1, Ordering::SeqCst);
             }
         });
-        for _ in 0..1000 {
-            let state = reader.writer_state();
-            assert!(matches!(
-                state,
-                PeerState::Attached | PeerState::Died | PeerState::Closed
-            ));
-        }
+        // Nobody holds the role, so a look that waits for the words to rest would say `Died`; one
+        // that gives up says that somebody must be there.
+        while reader.writer_state() != PeerState::Attached {}
         tolerable("sessions", reader.read_timeout(SOON).map(drop));
         done.store(true, Ordering::Relaxed);
     });

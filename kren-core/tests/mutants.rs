@@ -1,0 +1,62 @@
+//! Proof that the proofs can fail: each guarantee is broken on purpose, and a test must notice.
+//!
+//! A mutant is one small change of the source, made in a copy: an ordering weakened, a check left
+//! out, two stores in the wrong order. The tests it names must then fail, and they are the ones
+//! that pass on the unchanged copy. Takes some minutes, so it runs by command only:
+//!
+//! ```text
+//! cargo test -p kren-core --test mutants -- --ignored --nocapture
+//! KREN_MUTANTS=terminator cargo test -p kren-core --test mutants -- --ignored --nocapture
+//! ```
+//!
+//! A change of the source that a mutant no longer finds its place in is a failure too.
+#![cfg(all(target_os = "linux", not(loom)))]
+
+mod mutants {
+    pub(crate) mod catalogue;
+    pub(crate) mod workshop;
+}
+
+use mutants::catalogue::{MUTANTS, Suite};
+use mutants::workshop::{Outcome, Workshop};
+use std::collections::BTreeMap;
+
+#[test]
+#[ignore = "builds the crate some forty times: minutes"]
+fn every_mutant_is_caught() {
+    let wanted = std::env::var("KREN_MUTANTS").unwrap_or_default();
+    let mutants: Vec<_> = MUTANTS
+        .iter()
+        .filter(|mutant| mutant.name.contains(&wanted))
+        .collect();
+    assert!(
+        !mutants.is_empty(),
+        "no mutant is called anything like {wanted:?}"
+    );
+    let workshop = Workshop::new();
+
+    let mut suites: BTreeMap<Suite, Vec<&str>> = BTreeMap::new();
+    for mutant in &mutants {
+        suites
+            .entry(mutant.suite)
+            .or_default()
+            .push(mutant.caught_by);
+    }
+    for (suite, tests) in suites {
+        let outcome = workshop.run(suite, &tests);
+        assert!(
+            matches!(outcome, Outcome::Passed),
+            "{suite:?} {tests:?}, unchanged: {outcome:?}"
+        );
+    }
+
+    let mut escaped = vec![];
+    for mutant in mutants {
+        let outcome = workshop.run_mutated(mutant);
+        println!("{:<10} {:<34} {outcome:?}", mutant.guards, mutant.name);
+        if !matches!(outcome, Outcome::Failed | Outcome::Hung) {
+            escaped.push((mutant.name, outcome));
+        }
+    }
+    assert!(escaped.is_empty(), "not caught: {escaped:#?}");
+}

@@ -1,0 +1,578 @@
+//! The mutants: what is broken, which guarantee or invariant goes with it, and who must notice.
+//!
+//! R and W numbers are those of `docs/spec/ring.md` and `wake.md`.
+
+/// Which tests are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Suite {
+    /// The model checker.
+    Model,
+    /// The unit tests.
+    Unit,
+    /// `tests/it`.
+    Whole,
+}
+
+pub(crate) struct Mutant {
+    pub(crate) name: &'static str,
+    pub(crate) guards: &'static str,
+    /// Under `src`.
+    pub(crate) file: &'static str,
+    /// What to change into what; white space does not count.
+    pub(crate) edits: &'static [(&'static str, &'static str)],
+    pub(crate) suite: Suite,
+    /// A part of the names of the tests that must fail.
+    pub(crate) caught_by: &'static str,
+}
+
+const fn mutant(
+    name: &'static str,
+    guards: &'static str,
+    file: &'static str,
+    edits: &'static [(&'static str, &'static str)],
+    suite: Suite,
+    caught_by: &'static str,
+) -> Mutant {
+    Mutant {
+        name,
+        guards,
+        file,
+        edits,
+        suite,
+        caught_by,
+    }
+}
+
+use Suite::{Model, Unit, Whole};
+
+const PRODUCER: &str = "ring/producer.rs";
+const CONSUMER: &str = "ring/consumer.rs";
+const WAIT: &str = "wait.rs";
+const ENDPOINT: &str = "endpoint.rs";
+const UNIX: &str = "os/unix.rs";
+const LINUX: &str = "os/linux.rs";
+
+pub(crate) const MUTANTS: &[Mutant] = &[
+    // Orderings of the ring.
+    mutant(
+        "publish-relaxed",
+        "G1 R3",
+        PRODUCER,
+        &[(
+            "store(first, Ordering::Release)",
+            "store(first, Ordering::Relaxed)",
+        )],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "observe-relaxed",
+        "G1 R3",
+        CONSUMER,
+        &[(
+            "let header = self.header();",
+            "let header = self.memory.header(self.header_offset()).load(Ordering::Relaxed);",
+        )],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "release-relaxed",
+        "G2 R8",
+        CONSUMER,
+        &[(
+            "store(position, Ordering::Release)",
+            "store(position, Ordering::Relaxed)",
+        )],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "reclaim-relaxed",
+        "G2 R8",
+        PRODUCER,
+        &[(
+            "self.memory.position(Role::Reader).load(Ordering::Acquire)
+            }
+
+            /// Looks",
+            "self.memory.position(Role::Reader).load(Ordering::Relaxed)
+            }
+
+            /// Looks",
+        )],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "position-relaxed",
+        "G7 R6",
+        PRODUCER,
+        &[(
+            "store(self.position, Ordering::Release)",
+            "store(self.position, Ordering::Relaxed)",
+        )],
+        Model,
+        "ring::",
+    ),
+    // Order of the stores of the ring.
+    mutant(
+        "terminator-missing",
+        "G1 R3",
+        PRODUCER,
+        &[(
+            "store(NOT_COMMITTED, Ordering::Relaxed)",
+            "load(Ordering::Relaxed)",
+        )],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "terminator-late",
+        "G1 R3",
+        PRODUCER,
+        &[
+            (
+                "store(NOT_COMMITTED, Ordering::Relaxed)",
+                "load(Ordering::Relaxed)",
+            ),
+            (
+                "self.offset = offset;",
+                "self.offset = offset; self.header().store(NOT_COMMITTED, Ordering::Relaxed);",
+            ),
+        ],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "terminator-late-and-death",
+        "G3 R3",
+        PRODUCER,
+        &[
+            (
+                "store(NOT_COMMITTED, Ordering::Relaxed)",
+                "load(Ordering::Relaxed)",
+            ),
+            (
+                "self.offset = offset;",
+                "self.offset = offset; self.header().store(NOT_COMMITTED, Ordering::Relaxed);",
+            ),
+        ],
+        Unit,
+        "recovery::",
+    ),
+    mutant(
+        "position-first",
+        "G7 R6",
+        PRODUCER,
+        &[(
+            "self.header().store(first, Ordering::Release);",
+            "self.memory.position(Role::Writer).store(position, Ordering::Release);
+             self.header().store(first, Ordering::Release);",
+        )],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "batch-seen-early",
+        "G1 R5",
+        PRODUCER,
+        &[(
+            "stage.first = Some(word);",
+            "stage.first = Some(word); self.header().store(word, Ordering::Release);",
+        )],
+        Model,
+        "ring::",
+    ),
+    mutant(
+        "full-is-not-full",
+        "G2 R4",
+        PRODUCER,
+        &[(
+            "self.limit = read + self.shape.capacity;",
+            "self.limit = read + self.shape.capacity + 8;",
+        )],
+        Unit,
+        "oracle::",
+    ),
+    mutant(
+        "no-walk",
+        "G3 R7",
+        PRODUCER,
+        &[(
+            "if commit_word(found) == 0 {",
+            "if commit_word(found) != 1 {",
+        )],
+        Unit,
+        "recovery::",
+    ),
+    mutant(
+        "reader-starts-at-the-writer",
+        "G3",
+        CONSUMER,
+        &[(
+            "let read = memory.position(Role::Reader).load(Ordering::Acquire);",
+            "let read = memory.position(Role::Writer).load(Ordering::Acquire);",
+        )],
+        Whole,
+        "closing::undelivered_messages_keep_the_name",
+    ),
+    // Sleeping and waking.
+    mutant(
+        "publisher-fence-missing",
+        "G9 W3",
+        WAIT,
+        &[(
+            "if self.fences { fence(Ordering::SeqCst); } else {",
+            "if !self.fences {",
+        )],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "sleeper-fence-missing",
+        "G9 W3",
+        WAIT,
+        &[(
+            "fence(Ordering::SeqCst); let relies_on_barrier",
+            "let relies_on_barrier",
+        )],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "count-after-the-look",
+        "G9 W2",
+        WAIT,
+        &[(
+            "let mut is_ready = ready();",
+            "let mut is_ready = ready(); let count = peer.wake.0.load(Ordering::Acquire);",
+        )],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "ticket-reused",
+        "G9 W5",
+        WAIT,
+        &[(
+            "store(ticket.wrapping_add(1), Ordering::Release)",
+            "store(ticket & !1, Ordering::Release)",
+        )],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "ticket-inherited",
+        "G3 W5",
+        WAIT,
+        &[("(ticket | 1).wrapping_add(1)", "ticket & !1")],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "wanted-after-the-look",
+        "G9 W3",
+        WAIT,
+        &[
+            ("words.wanted.store(wanted, Ordering::Relaxed);", ""),
+            (
+                "let mut is_ready = ready();",
+                "let mut is_ready = ready(); words.wanted.store(wanted, Ordering::Relaxed);",
+            ),
+        ],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "wake-not-counted",
+        "G9 W2",
+        WAIT,
+        &[(
+            "own.wake.0.load(Ordering::Relaxed).wrapping_add(1)",
+            "own.wake.0.load(Ordering::Relaxed)",
+        )],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "never-sleeps",
+        "G9",
+        WAIT,
+        &[(
+            "signal.sleep(&peer.wake.0, count, timeout.min(slice));",
+            "let _ = (signal, count, timeout.min(slice));",
+        )],
+        Whole,
+        "idle::a_blocked_side_uses_no_processor",
+    ),
+    mutant(
+        "wakes-whoever-is-awake",
+        "G9",
+        WAIT,
+        &[
+            ("if ticket % 2 == 1 {", "if ticket < u32::MAX {"),
+            ("if ticket == self.answered || reached", "if reached"),
+        ],
+        Whole,
+        "idle::a_stream_makes_no_system_call",
+    ),
+    // What is read from shared memory.
+    mutant(
+        "length-trusted",
+        "G7 R2",
+        CONSUMER,
+        &[("if len > self.shape.max_len {", "if len == usize::MAX {")],
+        Unit,
+        "hostile::",
+    ),
+    mutant(
+        "read-position-trusted",
+        "G7 R4",
+        PRODUCER,
+        &[(
+            "if read > self.position || self.position - read > self.shape.capacity {",
+            "if read == u64::MAX {",
+        )],
+        Unit,
+        "hostile::",
+    ),
+    mutant(
+        "write-position-trusted",
+        "G7 R6",
+        CONSUMER,
+        &[(
+            "if written > POSITION_MAX || written",
+            "if written == u64::MAX && written",
+        )],
+        Unit,
+        "hostile::",
+    ),
+    mutant(
+        "walk-without-end",
+        "G7",
+        PRODUCER,
+        &[("> stored + shape.capacity {", "> u64::MAX - 1 {")],
+        Unit,
+        "meddled::",
+    ),
+    mutant(
+        "lost-header-waited-for",
+        "G7 R6",
+        CONSUMER,
+        &[(
+            "if written > self.cursor && commit_word",
+            "if written == u64::MAX && commit_word",
+        )],
+        Whole,
+        "hostile::a_damaged_record",
+    ),
+    mutant(
+        "header-without-checksum",
+        "G7",
+        "layout.rs",
+        &[(
+            "if u64_at(HEADER_LEN - 8) != checksum(&bytes[..HEADER_LEN - 8]) {",
+            "if false {",
+        )],
+        Whole,
+        "hostile::every_header_field",
+    ),
+    mutant(
+        "size-unchecked",
+        "G7",
+        "layout.rs",
+        &[(
+            "if segment_len != geometry.segment_len() as u64 {",
+            "if segment_len == 0 {",
+        )],
+        Whole,
+        "hostile::a_segment_of_another_size",
+    ),
+    mutant(
+        "peer-looked-at-without-end",
+        "G7",
+        ENDPOINT,
+        &[("for _ in 0..PEER_LOOKS {", "for _ in 0..u64::MAX {")],
+        Whole,
+        "storm::a_peer_that_comes_and_goes",
+    ),
+    mutant(
+        "fresh-for-the-reader-alone",
+        "G7",
+        "segment.rs",
+        &[(
+            "Producer::resume(memory(), shape)?;",
+            "let _ = Producer::resume(memory(), shape);",
+        )],
+        Whole,
+        "hostile::fresh_goes_over",
+    ),
+    // Memory.
+    mutant(
+        "no-mirror",
+        "G2",
+        UNIX,
+        &[(
+            "place(once, data_len, data_offset)?;",
+            "place(once, data_len, 0)?;",
+        )],
+        Whole,
+        "channel::a_message_may_be_as_large",
+    ),
+    mutant(
+        "memory-not-reserved",
+        "G6",
+        LINUX,
+        &[(
+            "libc::fallocate(fd, 0, 0, len as libc::off_t)",
+            "libc::ftruncate(fd, len as libc::off_t)",
+        )],
+        Whole,
+        "memory::",
+    ),
+    mutant(
+        "mapping-leaked",
+        "G6",
+        "os/mod.rs",
+        &[(
+            "(self.unmap)(self.base, &self.geometry);",
+            "let _ = (self.unmap, &self.geometry);",
+        )],
+        Whole,
+        "resources::thousands",
+    ),
+    mutant(
+        "descriptor-leaked",
+        "G6",
+        UNIX,
+        &[("unsafe { libc::close(self.0) };", "")],
+        Whole,
+        "resources::thousands",
+    ),
+    // Death and closing.
+    mutant(
+        "death-unnoticed",
+        "G4",
+        ENDPOINT,
+        &[("return PeerState::Died;", "return PeerState::Attached;")],
+        Whole,
+        "death::a_blocked_reader_is_told",
+    ),
+    mutant(
+        "closed-like-dead",
+        "G4",
+        ENDPOINT,
+        &[(
+            "own.presence.0.state.store(STATE_CLOSED, Ordering::Release);",
+            "",
+        )],
+        Whole,
+        "closing::",
+    ),
+    mutant(
+        "name-left-behind",
+        "G4",
+        ENDPOINT,
+        &[("self.segment.remove_if_alone(drained);", "let _ = drained;")],
+        Whole,
+        "closing::the_last_side_out",
+    ),
+    mutant(
+        "undelivered-removed",
+        "G3",
+        LINUX,
+        &[("if agreed() {", "if agreed() || true {")],
+        Whole,
+        "closing::undelivered",
+    ),
+    mutant(
+        "panic-leaves-it-waiting",
+        "G4",
+        ENDPOINT,
+        &[(
+            "let _waiting = Waiting(&self.waiting); self.wait_alone(wait, check)",
+            "let result = self.wait_alone(wait, check); drop(Waiting(&self.waiting)); result",
+        )],
+        Whole,
+        "waiting::a_check_that_panics",
+    ),
+    // Roles and owners.
+    mutant(
+        "role-not-locked",
+        "G5",
+        LINUX,
+        &[(
+            "self.set_lock(libc::F_WRLCK, lock_byte(role), 1)",
+            "self.set_lock(libc::F_RDLCK, lock_byte(role), 1)",
+        )],
+        Whole,
+        "roles::",
+    ),
+    mutant(
+        "any-owner-always",
+        "G8",
+        UNIX,
+        &[("if owner == user {", "if owner == user || owner != user {")],
+        Whole,
+        "owners::",
+    ),
+    mutant(
+        "mode-ignored",
+        "G8",
+        LINUX,
+        &[(
+            "libc::fchmod(fd.as_raw_fd(), mode)",
+            "libc::fchmod(fd.as_raw_fd(), mode | 0o044)",
+        )],
+        Whole,
+        "owners::the_mode",
+    ),
+    mutant(
+        "links-followed",
+        "G8",
+        LINUX,
+        &[("libc::O_CLOEXEC | libc::O_NOFOLLOW |", "libc::O_CLOEXEC |")],
+        Whole,
+        "owners::a_symbolic_link",
+    ),
+    // Fork.
+    mutant(
+        "fork-unnoticed",
+        "G10",
+        ENDPOINT,
+        &[(
+            "self.generation != fork::generation()",
+            "self.generation == u32::MAX",
+        )],
+        Whole,
+        "forking::an_inherited",
+    ),
+    mutant(
+        "child-keeps-the-lock",
+        "G10",
+        UNIX,
+        &[("unsafe { libc::close(fd) };", "let _ = fd;")],
+        Whole,
+        "forking::a_parent_whose_child",
+    ),
+    mutant(
+        "child-commits-for-its-parent",
+        "G10",
+        "writer.rs",
+        &[(
+            "if self.writer.endpoint.is_inherited() { return; } self.writer.producer.seal",
+            "self.writer.producer.seal",
+        )],
+        Whole,
+        "forking::an_inherited",
+    ),
+    mutant(
+        "child-releases-for-its-parent",
+        "G10",
+        "reader.rs",
+        &[("if self.endpoint.is_inherited() { return; }", "")],
+        Whole,
+        "forking::an_inherited",
+    ),
+];
