@@ -9,12 +9,12 @@ use crate::figures::{Choice, Figures};
 use crate::link::Test;
 use crate::options::Options;
 
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 1010.0;
 const HEIGHT: f64 = 470.0;
 const TOP: f64 = 74.0;
 const BOTTOM: f64 = 56.0;
 const PANEL: f64 = 340.0;
-const LEFT: [f64; 2] = [62.0, 546.0];
+const LEFT: [f64; 2] = [64.0, 562.0];
 /// For the names at the right end of the lines.
 const NAMES_APART: f64 = 13.0;
 
@@ -36,13 +36,15 @@ const SHOWN: [(&str, &str); 13] = [
 ];
 
 const STYLE: &str = "\
-text{font:12px system-ui,sans-serif;fill:#333}.title{font-size:15px;font-weight:600}.small{font-size:11px;fill:#777}\
-.grid{stroke:#ddd}.line{fill:none;stroke-width:1.6}.limit{stroke:#999;stroke-dasharray:5 4}\
-.kren{stroke:#d6331f;stroke-width:3}.kren2{stroke:#d6331f;stroke-width:2;stroke-dasharray:2 3}\
-.kren3{stroke:#d6331f;stroke-width:1.6;stroke-dasharray:8 3}\
-.a{stroke:#1f77b4}.b{stroke:#2a9d5c}.c{stroke:#8e5bbd}.d{stroke:#b8860b}.e{stroke:#17a2b8}.f{stroke:#8c564b}\
-.g{stroke:#c2699f}.h{stroke:#6b7a8f}\
-@media(prefers-color-scheme:dark){text{fill:#ddd}.small{fill:#999}.grid{stroke:#444}}";
+text{font:12px system-ui,sans-serif;fill:#333}.title{font-size:15px;font-weight:600}\
+.small{font-size:11px;fill:#777}.name{font-size:11px;fill:currentColor}\
+.grid{stroke:#ddd}.line{fill:none;stroke:currentColor;stroke-width:1.6}\
+.limit{color:#888;stroke-dasharray:5 4}.kren{color:#d6331f}.kren.line{stroke-width:3}\
+.kren2{color:#d6331f;stroke-dasharray:2 3}.kren3{color:#d6331f;stroke-dasharray:8 3}\
+.a{color:#1f77b4}.b{color:#2a9d5c}.c{color:#8e5bbd}.d{color:#b8860b}.e{color:#17a2b8}\
+.f{color:#8c564b}.g{color:#c2699f}.h{color:#6b7a8f}\
+@media(prefers-color-scheme:dark){text{fill:#ddd}.small{fill:#999}.name{fill:currentColor}\
+.grid{stroke:#444}}";
 
 /// One line: a point for each size that was measured.
 struct Line {
@@ -184,19 +186,19 @@ fn panel(
             line.class,
             points.join(" ")
         );
-        let &(size, value) = line.points.last().expect("empty lines were left out");
-        names.push((y(value), x(size), line.name));
+        let &(_, value) = line.points.last().expect("empty lines were left out");
+        names.push((y(value), line.class, line.name));
     }
     // Names that would lie on one another move down.
     names.sort_by(|one, other| one.0.total_cmp(&other.0));
     let mut free = f64::MIN;
-    for (wanted, right, name) in names {
+    for (wanted, class, name) in names {
         let at = wanted.max(free);
         free = at + NAMES_APART;
         let _ = writeln!(
             svg,
-            "<text class=\"small\" x=\"{:.1}\" y=\"{:.1}\">{name}</text>",
-            right + 6.0,
+            "<text class=\"name {class}\" x=\"{}\" y=\"{:.1}\">{name}</text>",
+            left + PANEL + 8.0,
             at + 4.0
         );
     }

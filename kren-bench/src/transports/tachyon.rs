@@ -10,6 +10,9 @@ use crate::payload;
 
 /// Messages that are published, and taken, together where there are many.
 const BATCH: usize = 64;
+/// Messages that the ring must hold: the reader gives room back for 32 at a time, and both sides wait for
+/// ever if fewer fit.
+const DEPTH: usize = 64;
 /// The reader spins this often before it would sleep.
 const SPINS: u32 = u32::MAX;
 
@@ -38,7 +41,7 @@ impl Tachyon {
                 .to_string_lossy()
                 .into_owned()
         });
-        let capacity = setup.capacity.next_power_of_two();
+        let capacity = setup.capacity.max(setup.size * DEPTH).next_power_of_two();
         let listen = || Bus::listen(&back, capacity).map_err(|error| format!("{error:?}"));
         let connect = || patiently(|| Bus::connect(&there)).map_err(|error| format!("{error:?}"));
         // Whoever reads listens, and listening waits for whoever writes.
