@@ -3,6 +3,7 @@
 //! - `loom`: every interleaving of both halves over a tiny ring (G1, G3);
 //! - `oracle`: random operations against a `VecDeque`, over a real segment (G1, G2);
 //! - `recovery`: a side that dies before each of its stores in turn (G3);
+//! - `race`: both halves on plain memory, where ThreadSanitizer sees them (G1);
 //! - `hostile`, `meddled`: words that no honest side would store (G7).
 
 mod fused;
@@ -16,6 +17,8 @@ mod hostile;
 mod meddled;
 #[cfg(not(loom))]
 mod oracle;
+#[cfg(not(loom))]
+mod race;
 #[cfg(not(loom))]
 mod recovery;
 #[cfg(not(loom))]
