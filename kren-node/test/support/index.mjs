@@ -58,7 +58,6 @@ export function child(t, name, code, flags = []) {
     cwd: packageFolder,
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  t.after(() => running.kill('SIGKILL'));
   let output = '';
   let errors = '';
   running.stdout.setEncoding('utf8').on('data', (text) => {
@@ -68,6 +67,10 @@ export function child(t, name, code, flags = []) {
     errors += text;
   });
   const closed = once(running, 'close');
+  t.after(async () => {
+    running.kill('SIGKILL');
+    await closed;
+  });
   return {
     pid: running.pid,
     stdin: running.stdin,
