@@ -559,7 +559,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "child-commits-for-its-parent",
         "G10",
-        "writer.rs",
+        "writer/slot.rs",
         &[(
             "if self.writer.endpoint.is_inherited() { return; } self.writer.producer.seal",
             "self.writer.producer.seal",
