@@ -117,18 +117,20 @@ impl Workshop {
             .spawn()
             .expect("what was just built");
         let start = Instant::now();
-        loop {
+        let outcome = loop {
             match tests.try_wait().expect("a child of ours") {
-                Some(status) if status.success() => return Outcome::Passed,
-                Some(_) => return Outcome::Failed,
+                Some(status) if status.success() => break Outcome::Passed,
+                Some(_) => break Outcome::Failed,
                 None if start.elapsed() > PATIENCE => {
                     tests.kill().expect("it runs");
                     tests.wait().expect("a child of ours");
-                    return Outcome::Hung;
+                    break Outcome::Hung;
                 }
                 None => std::thread::sleep(Duration::from_millis(20)),
             }
-        }
+        };
+        sweep(tests.id());
+        outcome
     }
 
     /// Runs the test that must catch `mutant`, on a copy that has it.
@@ -163,6 +165,16 @@ fn copy(from: &Path, to: &Path) {
             copy(&entry.path(), &to);
         } else {
             fs::copy(entry.path(), to).expect("writable");
+        }
+    }
+}
+
+/// Removes the channels of a run that could not do so itself. Their names hold its pid.
+fn sweep(pid: u32) {
+    for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        if name.to_string_lossy().contains(&format!("-{pid}-")) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
