@@ -50,6 +50,9 @@ impl Batch<'_> {
         Ok(())
     }
 
+    /// Gives the whole batch up. Dropping it does the same.
+    pub fn abort(self) {}
+
     /// Publishes every message of the batch at once. Does not block. Does nothing in a child made
     /// by `fork`.
     #[inline]

@@ -43,6 +43,9 @@ impl<'a> Slot<'a> {
         self.finish(len);
     }
 
+    /// Gives the slot up: the reader never sees anything of it. Dropping it does the same.
+    pub fn abort(self) {}
+
     /// Publishes the first `len` bytes as one message. Does not block.
     ///
     /// # Errors
