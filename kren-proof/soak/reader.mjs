@@ -7,7 +7,7 @@ import { breathe, isPeer, isTimeout, kren, LAST, LOOK, READER, STOP, task, Words
 const control = new Words(task.folder, 'control');
 const journal = new Words(task.folder, 'reader');
 const log = fs.openSync(path.join(task.folder, 'log'), 'a');
-const reader = new kren.Reader(task.channel, { timeout: 20_000, strategy: task.strategy });
+const reader = connect();
 
 let [next, session] = journal.get(0);
 let isFirst = true;
@@ -24,19 +24,28 @@ function note(newSession, number) {
   throw new Error(`(session, number) ${[newSession, number]} followed ${[session, next]}`);
 }
 
-for (;;) {
-  const word = control.get(READER)[0];
-  if (word === STOP) break;
+/** The reader; undefined if both sides have left the channel drained, and nobody wants more. */
+function connect() {
+  for (;;) {
+    try {
+      return new kren.Reader(task.channel, { timeout: LOOK, strategy: task.strategy });
+    } catch (error) {
+      if (error.code !== 'KREN_NOT_FOUND') throw error;
+      if (control.get(READER)[0] !== 0) return undefined;
+    }
+  }
+}
+
+let word = control.get(READER)[0];
+while (reader !== undefined && word !== STOP) {
+  word = control.get(READER)[0];
   let message;
   try {
     message = reader.read({ timeout: LOOK });
   } catch (error) {
     if (isTimeout(error)) continue;
     if (!isPeer(error)) throw error;
-    if (word === LAST) {
-      fs.writeSync(log, `${end()}\n`);
-      break;
-    }
+    if (word === LAST) break;
     breathe();
     continue;
   }
@@ -47,4 +56,5 @@ for (;;) {
   [session, next] = [newSession, number + 1];
   journal.set(0, next, session);
 }
-reader.close();
+if (control.get(READER)[0] === LAST) fs.writeSync(log, `${end()}\n`);
+reader?.close();

@@ -40,28 +40,41 @@ class Expected:
         sys.exit(f"(session, number) {(session, number)} followed {known}")
 
 
+def connect(task: Task, control: Words) -> kren.Reader | None:
+    """The reader; None if both sides have left the channel drained, and nobody wants more."""
+    while True:
+        try:
+            return kren.Reader(task.channel, timeout=LOOK, strategy=task.strategy)
+        except kren.NotFound:
+            if control[READER]:
+                return None
+
+
 def main() -> None:
     task = Task.parse()
     control = Words(task.folder / "control")
     journal = Words(task.folder / "reader")
     log = os.open(task.folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     expected = Expected(journal[0])
-    with kren.Reader(task.channel, timeout=20, strategy=task.strategy) as reader:
-        while control[READER] != STOP:
-            try:
-                message = reader.read(LOOK)
-            except kren.TimedOut:
-                continue
-            except (kren.Closed, kren.PeerDied):
-                if control[READER] == LAST:
-                    os.write(log, f"{expected.end()}\n".encode())
-                    return
-                time.sleep(BREATHER)
-                continue
-            note = expected.meet(*task.plan.check(message))
-            if note is not None:
-                os.write(log, f"{note}\n".encode())
-            journal[0] = expected.word()
+    reader = connect(task, control)
+    while reader is not None and control[READER] != STOP:
+        try:
+            message = reader.read(LOOK)
+        except kren.TimedOut:
+            continue
+        except (kren.Closed, kren.PeerDied):
+            if control[READER] == LAST:
+                break
+            time.sleep(BREATHER)
+            continue
+        note = expected.meet(*task.plan.check(message))
+        if note is not None:
+            os.write(log, f"{note}\n".encode())
+        journal[0] = expected.word()
+    if control[READER] == LAST:
+        os.write(log, f"{expected.end()}\n".encode())
+    if reader is not None:
+        reader.close()
 
 
 main()

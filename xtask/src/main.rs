@@ -11,6 +11,7 @@ mod cross;
 mod demo;
 mod exec;
 mod pairs;
+mod proof;
 mod setup;
 mod stamp;
 mod suites;
@@ -50,6 +51,7 @@ fn command_line() -> Command {
             Command::new("clean")
                 .about("Removes what building made: target, the virtual environment, node_modules"),
         ])
+        .subcommands(proof::commands())
 }
 
 fn main() -> ExitCode {
@@ -79,6 +81,10 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
             let system: &String = matches.get_one("system").expect("clap requires it");
             cross::run(&workspace, system)
         }
+        Some(("proof", matches)) => proof::proof(&workspace, matches),
+        Some(("soak", matches)) => proof::soak(&workspace, matches),
+        Some(("fuzz", matches)) => proof::fuzz(&workspace, matches),
+        Some(("sanitize", matches)) => proof::sanitize(&workspace, matches),
         Some(("clean", _)) => workspace.clean(),
         _ => unreachable!("clap requires one of the subcommands above"),
     }

@@ -34,7 +34,7 @@ pub(super) fn fuzz(target: &Target, corpus: &Path, seed: u64, span: Duration) ->
         longest: Duration::ZERO,
         broken: None,
     };
-    let current = std::env::temp_dir().join(format!("kren-fuzz-{}-input", std::process::id()));
+    let current = current();
     let watchdog = Watchdog::start(current.clone());
 
     let end = Instant::now() + span;
@@ -73,6 +73,11 @@ pub(super) fn fuzz(target: &Target, corpus: &Path, seed: u64, span: Duration) ->
     let _ = fs::remove_file(&current);
     found.behaviours = seen.len();
     found
+}
+
+/// Where the input lies that is being run.
+pub(super) fn current() -> PathBuf {
+    std::env::temp_dir().join(format!("kren-fuzz-{}-input", std::process::id()))
 }
 
 fn load(folder: &Path) -> Vec<Vec<u8>> {

@@ -62,7 +62,10 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
         return Ok(true);
     }
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    println!("seed {seed}");
+    println!(
+        "seed {seed}; after a crash its input is in {}",
+        driver::current().display()
+    );
     println!(
         "{:<12}{:>10}{:>12}{:>14}",
         "target", "inputs", "behaviours", "slowest ms"

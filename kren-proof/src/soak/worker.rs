@@ -121,13 +121,22 @@ pub(super) fn read(task: &Task<'_>) -> std::result::Result<(), String> {
     let control = task.words("control", 2)?;
     let journal = task.words("reader", 1)?;
     let mut log = Log::open(&task.folder.join("log")).map_err(|error| error.to_string())?;
-    let options = KrenReader::options()
-        .strategy(task.strategy)
-        .timeout(Duration::from_secs(20));
-    let mut reader = options
-        .connect(task.channel)
-        .map_err(|error| error.to_string())?;
     let mut expected = Expected::from_word(journal.get(0));
+    let options = KrenReader::options().strategy(task.strategy).timeout(LOOK);
+    let mut reader = loop {
+        match options.connect(task.channel) {
+            // Both sides have left it drained, and no writer has come since.
+            Err(Error::NotFound { .. }) => match control.get(READER) {
+                0 => {}
+                LAST => {
+                    let note = expected.end(expected.is_first);
+                    return log.line(&note).map_err(|error| error.to_string());
+                }
+                _ => return Ok(()),
+            },
+            connected => break connected.map_err(|error| error.to_string())?,
+        }
+    };
     while control.get(READER) != STOP {
         match reader.read_timeout(LOOK) {
             Ok(message) => {

@@ -5,6 +5,7 @@
 //! with its own sources, so that any target can be had from Debian's packages and crates.io alone.
 
 mod arm;
+mod languages;
 mod macos;
 mod windows;
 
@@ -29,7 +30,7 @@ const TOOLCHAIN: &[(&str, &str)] = &[
         "rust-web-src",
     ),
 ];
-const BUILD_STD: &str = "build-std=std,panic_unwind";
+pub(crate) const BUILD_STD: &str = "build-std=std,panic_unwind";
 
 /// The systems, as the command line names them.
 pub(crate) const SYSTEMS: [&str; 3] = ["windows", "macos", "arm"];
@@ -55,7 +56,7 @@ pub(crate) fn run(workspace: &Workspace, system: &str) -> Result<ExitCode> {
 }
 
 /// Installs the Debian packages whose files (the first of each pair) are missing.
-fn need(packages: &[(&str, &'static str)]) -> Result<()> {
+pub(crate) fn need(packages: &[(&str, &'static str)]) -> Result<()> {
     let missing: Vec<&str> = TOOLCHAIN
         .iter()
         .chain(packages)
@@ -77,7 +78,7 @@ fn folder(workspace: &Workspace) -> PathBuf {
 /// Runs a program of the second toolchain in the workspace.
 ///
 /// What rustup says of its own toolchain does not hold for this one.
-fn toolchain(workspace: &Workspace, program: impl AsRef<OsStr>) -> Command {
+pub(crate) fn toolchain(workspace: &Workspace, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(&workspace.root);
     for variable in [

@@ -1,0 +1,266 @@
+//! `cargo xtask proof`, `soak`, `fuzz` and `sanitize`: the evidence that takes longer than a test may.
+//! `docs/testing.md` says what each of them shows.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::{Arg, ArgAction, ArgMatches, value_parser};
+
+use crate::cross;
+use crate::exec;
+use crate::setup;
+use crate::term::{self, Context as _, Failure, Result};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+
+/// Inputs beyond this length only take longer.
+const LONGEST_INPUT: &str = "-max_len=400";
+/// Seconds after which libFuzzer calls an input a hang.
+const HANG: &str = "-timeout=20";
+const TARGETS: [&str; 3] = ["open", "flip", "operations"];
+
+/// The subcommands, for the command line.
+pub(crate) fn commands() -> [clap::Command; 4] {
+    let number = |name: &'static str, help: &'static str| {
+        Arg::new(name)
+            .long(name)
+            .help(help)
+            .value_parser(value_parser!(u64))
+    };
+    [
+        clap::Command::new("proof")
+            .about("Kills a process after every instruction of each operation, and looks for what was promised")
+            .arg(Arg::new("kind").required(true).value_parser(["kill"]))
+            .arg(Arg::new("scenarios").num_args(0..).help("Some operations only"))
+            .arg(number("stride", "Only after every so many instructions"))
+            .arg(number("jobs", "How many to kill at once"))
+            .arg(
+                Arg::new("visible")
+                    .long("visible")
+                    .action(ArgAction::SetTrue)
+                    .help("Only after those whose effect other processes can see"),
+            ),
+        clap::Command::new("soak")
+            .about("Writers and readers killed and restarted at random under load; every message accounted for")
+            .arg(number("minutes", "How long [default: 1]").conflicts_with("seconds"))
+            .arg(number("seconds", "How long"))
+            .arg(number("lanes", "How many channels at once [default: 3]"))
+            .arg(number("seed", "Repeats the choices of an earlier run"))
+            .arg(
+                Arg::new("languages")
+                    .long("languages")
+                    .help("Some of rust,python,node")
+                    .default_value("rust,python,node"),
+            ),
+        clap::Command::new("fuzz")
+            .about("Hostile bytes and any sequence of calls; with cargo-fuzz where it is installed")
+            .arg(Arg::new("targets").num_args(0..).value_parser(TARGETS))
+            .arg(number("seconds", "How long in all").default_value("60"))
+            .arg(number("seed", "Repeats the driver's choices"))
+            .arg(
+                Arg::new("driver")
+                    .long("driver")
+                    .action(ArgAction::SetTrue)
+                    .help("The driver of the stable toolchain, also where cargo-fuzz is installed"),
+            ),
+        clap::Command::new("sanitize")
+            .about("The stress tests under AddressSanitizer or ThreadSanitizer")
+            .arg(Arg::new("kind").required(true).value_parser(["address", "thread"])),
+    ]
+}
+
+pub(crate) fn proof(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {
+    let mut command = program(workspace)?;
+    command.arg("kill").args(words(matches, "scenarios"));
+    pass(&mut command, matches, &["stride", "jobs"]);
+    if matches.get_flag("visible") {
+        command.arg("--visible");
+    }
+    shown(command)
+}
+
+pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {
+    let languages: &String = matches.get_one("languages").expect("it has a default");
+    let mut command = program(workspace)?;
+    command.args(["soak", "--languages", languages]);
+    pass(
+        &mut command,
+        matches,
+        &["minutes", "seconds", "lanes", "seed"],
+    );
+    if languages.split(',').any(|language| language != "rust") {
+        let tools = Tools::find(workspace)?;
+        setup::bindings(workspace, &tools)?;
+        command
+            .arg("--python")
+            .arg(workspace.venv_program("python"));
+        command.arg("--node").arg(&tools.node);
+    }
+    shown(command)
+}
+
+pub(crate) fn fuzz(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {
+    let chosen = words(matches, "targets");
+    let has_cargo_fuzz = exec::first_line(&mut workspace.cargo(&["fuzz", "--version"])).is_some();
+    if !has_cargo_fuzz || matches.get_flag("driver") || matches.get_one::<u64>("seed").is_some() {
+        let mut command = program(workspace)?;
+        command.arg("fuzz").args(&chosen);
+        pass(&mut command, matches, &["seconds", "seed"]);
+        return shown(command);
+    }
+    let targets = if chosen.is_empty() {
+        TARGETS.map(str::to_owned).to_vec()
+    } else {
+        chosen
+    };
+    let seconds: u64 = *matches.get_one("seconds").expect("it has a default");
+    let folder = workspace.root.join("kren-proof");
+    for target in &targets {
+        // What is found goes beside the committed corpus, and what breaks something to `artifacts`.
+        let found = folder.join("fuzz/found").join(target);
+        fs::create_dir_all(&found).context(found.display())?;
+        let span = format!(
+            "-max_total_time={}",
+            (seconds / targets.len() as u64).max(1)
+        );
+        let mut command = workspace.cargo(&["fuzz", "run", target]);
+        command.current_dir(&folder).env("RUSTC_BOOTSTRAP", "1");
+        command.env("CARGO_TARGET_DIR", workspace.target.join("fuzz"));
+        command
+            .arg(&found)
+            .arg(folder.join("fuzz/corpus").join(target));
+        command.args(["--", &span, LONGEST_INPUT, HANG]);
+        if shown(command)? != ExitCode::SUCCESS {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn sanitize(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {
+    if !cfg!(target_os = "linux") {
+        return Err(Failure::new("the sanitizers are set up for Linux alone"));
+    }
+    let kind: &String = matches.get_one("kind").expect("clap requires it");
+    match kind.as_str() {
+        "address" => address(workspace),
+        _ => thread(workspace),
+    }
+}
+
+/// The core's tests, and those of `kren-proof`. A tracer and the leak checker exclude each other, so the two tests
+/// that trace a process are left out.
+fn address(workspace: &Workspace) -> Result<ExitCode> {
+    let runs: [&[&str]; 2] = [
+        &[
+            "kren-core",
+            "--lib",
+            "--test",
+            "it",
+            "--",
+            "--skip",
+            "makes_no_system_call",
+        ],
+        &[
+            "kren-proof",
+            "--lib",
+            "--test",
+            "proof",
+            "--",
+            "--skip",
+            "g3_no_death",
+        ],
+    ];
+    for run in runs {
+        let mut command = workspace.cargo(&["test", "--no-fail-fast", "--target", &target()]);
+        command.arg("--package").args(run);
+        command
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", "-Zsanitizer=address");
+        command.env(
+            "CARGO_TARGET_DIR",
+            workspace.target.join("sanitize-address"),
+        );
+        if shown(command)? != ExitCode::SUCCESS {
+            return Ok(ExitCode::FAILURE);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The ring on plain memory. In a segment the two sides see the same bytes at different addresses, so that
+/// ThreadSanitizer, which goes by addresses, would see nothing of what they do to each other.
+///
+/// It must see the standard library's own synchronisation too, so that is built with it.
+fn thread(workspace: &Workspace) -> Result<ExitCode> {
+    cross::need(&[
+        ("/usr/bin/clang-22", "clang-22"),
+        (
+            "/usr/lib/llvm-22/lib/clang/22/lib/linux",
+            "libclang-rt-22-dev",
+        ),
+    ])?;
+    let mut command = cross::toolchain(workspace, "/usr/bin/cargo");
+    command.args([
+        "test",
+        "--package",
+        "kren-core",
+        "--lib",
+        "-Z",
+        cross::BUILD_STD,
+    ]);
+    command.args(["--target", &target(), "race"]);
+    let flags =
+        "-Zsanitizer=thread -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=thread";
+    command.env("RUSTFLAGS", flags);
+    command.env("CARGO_TARGET_DIR", workspace.target.join("sanitize-thread"));
+    shown(command)
+}
+
+fn target() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+/// `kren-proof`, built in release.
+fn program(workspace: &Workspace) -> Result<Command> {
+    let build = workspace.cargo(&["build", "--release", "--package", "kren-proof"]);
+    exec::step(
+        "Rust: building kren-proof",
+        build,
+        "read the compiler's output above",
+    )?;
+    let program: PathBuf = workspace.release_program("kren-proof");
+    Ok(workspace.command(program, &workspace.root))
+}
+
+fn words(matches: &ArgMatches, name: &str) -> Vec<String> {
+    matches
+        .get_many::<String>(name)
+        .unwrap_or_default()
+        .cloned()
+        .collect()
+}
+
+/// Hands on the numbers that were given.
+fn pass(command: &mut Command, matches: &ArgMatches, names: &[&str]) {
+    for name in names {
+        if let Some(number) = matches.get_one::<u64>(name) {
+            command.arg(format!("--{name}")).arg(number.to_string());
+        }
+    }
+}
+
+/// Runs `command` with its output on the console.
+fn shown(mut command: Command) -> Result<ExitCode> {
+    term::heading(&exec::describe(&command));
+    let status = command
+        .stdin(Stdio::null())
+        .status()
+        .context("cannot run it")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
