@@ -38,8 +38,10 @@ impl Context {
             live: RefCell::new(Vec::new()),
         });
         // A context of a worker ends with its environment; so does the main one when the script
-        // runs to its end. `process.exit()` and an uncaught exception on the main thread end the
-        // process at once instead, which only `atexit` sees.
+        // runs to its end. Finalizers would close most of it then, but in no order that Node
+        // promises: threads must have ended before the functions they call are torn down.
+        // `process.exit()` and an uncaught exception on the main thread end the process at once
+        // instead, which only `atexit` sees.
         env.add_env_cleanup_hook(Rc::clone(&context), |context| context.close_all())
             .ok()?;
         close_at_process_exit(&context);
