@@ -3,15 +3,15 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::{folder, lint, need, test, toolchain, write};
+use super::{folder, languages, lint, need, test, toolchain, write};
 use crate::count::Count;
 use crate::exec::step;
 use crate::term::{Context as _, Result};
 use crate::workspace::Workspace;
 
-const TARGET: &str = "x86_64-pc-windows-gnu";
-const WINE: &str = "/usr/lib/wine/wine64";
-const COMPILER: &str = "/usr/bin/x86_64-w64-mingw32-gcc";
+pub(super) const TARGET: &str = "x86_64-pc-windows-gnu";
+pub(super) const WINE: &str = "/usr/lib/wine/wine64";
+pub(super) const COMPILER: &str = "/usr/bin/x86_64-w64-mingw32-gcc";
 const PACKAGES: &[(&str, &str)] = &[
     (COMPILER, "gcc-mingw-w64-x86-64-win32"),
     (
@@ -56,6 +56,7 @@ pub(super) fn run(workspace: &Workspace) -> Result<Count> {
         wine,
     )?;
     count += test(workspace, TARGET, &["--doc"], wine)?;
+    count += languages::run(workspace, &prefix)?;
     println!("{ELSEWHERE}");
     Ok(count)
 }
