@@ -16,7 +16,7 @@ use crate::workspace::Workspace;
 const LIMIT: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Language {
+pub(crate) enum Language {
     Rust,
     Python,
     Node,
@@ -36,7 +36,7 @@ impl fmt::Display for Language {
 
 /// How the two sides of a pair are started.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+pub(crate) enum Order {
     /// Both at once.
     Together,
     /// The reader starts when the writer's process has gone: the messages are still there.
@@ -44,12 +44,15 @@ enum Order {
 }
 
 /// One example program and what it is run with.
-struct Program {
-    name: &'static str,
-    arguments: &'static [&'static str],
-    shown: &'static str,
-    order: Order,
+pub(crate) struct Program {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static [&'static str],
+    pub(crate) shown: &'static str,
+    pub(crate) order: Order,
 }
+
+/// Starts `file`, an example without its ending, in a language.
+pub(crate) type Launch<'a> = &'a dyn Fn(Language, &str) -> Command;
 
 const PROGRAMS: &[Program] = &[
     Program {
@@ -93,39 +96,61 @@ pub(crate) fn command(workspace: &Workspace) -> Result<ExitCode> {
 
 /// Runs every program in every pair; the packages must be built.
 pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Result<Count> {
-    let mut count = Count::default();
-    let mut tally = |passed: bool| {
-        count += Count {
-            passed: passed.into(),
-            failed: (!passed).into(),
-        };
+    let examples = workspace.examples();
+    let launch = |language: Language, file: &str| {
+        let root = &workspace.root;
+        match language {
+            Language::Rust => workspace.command(workspace.release_program(file), root),
+            Language::Python => {
+                let mut python = workspace.command(workspace.venv_program("python"), root);
+                python.arg(examples.join("python").join(format!("{file}.py")));
+                python
+            }
+            Language::Node => {
+                let mut node = workspace.command(&tools.node, root);
+                node.arg(examples.join("node").join(format!("{file}.js")));
+                node
+            }
+        }
     };
     let prefix = format!("example-{}", std::process::id());
-    for (number, program) in PROGRAMS.iter().enumerate() {
+    let mut count = all(PROGRAMS, &prefix, &launch)?;
+    count += outcome(nothing_is_left(&prefix));
+    Ok(count)
+}
+
+/// Runs `programs` in every pair.
+pub(crate) fn all(programs: &[Program], prefix: &str, launch: Launch<'_>) -> Result<Count> {
+    let mut count = Count::default();
+    for (number, program) in programs.iter().enumerate() {
         println!("  {}: {}", program.name, program.shown);
         for writer in LANGUAGES {
             for reader in LANGUAGES {
                 let channel = format!("{prefix}-{number}-{writer}-{reader}");
                 let pair = Pair {
-                    workspace,
-                    tools,
+                    launch,
                     program,
                     writer,
                     reader,
                     channel,
                 };
-                tally(pair.run()?);
+                count += outcome(pair.run()?);
             }
         }
     }
-    tally(nothing_is_left(&prefix));
     Ok(count)
+}
+
+fn outcome(passed: bool) -> Count {
+    Count {
+        passed: passed.into(),
+        failed: (!passed).into(),
+    }
 }
 
 /// One program with its two sides.
 struct Pair<'a> {
-    workspace: &'a Workspace,
-    tools: &'a Tools,
+    launch: Launch<'a>,
     program: &'a Program,
     writer: Language,
     reader: Language,
@@ -173,26 +198,7 @@ impl Pair<'_> {
     }
 
     fn command(&self, language: Language, role: &str) -> Command {
-        let examples = self.workspace.examples();
-        let file = format!("{}_{role}", self.program.name);
-        let root = &self.workspace.root;
-        let mut command = match language {
-            Language::Rust => self
-                .workspace
-                .command(self.workspace.release_program(&file), root),
-            Language::Python => {
-                let mut python = self
-                    .workspace
-                    .command(self.workspace.venv_program("python"), root);
-                python.arg(examples.join("python").join(format!("{file}.py")));
-                python
-            }
-            Language::Node => {
-                let mut node = self.workspace.command(&self.tools.node, root);
-                node.arg(examples.join("node").join(format!("{file}.js")));
-                node
-            }
-        };
+        let mut command = (self.launch)(language, &format!("{}_{role}", self.program.name));
         command.arg(&self.channel).args(self.program.arguments);
         command
     }
