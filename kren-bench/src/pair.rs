@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::Result;
 use crate::link::{Side, Test};
 use crate::process::{Process, Said};
+use crate::transports::memory_directory;
 
 /// Far above what any single order takes.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -262,11 +263,33 @@ impl Both {
 /// A name that nothing else has.
 fn session() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!(
-        "kren-bench-{}-{}",
-        std::process::id(),
-        NEXT.fetch_add(1, Ordering::Relaxed)
-    )
+    format!("{}{}", sessions(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// How every name of this run starts.
+fn sessions() -> String {
+    format!("kren-bench-{}-", std::process::id())
+}
+
+/// Removes what processes that had to be killed have left behind.
+pub(crate) fn tidy() {
+    let folders = [memory_directory(), std::env::temp_dir()];
+    for entry in folders
+        .iter()
+        .flat_map(std::fs::read_dir)
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().contains(&sessions()) {
+            // A folder of Aeron's, or a file; what cannot be removed is no reason to fail.
+            let _ = if path.is_dir() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            };
+        }
+    }
 }
 
 /// The numbers of a JSON list.

@@ -10,15 +10,18 @@ use std::fs;
 use crate::Result;
 use crate::figures::Figures;
 use crate::options::Options;
-use crate::{machine, rounds};
+use crate::{machine, pair, rounds};
 
 /// Measures what the options ask for, and reports it.
 pub(crate) fn measure(options: &Options) -> Result<()> {
     let machine = machine::describe(options.programs.pinned);
     let mut figures = Figures::default();
-    for &pair in &options.pairs {
-        rounds::measure(options, pair, &mut figures)?;
-    }
+    let measured = options
+        .pairs
+        .iter()
+        .try_for_each(|&pair| rounds::measure(options, pair, &mut figures));
+    pair::tidy();
+    measured?;
     table::print(options, &machine, &figures);
     targets::print(&figures);
     if let Some(file) = &options.json {

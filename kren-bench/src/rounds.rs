@@ -113,8 +113,12 @@ impl Rounds<'_> {
         Ok(())
     }
 
+    /// Bytes of each ring: four messages at least, with what a transport adds to them.
     fn capacity(&self, size: usize) -> usize {
-        self.options.capacity.max(size * 16)
+        self.options
+            .capacity
+            .max(4 * (size + 64))
+            .next_multiple_of(4096)
     }
 
     /// Goes on without a transport; for this pair it does not come back.

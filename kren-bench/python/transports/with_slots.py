@@ -17,12 +17,13 @@ class Slots(Ends):
     def open(self) -> None:
         slots = max(2, min(MOST, self.capacity // self.size))
 
-        def make():
-            memory = SharedMemory(create=True, size=slots * self.size)
+        def make(name: str):
+            memory = SharedMemory(name, create=True, size=slots * self.size)
             # Free slots, and full ones.
             return memory, SPAWN.Semaphore(slots), SPAWN.Semaphore(0)
 
-        ways = [share(self, make) for _ in range(2)]
+        names = (f"{self.session}-{way}" for way in "ab")
+        ways = [share(self, lambda name=name: make(name)) for name in names]
         if not self.leads:
             # The memory is the leading side's to remove; the tracker takes it for everybody's.
             for memory, _, _ in ways:
