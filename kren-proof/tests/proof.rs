@@ -12,7 +12,11 @@ fn run(arguments: &[&str]) -> String {
     let run = run.expect("the program is built with this test");
     let report = String::from_utf8_lossy(&run.stdout).into_owned();
     println!("{report}{}", String::from_utf8_lossy(&run.stderr));
-    assert!(run.status.success(), "see the report above");
+    assert!(
+        run.status.success(),
+        "{arguments:?}: {}; see the report above",
+        run.status
+    );
     report
 }
 

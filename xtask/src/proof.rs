@@ -17,7 +17,7 @@ use crate::workspace::Workspace;
 /// Inputs beyond this length only take longer.
 const LONGEST_INPUT: &str = "-max_len=400";
 /// Seconds after which libFuzzer calls an input a hang.
-const HANG: &str = "-timeout=20";
+const HANG: &str = "-timeout=120";
 const TARGETS: [&str; 3] = ["open", "flip", "operations"];
 
 /// The subcommands, for the command line.

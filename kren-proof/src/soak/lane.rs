@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A lane on which nothing moves for so long is wedged.
-const WEDGED: Duration = Duration::from_secs(30);
+const WEDGED: Duration = Duration::from_secs(120);
 
 /// A language that workers are written in, and how to start them.
 #[derive(Debug, Clone)]

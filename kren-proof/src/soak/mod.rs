@@ -182,7 +182,9 @@ fn report(total: &Tally, span: Duration) {
         println!("killed      {count:>7} {role}s in {language}");
     }
     let kills = total.kills_of("writer") + total.kills_of("reader");
-    println!("recoveries  {kills:>7}: after each kill the next one went on");
+    println!(
+        "recoveries  {kills:>7}: each of the killed was replaced, and none of the replacements refused"
+    );
     println!(
         "restarts    {:>7} after a clean close; {} pauses (SIGSTOP)",
         total.restarts, total.pauses
