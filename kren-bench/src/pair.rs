@@ -166,7 +166,11 @@ impl Pair {
             "size": size, "capacity": capacity, "count": count,
         });
         let answer = self.both()?.tell_lead(&order)?;
-        Ok(numbers(&answer["times"]))
+        let times = numbers(&answer["times"]);
+        if times.is_empty() {
+            return Err(format!("{what}: no figure came back").into());
+        }
+        Ok(times)
     }
 
     pub(crate) fn close(&mut self, name: &str) -> Result<()> {

@@ -1,11 +1,13 @@
 //! The order of measuring: in each round every transport has its turn, beside the limits.
 
+mod quiet;
+
 use std::collections::HashMap;
 
 use serde_json::Value;
 
 use crate::Result;
-use crate::figures::{Alone, Choice, Failure, Figure, Figures, Idle};
+use crate::figures::{Alone, Choice, Failure, Figure, Figures};
 use crate::link::Test;
 use crate::options::Options;
 use crate::pair::{Known, Language, Pair, numbers};
@@ -15,6 +17,8 @@ const TIMED: u64 = 20_000;
 /// The limit that every pair is seen beside.
 const RAW: &str = "raw";
 const RAW_TRIPS: u64 = 4_000;
+/// How long measuring it may take.
+const RAW_NS: f64 = 2e6;
 /// The size of messages where the size does not matter.
 const SMALL: usize = 64;
 
@@ -41,6 +45,7 @@ pub(crate) fn measure(
         limits,
         figures,
         failed: vec![],
+        raw_trips: RAW_TRIPS / 10,
     };
     rounds.all()?;
     rounds.pair.end();
@@ -56,6 +61,18 @@ struct Rounds<'a> {
     limits: Option<Pair>,
     figures: &'a mut Figures,
     failed: Vec<String>,
+    raw_trips: u64,
+}
+
+/// One transport's turn in one round.
+struct Turn<'a> {
+    transport: &'a str,
+    size: usize,
+    test: Test,
+    count: u64,
+    round: usize,
+    raw: f64,
+    copy: f64,
 }
 
 impl Rounds<'_> {
@@ -176,7 +193,17 @@ impl Rounds<'_> {
                         test
                     };
                     let count = counts[&(transport.name.clone(), counted)];
-                    if let Err(error) = self.turn(&transport.name, size, test, count, round, copy) {
+                    let raw = self.raw()?;
+                    let turn = Turn {
+                        transport: &transport.name,
+                        size,
+                        test,
+                        count,
+                        round,
+                        raw,
+                        copy,
+                    };
+                    if let Err(error) = self.turn(&turn) {
                         self.give_up(&transport.name, size, error.to_string())?;
                         break;
                     }
@@ -211,8 +238,12 @@ impl Rounds<'_> {
 
     /// Nanoseconds of a bare round trip, now.
     fn raw(&mut self) -> Result<f64> {
-        let [lead, _] = self.limits().run(RAW, Test::Trips, RAW_TRIPS)?;
-        Ok(positive(&lead["ns"])? / RAW_TRIPS as f64)
+        let trips = self.raw_trips;
+        let [lead, _] = self.limits().run(RAW, Test::Trips, trips)?;
+        let ns = positive(&lead["ns"])? / trips as f64;
+        // Where others want the processors, each trip may wait for its turn on them.
+        self.raw_trips = ((RAW_NS / ns) as u64).clamp(50, RAW_TRIPS);
+        Ok(ns)
     }
 
     /// The limit as a transport of its own, with its tail.
@@ -229,7 +260,8 @@ impl Rounds<'_> {
             raw,
             copy,
         });
-        let [lead, _] = self.limits().run(RAW, Test::Timed, TIMED)?;
+        let trips = TIMED.min(5 * self.raw_trips);
+        let [lead, _] = self.limits().run(RAW, Test::Timed, trips)?;
         let name = self.name.clone();
         let choice = Choice {
             pair: &name,
@@ -242,15 +274,16 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    fn turn(
-        &mut self,
-        transport: &str,
-        size: usize,
-        test: Test,
-        count: u64,
-        round: usize,
-        copy: f64,
-    ) -> Result<()> {
+    fn turn(&mut self, turn: &Turn<'_>) -> Result<()> {
+        let &Turn {
+            transport,
+            size,
+            test,
+            count,
+            round,
+            raw,
+            copy,
+        } = turn;
         let pair = self.name.clone();
         if test == Test::Timed {
             let [lead, _] = self.pair.run(transport, test, count.min(TIMED))?;
@@ -264,7 +297,6 @@ impl Rounds<'_> {
             self.figures.record(choice, &numbers(&lead["samples"]));
             return Ok(());
         }
-        let raw = self.raw()?;
         let [lead, follow] = self.pair.run(transport, test, count)?;
         let cpu_ns = positive(&lead["cpu_ns"])? + positive(&follow["cpu_ns"])?;
         self.figures.figures.push(Figure {
@@ -278,105 +310,6 @@ impl Rounds<'_> {
             raw,
             copy,
         });
-        Ok(())
-    }
-
-    /// Readers that sleep: how long they take to wake up, and what they cost meanwhile.
-    fn asleep(&mut self, known: &[Known]) -> Result<()> {
-        let turns = self.open(known, SMALL, &[Test::Wake])?;
-        let (wakes, idle_ns) = if self.options.quick {
-            (50, 3e8)
-        } else {
-            (200, 1e9)
-        };
-        for round in 0..self.options.rounds {
-            for transport in &turns {
-                if self.failed.contains(&transport.name) {
-                    continue;
-                }
-                let slept = self.wake(&transport.name, wakes);
-                let slept = match round {
-                    0 => slept.and_then(|()| self.idle(&transport.name, idle_ns)),
-                    _ => slept,
-                };
-                if let Err(error) = slept {
-                    self.give_up(&transport.name, SMALL, error.to_string())?;
-                }
-            }
-        }
-        self.close(&turns)
-    }
-
-    fn wake(&mut self, transport: &str, count: u64) -> Result<()> {
-        let times = self
-            .pair
-            .run(transport, Test::Wake, count)?
-            .map(|side| numbers(&side["times"]));
-        let [sent, arrived] = times;
-        let samples: Vec<f64> = sent
-            .iter()
-            .zip(&arrived)
-            .map(|(sent, arrived)| arrived - sent)
-            .collect();
-        let pair = self.name.clone();
-        let choice = Choice {
-            pair: &pair,
-            transport,
-            size: SMALL,
-            test: Test::Wake,
-            placement: None,
-        };
-        self.figures.record(choice, &samples);
-        Ok(())
-    }
-
-    fn idle(&mut self, transport: &str, ns: f64) -> Result<()> {
-        let [_, follow] = self.pair.run(transport, Test::Idle, ns as u64)?;
-        self.figures.idle.push(Idle {
-            pair: self.name.clone(),
-            transport: transport.to_owned(),
-            load: positive(&follow["cpu_ns"])? / ns,
-            switches_per_second: positive(&follow["switches"])? / (ns / 1e9),
-        });
-        Ok(())
-    }
-
-    /// What needs one process only.
-    fn alone(&mut self) -> Result<()> {
-        for round in 0..self.options.rounds {
-            for size in [64, 1 << 10, 64 << 10] {
-                let count = 5_000_000 / (size as u64 + 100);
-                for what in ["one-thread", "two-copies"] {
-                    let ns = self.pair.alone(what, size, 1 << 20, count)?[0] / count as f64;
-                    self.figures.alone.push(Alone {
-                        what: what.to_owned(),
-                        size,
-                        capacity: 1 << 20,
-                        ns,
-                    });
-                }
-            }
-            for capacity in [64 << 10, 1 << 20, 16 << 20] {
-                for what in ["reserve", "first-message"] {
-                    let times = self.pair.alone(what, SMALL, capacity, 10)?;
-                    self.figures.alone.extend(times.into_iter().map(|ns| Alone {
-                        what: what.to_owned(),
-                        size: SMALL,
-                        capacity,
-                        ns,
-                    }));
-                }
-            }
-            if round < 3 {
-                let ns = self.pair.alone("bandwidth", 64 << 20, 0, 4)?[0] / 4.0;
-                self.figures.alone.push(Alone {
-                    what: "bandwidth".to_owned(),
-                    size: 64 << 20,
-                    capacity: 0,
-                    ns,
-                });
-            }
-        }
         Ok(())
     }
 }
