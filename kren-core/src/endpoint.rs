@@ -315,18 +315,36 @@ impl Endpoint {
     ///
     /// Waits (well under a millisecond) until no thread sleeps in this endpoint.
     pub(crate) fn detach(&self, drained: impl FnOnce() -> bool) {
+        if self.begin_leaving() {
+            self.announce_closed();
+            self.give_back(drained);
+        }
+    }
+
+    /// The first third of [`Endpoint::detach`]: makes every waiting thread leave. `false` when there is nothing
+    /// to close: it is closed already, or the parent's.
+    pub(crate) fn begin_leaving(&self) -> bool {
         if self.is_inherited() || self.closing.swap(true, Ordering::SeqCst) {
-            return;
+            return false;
         }
         while self.waiting.load(Ordering::SeqCst) {
             // The thread may be on its way into its sleep, so once is not enough.
             self.rouse();
             std::thread::yield_now();
         }
+        true
+    }
+
+    /// The second third: from here on the peer takes this side for closed.
+    pub(crate) fn announce_closed(&self) {
         let own = self.own();
         // Release: pairs with the Acquire loads of the peer; everything published comes before.
         own.presence.0.state.store(STATE_CLOSED, Ordering::Release);
         wait::wake(own, &self.own_signal);
+    }
+
+    /// The last third: others may take the role, and the name goes if nothing is left.
+    pub(crate) fn give_back(&self, drained: impl FnOnce() -> bool) {
         self.segment.let_go(self.role);
         self.segment.remove_if_alone(drained);
     }

@@ -44,6 +44,8 @@ mod wait;
 #[cfg(not(loom))]
 mod endpoint;
 #[cfg(not(loom))]
+mod mapped;
+#[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
 mod pace;
@@ -63,7 +65,8 @@ pub use error::{Error, ErrorCode, Result, Role};
 #[cfg(not(loom))]
 pub use self::{
     endpoint::{PeerState, Strategy},
-    reader::{KrenReader, Message, ReaderOptions},
+    mapped::Mapped,
+    reader::{KrenReader, Lease, Message, ReaderOptions},
     waiter::Waiter,
     writer::{Batch, KrenWriter, Slot, WriterOptions},
 };

@@ -1,11 +1,14 @@
 //! The reading side of a channel.
 
+mod lease;
 mod message;
 mod options;
 
+pub use self::lease::Lease;
 pub use self::message::Message;
 pub use self::options::ReaderOptions;
 
+use self::lease::Leases;
 use crate::endpoint::{Endpoint, PeerState, Wait};
 use crate::layout::RECORD_HEADER;
 use crate::pace::Pace;
@@ -31,7 +34,8 @@ pub struct KrenReader {
     pace: Pace,
     /// The record that is handed out, as long as a [`Message`] lives.
     current: Record,
-    endpoint: Arc<Endpoint>,
+    leases: Leases,
+    pub(crate) endpoint: Arc<Endpoint>,
 }
 
 impl KrenReader {
@@ -166,7 +170,7 @@ impl KrenReader {
     }
 
     /// Closes this side. The last side to close a channel with nothing left to deliver removes its
-    /// name.
+    /// name. While messages are held ([`Lease`]) the role stays taken until the last of them is released.
     ///
     /// Dropping the reader does the same; this says so, and reports an inherited endpoint.
     ///
@@ -252,6 +256,9 @@ impl KrenReader {
         }
         let end = self.current.end;
         self.consumer.advance(&self.current);
+        if self.leases.are_out() && self.released_behind_leases(end) {
+            return;
+        }
         self.consumer.release(end);
         let memory = self.consumer.memory();
         self.waker.notify(
@@ -265,7 +272,7 @@ impl KrenReader {
 
 impl Drop for KrenReader {
     fn drop(&mut self) {
-        self.endpoint.detach(|| self.consumer.is_drained());
+        self.depart();
     }
 }
 

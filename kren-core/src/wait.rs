@@ -20,6 +20,9 @@ pub(crate) const SLICE: Duration = Duration::from_millis(100);
 const SLICE_UNRELIABLE: Duration = Duration::from_millis(1);
 
 /// The publishing side's half: wakes a sleeping peer after something was published.
+///
+/// A clone serves where one side publishes in two places, not in both at a time (W1).
+#[derive(Clone)]
 pub(crate) struct Waker {
     /// The peer's ticket that has been answered already. A peer takes its time to wake up; until
     /// then every message would cost a system call.

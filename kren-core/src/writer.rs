@@ -27,7 +27,7 @@ use std::time::Duration;
 pub struct KrenWriter {
     producer: Producer<RingMemory>,
     waker: Waker,
-    endpoint: Arc<Endpoint>,
+    pub(crate) endpoint: Arc<Endpoint>,
 }
 
 impl KrenWriter {
@@ -207,6 +207,9 @@ impl KrenWriter {
     }
 
     /// As [`KrenWriter::reserve`], if there is room now.
+    ///
+    /// A slot that was dropped, and is asked for again with nothing written in between, lies where it
+    /// lay and holds what it held: for callers that cannot keep the borrow while they fill it.
     ///
     /// # Errors
     ///

@@ -1,11 +1,13 @@
 //! A message where it lies.
 
-use super::KrenReader;
+use super::{KrenReader, Lease};
+use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
 /// One message, where it lies in the ring: a `&[u8]`, and the tag it was written with.
 ///
-/// Dropping it releases its bytes to the writer. Copy with [`<[u8]>::to_vec`] what must live longer.
+/// Dropping it releases its bytes to the writer. Copy with [`<[u8]>::to_vec`] what must live longer, or
+/// hold it with [`Message::into_lease`].
 /// A message that is not dropped ([`Message::keep`], [`std::mem::forget`]) stays the next one.
 pub struct Message<'a> {
     /// Holds the record, in `current`. The message itself is one pointer: a larger one would travel
@@ -31,6 +33,12 @@ impl Message<'_> {
     #[must_use]
     pub fn tag(&self) -> u32 {
         self.reader.current.tag
+    }
+
+    /// Holds the message beyond this borrow of its reader, which may read on meanwhile: see [`Lease`].
+    #[must_use = "dropping the lease releases the message"]
+    pub fn into_lease(self) -> Lease {
+        ManuallyDrop::new(self).reader.lease()
     }
 
     /// Leaves the message in the ring: the next read gets it again.

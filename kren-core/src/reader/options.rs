@@ -1,6 +1,7 @@
 //! How a reader connects.
 
 use super::KrenReader;
+use super::lease::Leases;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::pace::Pace;
 use crate::ring::{Consumer, Record, Shape};
@@ -75,6 +76,7 @@ impl ReaderOptions {
             waker,
             pace: Pace::default(),
             current: Record::default(),
+            leases: Leases::default(),
             endpoint,
         })
     }

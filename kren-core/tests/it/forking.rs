@@ -151,6 +151,27 @@ fn unfinished(writer: &mut KrenWriter, reader: &mut KrenReader) {
         "a child released its parent's message"
     );
     assert_eq!(message, &[3; PAGE - 8]);
+
+    // Held as well, in either process.
+    let held = message.into_lease();
+    assert!(fork(|| {
+        // SAFETY: as above.
+        let held = unsafe { std::ptr::read(&raw const held) };
+        assert_eq!(held[..], [3; PAGE - 8]);
+        drop(held);
+    }));
+    let full = writer.try_write(b"x");
+    assert!(
+        matches!(full, Err(Error::Full { .. })),
+        "a child released what its parent holds"
+    );
+    drop(held);
+    writer.write(b"held").unwrap();
+    let message = reader.read().unwrap();
+    // SAFETY: as above.
+    let message_of_child = || unsafe { std::ptr::read(&raw const message) };
+    assert!(fork(|| drop(message_of_child().into_lease())));
+    assert_eq!(message, b"held");
 }
 
 /// G10: every call of an inherited endpoint is refused, and the parent's goes on as if nothing had

@@ -12,6 +12,7 @@ mod channel;
 mod closing;
 mod death;
 mod errors;
+mod leases;
 mod names;
 mod roles;
 mod streams;

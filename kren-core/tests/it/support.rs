@@ -169,6 +169,7 @@ fn parts() -> HashMap<&'static str, Part> {
     let mut parts: Vec<(&str, Part)> = vec![];
     parts.extend_from_slice(crate::closing::PARTS);
     parts.extend_from_slice(crate::death::PARTS);
+    parts.extend_from_slice(crate::leases::PARTS);
     parts.extend_from_slice(crate::roles::PARTS);
     parts.extend_from_slice(crate::streams::PARTS);
     #[cfg(unix)]

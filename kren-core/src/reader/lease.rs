@@ -1,0 +1,291 @@
+//! Messages that are held: several at a time, for as long as one likes, given back in any order.
+//!
+//! A [`Message`](super::Message) borrows its reader, so there is one at a time. A [`Lease`] is owned. The
+//! reader steps over its message and reads on, and the writer gets the bytes back when the lease
+//! and all that were read before it have been released.
+//!
+//! A reader without leases pays one predicted branch per message for this. As long as there are any, all
+//! releases, the leases' and the reader's own, go through one [`Ledger`], under its lock:
+//!
+//! - E1: the stored read position is the end of the longest run of released records from the first
+//!   one on. It is stored under the lock, or by the reader while no lease is out.
+//! - E2: `Leases::out` is cleared by the reader alone, having found the ledger empty under its lock; so
+//!   what other threads stored there comes before what the reader stores next.
+//! - E3: the role is held as long as a lease is out, also when the reader has closed meanwhile: nobody
+//!   else can release what a lease shows.
+#![allow(unsafe_code)]
+
+use super::KrenReader;
+use crate::Role;
+use crate::endpoint::Endpoint;
+use crate::ring::Memory;
+use crate::ring_memory::RingMemory;
+use crate::sync::Ordering;
+use crate::wait::Waker;
+use std::collections::VecDeque;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A message that is held in the ring: a `&[u8]` of its own, without a borrow of the reader.
+///
+/// Made by [`Message::into_lease`](super::Message::into_lease). Any number may be held, moved to other
+/// threads, and dropped there in any order; the writer gets bytes back from the oldest on, up to the
+/// first message that is still held. A ring that is full of held messages blocks its writer:
+/// [`KrenReader::held`] tells how much they take.
+///
+/// A lease outlives its reader. The writer is told at once that the reader has closed; the role, and with
+/// it the right to release, goes with the last lease. In a child made by `fork` a lease can be
+/// looked at, and releases nothing (G10).
+///
+/// ```
+/// # use kren_core::{KrenReader, KrenWriter};
+/// # let name = format!("doc-lease-{}", std::process::id());
+/// let mut writer = KrenWriter::create(&name, 4096)?;
+/// writer.write(b"first")?;
+/// writer.write(b"second")?;
+/// let mut reader = KrenReader::connect(&name)?;
+/// let first = reader.read()?.into_lease();
+/// let second = reader.read()?.into_lease();
+/// assert_eq!((&first[..], &second[..]), (&b"first"[..], &b"second"[..]));
+/// assert_eq!(reader.held(), 32);
+/// drop(second);
+/// assert_eq!(reader.held(), 32);
+/// drop(first);
+/// assert_eq!(reader.held(), 0);
+/// # Ok::<(), kren_core::Error>(())
+/// ```
+pub struct Lease {
+    payload: *const u8,
+    len: usize,
+    tag: u32,
+    /// Its record's in the ledger.
+    number: u64,
+    ledger: Arc<Ledger>,
+}
+
+// SAFETY: `payload` leads into the mapping that `ledger` keeps, to bytes that nobody stores into until
+// this lease is released (E1, E3); the ledger is Sync.
+unsafe impl Send for Lease {}
+// SAFETY: as for `Send`; a shared lease only reads.
+unsafe impl Sync for Lease {}
+
+impl Lease {
+    /// The tag the message was written with; 0 unless the writer chose one.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.tag
+    }
+}
+
+impl Deref for Lease {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: a committed and validated record of `len` mapped bytes; not released before the
+        // lease is dropped, by nobody (E1, E3).
+        unsafe { std::slice::from_raw_parts(self.payload, self.len) }
+    }
+}
+
+impl AsRef<[u8]> for Lease {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.ledger.release(self.number);
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lease")
+            .field("channel", self.ledger.endpoint.name())
+            .field("tag", &self.tag)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a reader knows of its leases.
+#[derive(Default)]
+pub(super) struct Leases {
+    /// There may be leases, so nothing is released but through the ledger (E2).
+    out: bool,
+    /// Kept when the leases are gone: the next ones need no new one.
+    ledger: Option<Arc<Ledger>>,
+}
+
+impl Leases {
+    #[inline]
+    pub(super) fn are_out(&self) -> bool {
+        self.out
+    }
+}
+
+/// The records that leases hold, and those behind them that wait to be released.
+struct Ledger {
+    endpoint: Arc<Endpoint>,
+    memory: RingMemory,
+    book: Mutex<Book>,
+}
+
+struct Book {
+    /// From the oldest that is held on.
+    entries: VecDeque<Entry>,
+    /// The number of the first entry.
+    first: u64,
+    waker: Waker,
+    /// Set when the reader has closed: tells whether nothing is left to deliver.
+    departed: Option<Box<dyn FnOnce() -> bool + Send>>,
+}
+
+struct Entry {
+    /// Position behind its record, and behind the released records that follow it.
+    end: u64,
+    released: bool,
+}
+
+impl Ledger {
+    fn new(endpoint: &Arc<Endpoint>, waker: Waker) -> Self {
+        Self {
+            memory: RingMemory::new(Arc::clone(endpoint.mapping())),
+            endpoint: Arc::clone(endpoint),
+            book: Mutex::new(Book {
+                entries: VecDeque::new(),
+                first: 0,
+                waker,
+                departed: None,
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a record that ends at `end` and is held; gives its number.
+    fn enter(&self, end: u64) -> u64 {
+        let mut book = self.lock();
+        let number = book.first + book.entries.len() as u64;
+        book.entries.push_back(Entry {
+            end,
+            released: false,
+        });
+        number
+    }
+
+    /// Releases a lease's record, and all that only waited for it.
+    fn release(&self, number: u64) {
+        // The parent's to release (G10); its lock may be held by a thread that this process lacks.
+        if self.endpoint.is_inherited() {
+            return;
+        }
+        let mut book = self.lock();
+        let at = (number - book.first) as usize;
+        book.entries[at].released = true;
+        let mut reached = None;
+        while let Some(entry) = book.entries.front().filter(|entry| entry.released) {
+            reached = Some(entry.end);
+            book.entries.pop_front();
+            book.first += 1;
+        }
+        let Some(reached) = reached else { return };
+        // Release: pairs with the Acquire load in `Producer::fits` (R8). The loads of the payloads
+        // happen before, those of other threads through the lock.
+        self.memory
+            .position(Role::Reader)
+            .store(reached, Ordering::Release);
+        let (own, peer) = (
+            self.memory.page(Role::Reader),
+            self.memory.page(Role::Writer),
+        );
+        book.waker
+            .notify(own, peer, self.endpoint.own_signal(), reached);
+        if book.entries.is_empty()
+            && let Some(drained) = book.departed.take()
+        {
+            drop(book);
+            self.endpoint.give_back(drained);
+        }
+    }
+}
+
+impl KrenReader {
+    /// Steps over the current record, which a lease then holds.
+    pub(super) fn lease(&mut self) -> Lease {
+        let record = self.current;
+        let new = || Arc::new(Ledger::new(&self.endpoint, self.waker.clone()));
+        let ledger = self.leases.ledger.get_or_insert_with(new);
+        // A message that was read before a `fork` is the parent's to release (G10).
+        let number = if self.endpoint.is_inherited() {
+            0
+        } else {
+            self.leases.out = true;
+            ledger.enter(record.end)
+        };
+        let lease = Lease {
+            payload: self.consumer.payload(&record),
+            len: record.len,
+            tag: record.tag,
+            number,
+            ledger: Arc::clone(ledger),
+        };
+        self.consumer.advance(&record);
+        lease
+    }
+
+    /// Releases what ends at `end` and lies behind leases; tells whether that was done. `false`: they
+    /// have all gone meanwhile.
+    #[cold]
+    pub(super) fn released_behind_leases(&mut self, end: u64) -> bool {
+        if let Some(ledger) = &self.leases.ledger
+            && let Some(last) = ledger.lock().entries.back_mut()
+        {
+            last.end = end;
+            return true;
+        }
+        self.leases.out = false;
+        false
+    }
+
+    /// Closes this side, which may have leases out.
+    pub(super) fn depart(&mut self) {
+        let Some(ledger) = self.leases.ledger.take().filter(|_| self.leases.out) else {
+            self.endpoint.detach(|| self.consumer.is_drained());
+            return;
+        };
+        if !self.endpoint.begin_leaving() {
+            return;
+        }
+        let memory = RingMemory::new(Arc::clone(self.endpoint.mapping()));
+        let header = self.consumer.header_offset();
+        // Everything before the cursor has been released by then.
+        let drained = move || memory.header(header).load(Ordering::Acquire) as u32 == 0;
+        let mut book = ledger.lock();
+        // Under the lock: the wake count has one storing thread at a time (W1).
+        self.endpoint.announce_closed();
+        if book.entries.is_empty() {
+            drop(book);
+            self.endpoint.give_back(drained);
+        } else {
+            book.departed = Some(Box::new(drained));
+        }
+    }
+
+    /// Bytes of the ring that held messages ([`Lease`]) keep from the writer, record headers
+    /// included, and with them messages that were read and released behind held ones.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        // Relaxed: a figure to show.
+        let released = self
+            .consumer
+            .memory()
+            .position(Role::Reader)
+            .load(Ordering::Relaxed);
+        self.consumer.cursor().saturating_sub(released) as usize
+    }
+}
