@@ -34,12 +34,12 @@ struct Connecting {
     thread: RefCell<Option<JoinHandle<()>>>,
 }
 
-/// `connect(name, timeout, anyOwner, strategy, prefault, onDone)`: gives an object with `take()`,
+/// `connect(name, timeout, anyOwner, strategy, prefault, machineWide, onDone)`: gives an object with `take()`,
 /// to be called once `onDone` was, and `cancel()`.
-pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 6>) -> Outcome {
+pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 7>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     let timeout = call.timeout(1)?;
-    let done = report_to::<false>(call.context, call.value(5))?;
+    let done = report_to::<false>(call.context, call.value(6))?;
     let shared = Arc::new(Shared(Mutex::new(State::Waiting)));
     let thread = {
         let (shared, channel) = (Arc::clone(&shared), name.clone());

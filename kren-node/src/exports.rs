@@ -58,9 +58,9 @@ pub(crate) fn load<'a>(
 }
 
 fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
-    object.method::<_, 8>(c"openWriter", context, writer::open)?;
-    object.method::<_, 5>(c"openReader", context, reader::open)?;
-    object.method::<_, 6>(c"connect", context, connect::connect)
+    object.method::<_, 9>(c"openWriter", context, writer::open)?;
+    object.method::<_, 6>(c"openReader", context, reader::open)?;
+    object.method::<_, 7>(c"connect", context, connect::connect)
 }
 
 pub(crate) fn strategy(name: &str) -> Result<Strategy, Stop> {

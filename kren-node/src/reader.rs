@@ -18,8 +18,8 @@ pub(crate) struct Reader {
     watch: Watch,
 }
 
-/// `openReader(name, timeout, anyOwner, strategy, prefault)`
-pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 5>) -> Outcome {
+/// `openReader(name, timeout, anyOwner, strategy, prefault, machineWide)`
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 6>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     let core = match call.optional(1, Call::timeout)? {
         None => options.connect(&name)?,
@@ -29,7 +29,7 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 5>) -> Outcome {
     wrap(call, core)
 }
 
-/// The options at 2, 3 and 4.
+/// The options at 2 to 5.
 pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOptions, Stop> {
     let mut options = ReaderOptions::default();
     if let Some(any) = call.optional(2, Call::bool)? {
@@ -40,6 +40,9 @@ pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOption
     }
     if let Some(prefault) = call.optional(4, Call::bool)? {
         options = options.prefault(prefault);
+    }
+    if let Some(wide) = call.optional(5, Call::bool)? {
+        options = options.machine_wide(wide);
     }
     Ok(options)
 }

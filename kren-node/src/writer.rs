@@ -17,8 +17,8 @@ pub(crate) struct Writer {
     watch: Watch,
 }
 
-/// `openWriter(name, capacity, mode, alignment, fresh, anyOwner, strategy, prefault)`
-pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 8>) -> Outcome {
+/// `openWriter(name, capacity, mode, alignment, fresh, anyOwner, strategy, prefault, machineWide)`
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
     let mut options = WriterOptions::default();
     if let Some(mode) = call.optional(2, Call::u32)? {
         options = options.mode(mode);
@@ -37,6 +37,9 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 8>) -> Outcome {
     }
     if let Some(prefault) = call.optional(7, Call::bool)? {
         options = options.prefault(prefault);
+    }
+    if let Some(wide) = call.optional(8, Call::bool)? {
+        options = options.machine_wide(wide);
     }
     let name = call.string(0)?;
     let core = options.create(&name, call.size(1)?)?;

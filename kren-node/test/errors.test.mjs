@@ -73,6 +73,7 @@ test('options are checked', (t) => {
     { fresh: 1 },
     { anyOwner: 'yes' },
     { prefault: 0 },
+    { machineWide: 'yes' },
     { strategy: 5 },
     { mode: '600' },
     'fresh',
@@ -86,10 +87,12 @@ test('options are checked', (t) => {
     anyOwner: false,
     strategy: 'sleep',
     prefault: true,
+    machineWide: true,
     mode: 0o640,
   };
   const writer = closing(t, new kren.Writer(name, 4096, options));
-  const reader = closing(t, new kren.Reader(name, { anyOwner: false, strategy: 'spin', prefault: true }));
+  const wide = { anyOwner: false, strategy: 'spin', prefault: true, machineWide: true };
+  const reader = closing(t, new kren.Reader(name, wide));
   assert.equal(writer.alignment, 64);
   assert.equal(reader.alignment, 64);
   if (process.platform === 'linux') assert.equal(statSync(`/dev/shm/kren-${name}`).mode & 0o777, 0o640);

@@ -30,7 +30,7 @@ export function connect(name: string, options?: ReaderOptions & AsyncOptions): P
 
 function later(
   name: string,
-  { anyOwner, strategy, prefault }: ReaderOptions,
+  { anyOwner, strategy, prefault, machineWide }: ReaderOptions,
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<Reader> {
@@ -44,7 +44,7 @@ function later(
         reject(error);
       }
     };
-    const connecting = native.connect(name, timeout, anyOwner, strategy, prefault, done);
+    const connecting = native.connect(name, timeout, anyOwner, strategy, prefault, machineWide, done);
     const abort = (): void => {
       connecting.cancel();
       reject(signal?.reason);

@@ -57,6 +57,7 @@ interface Functions {
     anyOwner?: boolean,
     strategy?: string,
     prefault?: boolean,
+    machineWide?: boolean,
   ): NativeWriter;
   openReader(
     name: string,
@@ -64,6 +65,7 @@ interface Functions {
     anyOwner?: boolean,
     strategy?: string,
     prefault?: boolean,
+    machineWide?: boolean,
   ): NativeReader;
   connect(
     name: string,
@@ -71,6 +73,7 @@ interface Functions {
     anyOwner: boolean | undefined,
     strategy: string | undefined,
     prefault: boolean | undefined,
+    machineWide: boolean | undefined,
     onDone: () => void,
   ): Connecting;
 }

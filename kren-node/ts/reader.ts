@@ -24,6 +24,12 @@ export interface ReaderOptions {
   strategy?: Strategy | undefined;
   /** Maps every page now, so that the first lap of the ring takes no page faults. Default: false. */
   prefault?: boolean | undefined;
+  /**
+   * On Windows, looks for a channel of the whole machine (`Global\`) instead of the session's own (`Local\`),
+   * for services and other sessions. Both sides must say so. On other systems channels always
+   * are. Default: false.
+   */
+  machineWide?: boolean | undefined;
 }
 
 const END: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
@@ -252,17 +258,18 @@ function isEnd(error: unknown): boolean {
 
 function open(name: string, options: (ReaderOptions & TimeoutOptions) | undefined): NativeReader {
   checkName(name);
-  const { timeout, anyOwner, strategy, prefault } = checkReaderOptions(name, options);
-  return native.openReader(name, timeout, anyOwner, strategy, prefault);
+  const { timeout, anyOwner, strategy, prefault, machineWide } = checkReaderOptions(name, options);
+  return native.openReader(name, timeout, anyOwner, strategy, prefault, machineWide);
 }
 
 /** @internal */
 export function checkReaderOptions(name: string, options: (ReaderOptions & TimeoutOptions) | undefined) {
-  const { timeout, anyOwner, strategy, prefault } = checkOptions(options);
+  const { timeout, anyOwner, strategy, prefault, machineWide } = checkOptions(options);
   return {
     timeout: timeout === undefined ? undefined : checkTimeout(timeout, name),
     anyOwner: checkFlag(anyOwner, 'anyOwner'),
     strategy: checkStrategy(strategy, name),
     prefault: checkFlag(prefault, 'prefault'),
+    machineWide: checkFlag(machineWide, 'machineWide'),
   };
 }

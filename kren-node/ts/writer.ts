@@ -35,6 +35,13 @@ export interface WriterOptions {
   strategy?: Strategy | undefined;
   /** Maps every page now, so that the first lap of the ring takes no page faults. Default: false. */
   prefault?: boolean | undefined;
+  /**
+   * On Windows, makes the channel one of the whole machine (`Global\`) instead of the session's own (`Local\`),
+   * for services and other sessions. Both sides must say so, and making one takes a privilege that services
+   * and administrators have. On other systems channels always
+   * are. Default: false.
+   */
+  machineWide?: boolean | undefined;
 }
 
 const NO_OPTIONS: AsyncOptions & TagOptions = Object.freeze({});
@@ -73,7 +80,7 @@ export class Writer {
   constructor(name: string, capacity: number, options?: WriterOptions) {
     checkName(name);
     checkCapacity(capacity, name);
-    const { mode, alignment, fresh, anyOwner, strategy, prefault } = checkOptions(options);
+    const { mode, alignment, fresh, anyOwner, strategy, prefault, machineWide } = checkOptions(options);
     this.#native = native.openWriter(
       name,
       capacity,
@@ -83,6 +90,7 @@ export class Writer {
       checkFlag(anyOwner, 'anyOwner'),
       checkStrategy(strategy, name),
       checkFlag(prefault, 'prefault'),
+      checkFlag(machineWide, 'machineWide'),
     );
     this.name = this.#native.name;
     this.capacity = this.#native.capacity;

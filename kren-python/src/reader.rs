@@ -30,10 +30,11 @@ impl Reader {
     #[new]
     #[pyo3(
         signature = (
-            name, *, timeout=Timeout::ZERO, any_owner=false, strategy="adaptive", prefault=false
+            name, *, timeout=Timeout::ZERO, any_owner=false, strategy="adaptive", prefault=false,
+            machine_wide=false
         ),
         text_signature = "(name, *, timeout=0, any_owner=False, strategy='adaptive', \
-                          prefault=False)"
+                          prefault=False, machine_wide=False)"
     )]
     fn new(
         py: Python<'_>,
@@ -42,12 +43,14 @@ impl Reader {
         any_owner: bool,
         strategy: &str,
         prefault: bool,
+        machine_wide: bool,
     ) -> PyResult<Self> {
         let name = options::channel_name(name);
         let settings = KrenReader::options()
             .any_owner(any_owner)
             .strategy(options::strategy(py, &name, strategy)?)
-            .prefault(prefault);
+            .prefault(prefault)
+            .machine_wide(machine_wide);
         let core =
             connect(py, &settings, &name, timeout).map_err(|failure| failure.into_exception(py))?;
         Ok(Self {

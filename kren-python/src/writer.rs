@@ -27,10 +27,11 @@ impl Writer {
     #[pyo3(
         signature = (
             name, capacity, *, mode=None, alignment=None, fresh=false, any_owner=false,
-            strategy="adaptive", prefault=false
+            strategy="adaptive", prefault=false, machine_wide=false
         ),
         text_signature = "(name, capacity, *, mode=None, alignment=None, fresh=False, \
-                          any_owner=False, strategy='adaptive', prefault=False)"
+                          any_owner=False, strategy='adaptive', prefault=False, \
+                          machine_wide=False)"
     )]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     fn new(
@@ -43,6 +44,7 @@ impl Writer {
         any_owner: bool,
         strategy: &str,
         prefault: bool,
+        machine_wide: bool,
     ) -> PyResult<Self> {
         let name = options::channel_name(name);
         let capacity = options::capacity(&name, capacity)?;
@@ -50,7 +52,8 @@ impl Writer {
             .fresh(fresh)
             .any_owner(any_owner)
             .strategy(options::strategy(py, &name, strategy)?)
-            .prefault(prefault);
+            .prefault(prefault)
+            .machine_wide(machine_wide);
         if let Some(mode) = mode {
             settings = settings.mode(options::integer(&name, "mode", mode)?);
         }

@@ -256,8 +256,10 @@ def test_only_the_owner_has_access_unless_a_mode_is_given(channel: str) -> None:
 @pytest.mark.parametrize("strategy", ["adaptive", "spin", "sleep"])
 def test_strategies(channel: str, strategy: kren.Strategy) -> None:
     with (
-        kren.Writer(channel, CAPACITY, strategy=strategy, prefault=True) as writer,
-        kren.Reader(channel, strategy=strategy, prefault=True) as reader,
+        kren.Writer(
+            channel, CAPACITY, strategy=strategy, prefault=True, machine_wide=True
+        ) as writer,
+        kren.Reader(channel, strategy=strategy, prefault=True, machine_wide=True) as reader,
     ):
         writer.write(b"message")
         assert reader.read(timeout=5) == b"message"

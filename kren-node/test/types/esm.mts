@@ -16,6 +16,7 @@ const writer: Writer = new Writer('name', 4096, {
   anyOwner: false,
   strategy: 'adaptive',
   prefault: true,
+  machineWide: true,
 });
 writer.write('text');
 writer.write(Buffer.alloc(1), { timeout: 5, tag: 1 });
@@ -32,6 +33,7 @@ const reader: Reader = await connect(writer.name, {
   timeout: 5,
   signal: AbortSignal.timeout(5),
   prefault: true,
+  machineWide: true,
 });
 const message: Buffer = reader.read({ timeout: 5 });
 const maybe: Buffer | null = reader.tryRead();

@@ -35,6 +35,9 @@ class Writer(_kren.Writer):
     strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
         sleeps at once.
     prefault: touch all of the memory now, so that no later write pays for a page fault.
+    machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
+        services and other sessions; both sides must say so, and making one takes a privilege that
+        services and administrators have. On other systems channels always are.
 
     Messages outlive the writer: a reader may come later, also after this process has ended. One
     process writes and one reads, each from one thread at a time; a second gets WriterExists,
@@ -58,6 +61,7 @@ class Writer(_kren.Writer):
         any_owner: bool = False,
         strategy: Strategy = "adaptive",
         prefault: bool = False,
+        machine_wide: bool = False,
     ) -> None:
         self._line = Line(name)
         track(self)
@@ -110,6 +114,9 @@ class Reader(_kren.Reader):
     strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
         sleeps at once.
     prefault: touch all of the memory now, so that no later read pays for a page fault.
+    machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
+        services and other sessions; both sides must say so, and making one takes a privilege that
+        services and administrators have. On other systems channels always are.
 
     Iterating gives message after message and ends when the writer has closed the channel and all is
     read; it raises PeerDied when the writer's process died instead. `async for` does the same.
@@ -131,6 +138,7 @@ class Reader(_kren.Reader):
         any_owner: bool = False,
         strategy: Strategy = "adaptive",
         prefault: bool = False,
+        machine_wide: bool = False,
     ) -> None:
         self._line = Line(name)
         track(self)
