@@ -61,6 +61,8 @@ mod waiter;
 mod writer;
 
 pub use error::{Error, ErrorCode, Result, Role};
+#[doc(hidden)]
+pub use ring::copy_slice;
 
 #[cfg(not(loom))]
 pub use self::{

@@ -1,6 +1,7 @@
 //! A message where it lies.
 
 use super::{KrenReader, Lease};
+use crate::ring::copy_slice;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
 
@@ -39,6 +40,18 @@ impl Message<'_> {
     #[must_use = "dropping the lease releases the message"]
     pub fn into_lease(self) -> Lease {
         ManuallyDrop::new(self).reader.lease()
+    }
+
+    /// Copies the message to the start of `target`, which is at least as long.
+    ///
+    /// As `target.copy_from_slice(&message)`, and several times as fast for long messages on some processors.
+    ///
+    /// # Panics
+    ///
+    /// When `target` is shorter than the message.
+    #[inline]
+    pub fn copy_to(&self, target: &mut [u8]) {
+        copy_slice(self.bytes(), target);
     }
 
     /// Leaves the message in the ring: the next read gets it again.

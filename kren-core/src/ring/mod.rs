@@ -18,6 +18,7 @@ mod tests;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use copy::copy;
+pub use copy::copy_slice;
 pub(crate) use memory::{Memory, Shape};
 pub(crate) use producer::{Producer, Stage};
 pub(crate) use record::Record;
