@@ -28,6 +28,10 @@ impl Pace {
     /// At `cursor` the reader, whose page is `own`, has found the ring empty and is going to wait;
     /// `stride` is that of the last record. In a stream this takes about a microsecond.
     pub(crate) fn found_empty(&mut self, own: &RolePage, cursor: u64, stride: usize) {
+        if cursor == self.empty_at {
+            // The same empty moment, looked at again.
+            return;
+        }
         let records = (cursor - self.empty_at) / stride as u64;
         self.empty_at = cursor;
         let enough = if self.streaming {

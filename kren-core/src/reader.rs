@@ -181,6 +181,27 @@ impl KrenReader {
         self.endpoint.check_process()
     }
 
+    /// Polls for a message for some microseconds, unless the reader's [`Strategy`](crate::Strategy) or the machine speaks
+    /// against it; tells whether there is one.
+    ///
+    /// For callers to whom the wait itself is dear, as it is to a binding that must let go of an
+    /// interpreter for it: poll first, then [`KrenReader::wait_readable`].
+    pub fn poll_readable(&mut self) -> bool {
+        if self.endpoint.is_inherited() || !self.endpoint.spins() {
+            return false;
+        }
+        let own = self.consumer.memory().page(Role::Reader);
+        self.pace
+            .found_empty(own, self.consumer.cursor(), self.consumer.usual_stride());
+        for _ in 0..POLLS {
+            if self.consumer.has_record() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        false
+    }
+
     /// Waits until there is a message, for callers that have to look after something else
     /// meanwhile: `check` runs at least every 100 ms and after each signal, and an error of its ends
     /// the wait. `timeout` of `None` waits for ever.
@@ -195,17 +216,9 @@ impl KrenReader {
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         self.endpoint.check_process()?;
-        if self.endpoint.spins() {
-            let own = self.consumer.memory().page(Role::Reader);
-            self.pace
-                .found_empty(own, self.consumer.cursor(), self.consumer.usual_stride());
-            // Here rather than in the wait below: nothing stands between a poll and the message.
-            for _ in 0..POLLS {
-                if self.consumer.has_record() {
-                    return Ok(());
-                }
-                std::hint::spin_loop();
-            }
+        // Here rather than in the wait below: nothing stands between a poll and the message.
+        if self.poll_readable() {
+            return Ok(());
         }
         let consumer = &self.consumer;
         let mut wait = Wait {

@@ -19,6 +19,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+/// Polls of [`KrenWriter::poll_writable`]: some microseconds.
+const POLLS: u32 = 100;
+
 /// The writing side of a channel. There is one per channel; the process that holds it may move it
 /// between threads, but uses it from one at a time.
 ///
@@ -330,6 +333,27 @@ impl KrenWriter {
     /// [`Error::Forked`](crate::Error::Forked).
     pub fn close(self) -> Result<()> {
         self.endpoint.check_process()
+    }
+
+    /// Polls for room for a message of `len` bytes for some microseconds, unless the writer's
+    /// [`Strategy`](crate::Strategy) or the machine speaks against it; tells whether it is worth another try.
+    ///
+    /// For callers to whom the wait itself is dear, as it is to a binding that must let go of an
+    /// interpreter for it: poll first, then [`KrenWriter::wait_writable`].
+    pub fn poll_writable(&mut self, len: usize) -> bool {
+        if self.endpoint.is_inherited() || !self.endpoint.spins() {
+            return false;
+        }
+        // Room for several messages costs the reader no more than room for one.
+        lead();
+        let stage = self.producer.stage();
+        for _ in 0..POLLS {
+            match self.producer.room(&stage, len) {
+                Err(RingError::Full { .. }) => std::hint::spin_loop(),
+                _ => return true,
+            }
+        }
+        false
     }
 
     /// Waits until a message of `len` bytes fits, for callers that have to look after something

@@ -59,6 +59,13 @@ pub(crate) fn with_payload<R>(
     })
 }
 
+/// Clears the exception that is set: the attempt will be made again by who can raise it.
+#[cold]
+pub(crate) fn forget_error(_attached: Python<'_>) {
+    // SAFETY: the thread is attached.
+    unsafe { ffi::PyErr_Clear() };
+}
+
 /// Writable bytes of the caller's; a pointer for the reason [`Payload`] is one.
 pub(crate) struct Target<'a> {
     start: *mut u8,
@@ -102,13 +109,49 @@ pub(crate) fn with_target<R>(
 
 /// Makes a `bytes` of `message` with one allocation and one copy.
 pub(crate) fn to_bytes<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-    let len = ffi::Py_ssize_t::try_from(message.len())?;
-    // SAFETY: `message` is readable for `len` bytes; the call copies them into a new object, or
-    // sets MemoryError (`PyBytes::new` would panic there).
+    // SAFETY: a new `bytes`, or null with MemoryError set (`PyBytes::new` would panic there).
+    unsafe { Ok(Bound::from_owned_ptr_or_err(py, bytes_or_null(message))?.cast_into_unchecked()) }
+}
+
+/// As [`to_bytes`], as Python's own interface has it. The thread is attached.
+#[inline]
+pub(crate) fn bytes_or_null(message: &[u8]) -> *mut ffi::PyObject {
+    // SAFETY: `message` is readable for its length, which a slice keeps below the largest Py_ssize_t.
     unsafe {
-        let object = ffi::PyBytes_FromStringAndSize(message.as_ptr().cast(), len);
-        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+        let len = message.len() as ffi::Py_ssize_t;
+        ffi::PyBytes_FromStringAndSize(message.as_ptr().cast(), len)
     }
+}
+
+/// Fills `view` with `len` bytes of `owner` that begin at `start`.
+///
+/// # Safety
+///
+/// The bytes are readable, and writable unless `readonly`, for as long as the view is not released; `view` is
+/// writable.
+pub(crate) unsafe fn export<T>(
+    owner: &Bound<'_, T>,
+    start: *mut u8,
+    len: usize,
+    readonly: bool,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+) -> PyResult<()> {
+    // SAFETY: the caller's promises; the call takes a reference to `owner`, or raises.
+    let failed = unsafe {
+        ffi::PyBuffer_FillInfo(
+            view,
+            owner.as_ptr(),
+            start.cast(),
+            len as ffi::Py_ssize_t,
+            c_int::from(readonly),
+            flags,
+        )
+    };
+    if failed == 0 {
+        return Ok(());
+    }
+    Err(PyErr::fetch(owner.py()))
 }
 
 /// A `Py_buffer` on the stack. It must not move once filled (exporters may point into it), which

@@ -1,29 +1,40 @@
 //! What Writer and Reader share: one core endpoint that any thread may name and one may use.
 
+#![allow(unsafe_code)]
+
+use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::Duration;
 
 use kren_core::{Error, Result};
 use pyo3::prelude::*;
 
 use crate::errors::Failure;
+use crate::turn::Turn;
 
 /// How long `close` lets another thread leave its call. That thread looks at `closing` every
 /// 100 ms, so only a signal handler that itself runs for long can use this up.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A core endpoint behind a lock that is tried and never waited for: a second thread gets `Busy`.
+/// A core endpoint that one call at a time has; a second thread gets `Busy`, and never waits.
 pub(crate) struct Endpoint<T> {
     name: Arc<str>,
     pid: u32,
     /// Set by `close`; whoever holds the core then drops it on leaving.
     closing: AtomicBool,
-    /// `thread_mark` of the thread that holds the core, 0 for none.
-    holder: AtomicUsize,
-    core: Mutex<Option<T>>,
+    /// `thread_mark` of the thread that waits in a call, 0 for none.
+    waiter: AtomicUsize,
+    turn: Turn,
+    /// The turn is a slot's, between two calls. Who clears this has the turn.
+    lent: AtomicBool,
+    /// Reached only by who has the turn.
+    core: UnsafeCell<Option<T>>,
 }
+
+// SAFETY: `core` is reached by one thread at a time, which has the turn; `T` may move between threads.
+unsafe impl<T: Send> Sync for Endpoint<T> {}
 
 impl<T: Send> Endpoint<T> {
     pub(crate) fn new(name: &str, core: T) -> Self {
@@ -31,8 +42,10 @@ impl<T: Send> Endpoint<T> {
             name: name.into(),
             pid: std::process::id(),
             closing: AtomicBool::new(false),
-            holder: AtomicUsize::new(0),
-            core: Mutex::new(Some(core)),
+            waiter: AtomicUsize::new(0),
+            turn: Turn::new(),
+            lent: AtomicBool::new(false),
+            core: UnsafeCell::new(Some(core)),
         }
     }
 
@@ -44,19 +57,60 @@ impl<T: Send> Endpoint<T> {
         self.closing.load(Ordering::Acquire)
     }
 
-    /// Takes the core for one call.
-    pub(crate) fn hold(&self) -> std::result::Result<Held<'_, T>, Failure> {
-        let Some(guard) = self.try_lock() else {
-            return Err(self.refusal());
-        };
-        if self.is_closed() || guard.is_none() {
-            return Err(Failure::EndpointClosed(self.name.clone()));
+    /// Takes the core for one call, if nothing speaks against it; [`Endpoint::hold`] says what does.
+    #[inline]
+    pub(crate) fn try_hold<'a>(&'a self, py: Python<'a>) -> Option<Held<'a, T>> {
+        if !self.turn.take(py) {
+            return None;
         }
-        self.holder.store(thread_mark(), Ordering::Relaxed);
-        Ok(Held {
+        // SAFETY: this thread has the turn, until the result is dropped.
+        match unsafe { &mut *self.core.get() } {
+            Some(core) if !self.closing.load(Ordering::Relaxed) => Some(Held {
+                endpoint: self,
+                core,
+                _attached: py,
+            }),
+            _ => {
+                self.turn.give();
+                None
+            }
+        }
+    }
+
+    /// Takes the core for one call.
+    pub(crate) fn hold<'a>(&'a self, py: Python<'a>) -> std::result::Result<Held<'a, T>, Failure> {
+        self.try_hold(py).ok_or_else(|| self.refusal())
+    }
+
+    /// Takes the core back that was lent; None when it was closed meanwhile.
+    pub(crate) fn take_back<'a>(&'a self, py: Python<'a>) -> Option<Held<'a, T>> {
+        // Acquire: pairs with the Release store in `Held::lend`.
+        if !self.lent.swap(false, Ordering::AcqRel) {
+            return None;
+        }
+        // SAFETY: this thread has the turn now, until the result is dropped.
+        let core = unsafe { &mut *self.core.get() }.as_mut()?;
+        Some(Held {
             endpoint: self,
-            guard,
+            core,
+            _attached: py,
         })
+    }
+
+    /// Looks at the core, also while it is lent.
+    pub(crate) fn look<R>(
+        &self,
+        py: Python<'_>,
+        look: impl FnOnce(&T) -> R,
+    ) -> std::result::Result<R, Failure> {
+        match self.take_back(py) {
+            Some(held) => {
+                let seen = look(&held);
+                held.lend();
+                Ok(seen)
+            }
+            None => self.hold(py).map(|held| look(&held)),
+        }
     }
 
     /// Closes the core, or has the thread that is in a call on it do so.
@@ -67,44 +121,36 @@ impl<T: Send> Endpoint<T> {
     ) -> Result<()> {
         self.closing.store(true, Ordering::Release);
         // A signal handler that runs inside this thread's own wait must not wait for that wait.
-        if self.holder.load(Ordering::Relaxed) == thread_mark() {
+        if self.waiter.load(Ordering::Relaxed) == thread_mark() {
             return Ok(());
         }
-        py.detach(|| {
-            let Some(core) = self.take_patiently() else {
-                return Ok(());
-            };
-            // In a forked child only the child's own handle goes; there is nothing to report.
-            if self.is_forked() {
-                drop(core);
-                return Ok(());
-            }
-            finish(core)
-        })
+        let Some(core) = self.take_patiently(py) else {
+            return Ok(());
+        };
+        // In a forked child only the child's own handle goes; there is nothing to report.
+        if self.is_forked() {
+            drop(core);
+            return Ok(());
+        }
+        py.detach(|| finish(core))
     }
 
-    fn take_patiently(&self) -> Option<T> {
+    fn take_patiently(&self, py: Python<'_>) -> Option<T> {
         const STEP: Duration = Duration::from_millis(1);
         let mut left = CLOSE_PATIENCE;
         loop {
-            if let Some(mut guard) = self.try_lock() {
-                return guard.take();
+            if self.turn.take(py) || self.lent.swap(false, Ordering::AcqRel) {
+                // SAFETY: this thread has the turn.
+                let core = unsafe { &mut *self.core.get() }.take();
+                self.turn.give();
+                return core;
             }
-            // The thread that held the lock at fork does not exist in the child.
+            // The thread that had the turn at fork does not exist in the child.
             if left.is_zero() || self.is_forked() {
                 return None;
             }
-            std::thread::sleep(STEP);
+            py.detach(|| std::thread::sleep(STEP));
             left = left.saturating_sub(STEP);
-        }
-    }
-
-    fn try_lock(&self) -> Option<MutexGuard<'_, Option<T>>> {
-        match self.core.try_lock() {
-            Ok(guard) => Some(guard),
-            // A panic in a call leaves the core as sound as any other failure does.
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
         }
     }
 
@@ -114,6 +160,8 @@ impl<T: Send> Endpoint<T> {
             Failure::EndpointClosed(channel)
         } else if self.is_forked() {
             Failure::Channel(Error::Forked { channel })
+        } else if self.lent.load(Ordering::Relaxed) {
+            Failure::SlotOpen(channel)
         } else {
             Failure::Channel(Error::Busy { channel })
         }
@@ -127,10 +175,19 @@ impl<T: Send> Endpoint<T> {
 /// The core of an endpoint, held for one call.
 pub(crate) struct Held<'a, T> {
     endpoint: &'a Endpoint<T>,
-    guard: MutexGuard<'a, Option<T>>,
+    core: &'a mut T,
+    /// It is dropped on a thread that is attached, as the turn asks.
+    _attached: Python<'a>,
 }
 
 impl<T: Send> Held<'_, T> {
+    /// Keeps the turn beyond the call, until it is taken back or the endpoint closed.
+    pub(crate) fn lend(self) {
+        // Release: pairs with the exchange in `take_back`.
+        self.endpoint.lent.store(true, Ordering::Release);
+        std::mem::forget(self);
+    }
+
     /// Runs `wait` detached from the interpreter, with a check that lets Python's signal handlers run
     /// and ends the wait when one of them raises or the endpoint is closed by another thread.
     #[allow(
@@ -145,7 +202,8 @@ impl<T: Send> Held<'_, T> {
         let endpoint = self.endpoint;
         let mut raised = None;
         let mut just_called = true;
-        let core: &mut T = self;
+        let core: &mut T = self.core;
+        endpoint.waiter.store(thread_mark(), Ordering::Relaxed);
         let outcome = py.detach(|| {
             wait(core, &mut || {
                 let stop = || Error::Interrupted {
@@ -171,6 +229,7 @@ impl<T: Send> Held<'_, T> {
                 }
             })
         });
+        endpoint.waiter.store(0, Ordering::Relaxed);
         if let Some(error) = raised {
             return Err(Failure::Raised(error));
         }
@@ -184,27 +243,27 @@ impl<T: Send> Held<'_, T> {
 impl<T> Deref for Held<'_, T> {
     type Target = T;
 
+    #[inline]
     fn deref(&self) -> &T {
-        self.guard
-            .as_ref()
-            .expect("hold() saw a core, and only Drop takes it")
+        self.core
     }
 }
 
 impl<T> DerefMut for Held<'_, T> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        self.guard
-            .as_mut()
-            .expect("hold() saw a core, and only Drop takes it")
+        self.core
     }
 }
 
 impl<T> Drop for Held<'_, T> {
+    #[inline]
     fn drop(&mut self) {
-        self.endpoint.holder.store(0, Ordering::Relaxed);
-        if self.endpoint.closing.load(Ordering::Acquire) {
-            drop(self.guard.take());
+        if self.endpoint.closing.load(Ordering::Relaxed) {
+            // SAFETY: this thread has the turn, and the borrow in `self` is not used any more.
+            drop(unsafe { &mut *self.endpoint.core.get() }.take());
         }
+        self.endpoint.turn.give();
     }
 }
 

@@ -13,6 +13,10 @@ pub(crate) enum Failure {
     Raised(PyErr),
     /// The endpoint itself was closed by its own process.
     EndpointClosed(Arc<str>),
+    /// A wait timed out while the reader held this many bytes of the ring.
+    TimedOutHolding(Error, usize),
+    /// The writer has lent itself to a slot.
+    SlotOpen(Arc<str>),
 }
 
 impl From<Error> for Failure {
@@ -33,6 +37,21 @@ impl Failure {
             Self::Channel(error) => exception(py, &error),
             Self::Raised(error) => error,
             Self::EndpointClosed(channel) => endpoint_closed(py, &channel),
+            Self::TimedOutHolding(error, held) => {
+                let text = format!(
+                    "{error}; leases of this reader hold {held} bytes of the ring, which the writer may \
+                     be waiting for"
+                );
+                exception_of(py, error.code(), &text, error.channel(), None)
+            }
+            Self::SlotOpen(channel) => {
+                let text = format!(
+                    "the writer of channel '{channel}' has a slot open, or buffers of an aborted one are \
+                     still in use; commit or abort it, and let go of its buffers, before anything else \
+                     is written"
+                );
+                exception_of(py, ErrorCode::Busy, &text, &channel, None)
+            }
         }
     }
 }

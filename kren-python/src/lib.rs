@@ -7,11 +7,16 @@ mod bell;
 mod buffer;
 mod endpoint;
 mod errors;
+mod fast;
 mod interpreter;
+mod lease;
+mod many;
 mod notifier;
 mod options;
 mod reader;
+mod slot;
 mod timeout;
+mod turn;
 mod writer;
 
 /// Shared-memory channels (native half); use the package `kren`.
@@ -24,9 +29,13 @@ mod native {
     use crate::timeout::Timeout;
 
     #[pymodule_export]
+    use crate::lease::Lease;
+    #[pymodule_export]
     use crate::notifier::Notifier;
     #[pymodule_export]
     use crate::reader::Reader;
+    #[pymodule_export]
+    use crate::slot::Slot;
     #[pymodule_export]
     use crate::writer::Writer;
 
@@ -36,7 +45,8 @@ mod native {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::interpreter::require_main(module.py())
+        crate::interpreter::require_main(module.py())?;
+        crate::fast::install(module.py())
     }
 
     /// Returns (number, name) of every error code, as all languages share them.

@@ -4,18 +4,33 @@ use std::time::Duration;
 
 use kren_core::{Error, KrenReader, Message, ReaderOptions};
 use pyo3::exceptions::PyValueError;
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyList, PyString};
 
-use crate::buffer::{to_bytes, with_target};
+use crate::buffer::{bytes_or_null, forget_error, to_bytes, with_target};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
+use crate::lease::Lease;
+use crate::many::take_ready;
 use crate::notifier::Notifier;
 use crate::options;
 use crate::timeout::{Deadline, Timeout};
 
 /// How long the search for a channel goes on before signal handlers get their turn.
 const CONNECT_SLICE: Duration = Duration::from_millis(100);
+
+/// Messages that read_many takes at most, unless told otherwise.
+const MANY: usize = 1024;
+
+/// What came of a read in passing.
+pub(crate) enum Now {
+    /// A new `bytes`, the caller's.
+    Message(*mut ffi::PyObject),
+    Nothing,
+    /// It takes more than that, or fails. Nothing has happened.
+    Otherwise,
+}
 
 /// The reading end of a channel (native half; use kren.Reader).
 #[pyclass(frozen, subclass, module = "kren._kren")]
@@ -71,15 +86,17 @@ impl Reader {
     /// PeerDied when the writer's process died, in both cases only after every message was read.
     #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
     fn read<'py>(&self, py: Python<'py>, timeout: Timeout) -> PyResult<Bound<'py, PyBytes>> {
-        self.next_message(py, timeout, |message| to_bytes(py, message))
-            .map_err(|failure| failure.into_exception(py))
+        self.next_message(py, timeout, |message| {
+            take(message, |message| to_bytes(py, message))
+        })
+        .map_err(|failure| failure.into_exception(py))
     }
 
     /// Return the next message as bytes, or None when there is none now; never waits.
     ///
     /// None also when the writer has left: see writer_closed.
     fn try_read<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        self.message_if_any(py, |message| to_bytes(py, message))
+        self.message_if_any(py, |message| take(message, |message| to_bytes(py, message)))
     }
 
     /// Return (tag, message) of the next message; otherwise as read().
@@ -90,7 +107,9 @@ impl Reader {
         timeout: Timeout,
     ) -> PyResult<(u32, Bound<'py, PyBytes>)> {
         self.next_message(py, timeout, |message| {
-            Ok((message.tag(), to_bytes(py, message)?))
+            take(message, |message| {
+                Ok((message.tag(), to_bytes(py, message)?))
+            })
         })
         .map_err(|failure| failure.into_exception(py))
     }
@@ -100,7 +119,11 @@ impl Reader {
         &self,
         py: Python<'py>,
     ) -> PyResult<Option<(u32, Bound<'py, PyBytes>)>> {
-        self.message_if_any(py, |message| Ok((message.tag(), to_bytes(py, message)?)))
+        self.message_if_any(py, |message| {
+            take(message, |message| {
+                Ok((message.tag(), to_bytes(py, message)?))
+            })
+        })
     }
 
     /// Copy the next message to the start of buffer and return its length.
@@ -121,7 +144,7 @@ impl Reader {
         timeout: Timeout,
     ) -> PyResult<usize> {
         with_target(buffer, |target| {
-            let copied = self.next_message(py, timeout, |message| {
+            let copied = self.next_message(py, timeout, |message| take(message, |message| {
                 if message.len() > target.len() {
                     return Err(PyValueError::new_err(format!(
                         "the next message of channel '{}' has {} bytes and the buffer {}; give a \
@@ -133,9 +156,64 @@ impl Reader {
                 }
                 target.fill(py, message);
                 Ok(message.len())
-            });
+            }));
             copied.map_err(|failure| failure.into_exception(py))
         })
+    }
+
+    /// Return the messages that are there as a list of bytes, up to max of them, waiting for the first
+    /// one while the channel is empty.
+    ///
+    /// max: how many to take at most.
+    /// timeout: seconds to wait for the first message; None waits for ever, 0 does not wait.
+    ///
+    /// The list is never empty. One call for many messages costs much less than a call for each. Raises
+    /// what read() does.
+    #[pyo3(
+        signature = (max=MANY, timeout=Timeout::NONE),
+        text_signature = "($self, max=1024, timeout=None)"
+    )]
+    fn read_many<'py>(
+        &self,
+        py: Python<'py>,
+        max: usize,
+        timeout: Timeout,
+    ) -> PyResult<Bound<'py, PyList>> {
+        if max == 0 {
+            return Err(PyValueError::new_err(
+                "max is 0; give the number of messages to take at most",
+            ));
+        }
+        // Before anything is taken, for want of memory must not lose a message.
+        let list = PyList::empty(py);
+        self.read_ready(&list, max, timeout)
+            .map_err(|failure| failure.into_exception(py))?;
+        Ok(list)
+    }
+
+    /// Return the next message as a Lease, a read-only buffer over the bytes in the ring; nothing is
+    /// copied.
+    ///
+    /// timeout: as for read().
+    ///
+    /// Use it as `with reader.borrow() as lease:`. The bytes go back to the writer at the end of the block,
+    /// when the lease is released or collected, and not before every buffer taken from it is gone.
+    /// Any number may be held; see `held`. Raises what read() does.
+    #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
+    fn borrow(&self, py: Python<'_>, timeout: Timeout) -> PyResult<Lease> {
+        // Made first: the message is taken out of the ring's order by what follows.
+        let mapped = self.hold(py)?.mapped();
+        let held = self
+            .next_message(py, timeout, |message| Ok(message.into_lease()))
+            .map_err(|failure| failure.into_exception(py))?;
+        Ok(Lease::new(held, mapped))
+    }
+
+    /// Bytes of the ring that leases keep from the writer, record headers included, and with them
+    /// messages that were read and released behind held ones.
+    #[getter]
+    fn held(&self, py: Python<'_>) -> PyResult<usize> {
+        Ok(self.hold(py)?.held())
     }
 
     /// Bytes of the ring that hold unread messages, 8-byte record headers included; 0 when there is
@@ -196,7 +274,9 @@ impl Reader {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
-        match self.next_message(py, Timeout::NONE, |message| to_bytes(py, message)) {
+        match self.next_message(py, Timeout::NONE, |message| {
+            take(message, |message| to_bytes(py, message))
+        }) {
             Ok(message) => Ok(Some(message)),
             Err(Failure::Channel(Error::Closed { .. })) => Ok(None),
             Err(failure) => Err(failure.into_exception(py)),
@@ -227,44 +307,115 @@ impl Reader {
 }
 
 impl Reader {
-    fn hold(&self, py: Python<'_>) -> PyResult<Held<'_, KrenReader>> {
+    fn hold<'a>(&'a self, py: Python<'a>) -> PyResult<Held<'a, KrenReader>> {
         self.endpoint
-            .hold()
+            .hold(py)
             .map_err(|failure| failure.into_exception(py))
+    }
+
+    /// The next message as a `bytes`, if that takes nothing out of the ordinary. Polls for it briefly if
+    /// `patient`.
+    #[inline]
+    pub(crate) fn read_now(&self, py: Python<'_>, patient: bool) -> Now {
+        let Some(mut core) = self.endpoint.try_hold(py) else {
+            return Now::Otherwise;
+        };
+        loop {
+            match now(py, &mut core) {
+                Now::Nothing if patient && core.poll_readable() => {}
+                now => return now,
+            }
+        }
     }
 
     fn next_message<R>(
         &self,
         py: Python<'_>,
         timeout: Timeout,
-        convert: impl Fn(&Message<'_>) -> PyResult<R>,
+        convert: impl Fn(Message<'_>) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
-        let mut core = self.endpoint.hold()?;
+        let mut core = self.endpoint.hold(py)?;
         let mut deadline = None;
         loop {
             if let Some(message) = core.try_read()? {
-                return take(message, &convert);
+                return convert(message);
             }
-            let left = deadline
-                .get_or_insert_with(|| Deadline::after(timeout))
-                .left();
-            core.wait(py, |core, check| core.wait_readable(left, check))?;
+            wait(py, &mut core, timeout, &mut deadline)?;
+        }
+    }
+
+    fn read_ready(
+        &self,
+        list: &Bound<'_, PyList>,
+        max: usize,
+        timeout: Timeout,
+    ) -> Result<(), Failure> {
+        let py = list.py();
+        let mut core = self.endpoint.hold(py)?;
+        let mut deadline = None;
+        loop {
+            take_ready(list, &mut core, max)?;
+            if !list.is_empty() {
+                return Ok(());
+            }
+            wait(py, &mut core, timeout, &mut deadline)?;
         }
     }
 
     fn message_if_any<R>(
         &self,
         py: Python<'_>,
-        convert: impl Fn(&Message<'_>) -> PyResult<R>,
+        convert: impl Fn(Message<'_>) -> Result<R, Failure>,
     ) -> PyResult<Option<R>> {
         let message = self
             .endpoint
-            .hold()
+            .hold(py)
             .and_then(|mut core| match core.try_read()? {
-                Some(message) => take(message, &convert).map(Some),
+                Some(message) => convert(message).map(Some),
                 None => Ok(None),
             });
         message.map_err(|failure| failure.into_exception(py))
+    }
+}
+
+#[inline]
+fn now(py: Python<'_>, core: &mut KrenReader) -> Now {
+    match core.try_read() {
+        Ok(Some(message)) => {
+            let bytes = bytes_or_null(&message);
+            if bytes.is_null() {
+                message.keep();
+                forget_error(py);
+                return Now::Otherwise;
+            }
+            Now::Message(bytes)
+        }
+        Ok(None) => Now::Nothing,
+        Err(_) => Now::Otherwise,
+    }
+}
+
+/// Waits for a message, as long as `deadline` allows, which is `timeout` from the first call on.
+fn wait(
+    py: Python<'_>,
+    core: &mut Held<'_, KrenReader>,
+    timeout: Timeout,
+    deadline: &mut Option<Deadline>,
+) -> Result<(), Failure> {
+    // Before the GIL is given away: taking it back costs more than most waits last.
+    if !timeout.is_zero() && core.poll_readable() {
+        return Ok(());
+    }
+    let left = deadline
+        .get_or_insert_with(|| Deadline::after(timeout))
+        .left();
+    let waited = core.wait(py, |core, check| core.wait_readable(left, check));
+    match waited {
+        Err(Failure::Channel(error @ Error::TimedOut { .. })) if core.held() > 0 => {
+            let held = core.held();
+            Err(Failure::TimedOutHolding(error, held))
+        }
+        waited => waited,
     }
 }
 
@@ -273,7 +424,7 @@ impl Reader {
 #[inline]
 fn take<R>(
     message: Message<'_>,
-    convert: &impl Fn(&Message<'_>) -> PyResult<R>,
+    convert: impl Fn(&Message<'_>) -> PyResult<R>,
 ) -> Result<R, Failure> {
     convert(&message).map_err(|error| {
         message.keep();

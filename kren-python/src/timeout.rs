@@ -17,6 +17,10 @@ impl Timeout {
     pub(crate) const NONE: Self = Self(None);
     pub(crate) const ZERO: Self = Self(Some(Duration::ZERO));
 
+    pub(crate) fn is_zero(self) -> bool {
+        self.0.is_some_and(|limit| limit.is_zero())
+    }
+
     /// How long to wait at most; None is for ever.
     pub(crate) fn limit(self) -> Option<Duration> {
         self.0

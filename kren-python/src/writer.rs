@@ -1,7 +1,8 @@
 //! `kren.Writer`, as far as it is native.
 
-use kren_core::{Error, KrenWriter};
+use kren_core::{Error, KrenWriter, Mapped};
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -10,6 +11,7 @@ use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::notifier::Notifier;
 use crate::options;
+use crate::slot::Slot;
 use crate::timeout::{Deadline, Timeout};
 
 /// The writing end of a channel (native half; use kren.Writer).
@@ -111,7 +113,7 @@ impl Writer {
     )]
     fn try_write(&self, py: Python<'_>, data: &Bound<'_, PyAny>, tag: Tag) -> PyResult<bool> {
         with_payload(data, |payload| {
-            let written = self.endpoint.hold().and_then(|mut core| {
+            let written = self.endpoint.hold(py).and_then(|mut core| {
                 match core.try_write_tagged(tag.0, payload.bytes(py)) {
                     Ok(()) => Ok(true),
                     Err(Error::Full { .. }) => Ok(false),
@@ -122,6 +124,69 @@ impl Writer {
         })
     }
 
+    /// Write every message of an iterable, in order, waiting for room while the ring is full.
+    ///
+    /// messages: buffers as for write(), in a list, a tuple or any other iterable.
+    /// timeout: seconds to wait for room in all; None waits for ever, 0 does not wait.
+    ///
+    /// Returns how many were written: all of them. Raises what write() does, and what the iterable
+    /// raises; messages before the failing one have been written, and the `written` of the exception
+    /// says how many. One call for many messages costs much less than a call for each.
+    #[pyo3(
+        signature = (messages, timeout=Timeout::NONE),
+        text_signature = "($self, messages, timeout=None)"
+    )]
+    fn write_many(
+        &self,
+        py: Python<'_>,
+        messages: &Bound<'_, PyAny>,
+        timeout: Timeout,
+    ) -> PyResult<usize> {
+        let mut deadline = None;
+        let mut written = 0;
+        for message in messages.try_iter()? {
+            let message = message?;
+            // Held for each message anew: an iterator may run any code in between, this writer's too.
+            let put = with_payload(&message, |payload| {
+                self.put_by(py, payload, timeout, &mut deadline, Tag(0))
+                    .map_err(|failure| failure.into_exception(py))
+            });
+            if let Err(error) = put {
+                error.value(py).setattr(intern!(py, "written"), written)?;
+                return Err(error);
+            }
+            written += 1;
+        }
+        // Raises if closed, also when there was nothing to write.
+        self.hold(py)?;
+        Ok(written)
+    }
+
+    /// Reserve room for a message of `length` bytes and return it as a Slot, a writable buffer, to build the
+    /// message in place; waits for room while the ring is full.
+    ///
+    /// timeout, tag: as for write().
+    ///
+    /// Use it as `with writer.reserve(length) as slot:`. The message is committed at the end of the block,
+    /// or aborted by an exception; slot.commit(length) commits less than was reserved. Until then every other
+    /// call of this writer raises Busy. Raises what write() does.
+    #[pyo3(
+        signature = (length, timeout=Timeout::NONE, *, tag=Tag(0)),
+        text_signature = "($self, length, timeout=None, *, tag=0)"
+    )]
+    fn reserve(
+        this: &Bound<'_, Self>,
+        py: Python<'_>,
+        length: Length,
+        timeout: Timeout,
+        tag: Tag,
+    ) -> PyResult<Slot> {
+        this.get()
+            .lend(py, length.0, timeout)
+            .map(|(start, mapped)| Slot::new(this.clone().unbind(), start, length.0, tag.0, mapped))
+            .map_err(|failure| failure.into_exception(py))
+    }
+
     /// Wait until the reader has taken and released every message.
     ///
     /// timeout: seconds to wait; None waits for ever.
@@ -130,7 +195,7 @@ impl Writer {
     /// left without them.
     #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
     fn flush(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
-        let flushed = self.endpoint.hold().and_then(|mut core| {
+        let flushed = self.endpoint.hold(py).and_then(|mut core| {
             core.wait(py, |core, check| core.wait_drained(timeout.limit(), check))
         });
         flushed.map_err(|failure| failure.into_exception(py))
@@ -139,13 +204,17 @@ impl Writer {
     /// Length in bytes of the longest message that fits right now.
     #[getter]
     fn available(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.hold(py)?.available())
+        let available = self.endpoint.look(py, KrenWriter::available);
+        available.map_err(|failure| failure.into_exception(py))
     }
 
     /// How the reader stands: 'never_attached', 'attached', 'closed' or 'died'.
     #[getter]
     fn reader_state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        Ok(options::state_name(self.hold(py)?.reader_state()))
+        let state = self.endpoint.look(py, KrenWriter::reader_state);
+        state
+            .map(options::state_name)
+            .map_err(|failure| failure.into_exception(py))
     }
 
     /// Name of the channel.
@@ -212,10 +281,18 @@ impl Writer {
 }
 
 impl Writer {
-    fn hold(&self, py: Python<'_>) -> PyResult<Held<'_, KrenWriter>> {
+    fn hold<'a>(&'a self, py: Python<'a>) -> PyResult<Held<'a, KrenWriter>> {
         self.endpoint
-            .hold()
+            .hold(py)
             .map_err(|failure| failure.into_exception(py))
+    }
+
+    /// Writes `data`, if everything is as usual and there is room; else nothing has happened.
+    #[inline]
+    pub(crate) fn write_now(&self, py: Python<'_>, data: &[u8]) -> bool {
+        self.endpoint
+            .try_hold(py)
+            .is_some_and(|mut core| core.try_write(data).is_ok())
     }
 
     fn put(
@@ -225,19 +302,111 @@ impl Writer {
         timeout: Timeout,
         tag: Tag,
     ) -> Result<(), Failure> {
-        let mut core = self.endpoint.hold()?;
-        let mut deadline = None;
+        self.put_by(py, payload, timeout, &mut None, tag)
+    }
+
+    /// Writes one message by `deadline`, which is `timeout` from the first wait on.
+    fn put_by(
+        &self,
+        py: Python<'_>,
+        payload: &Payload<'_>,
+        timeout: Timeout,
+        deadline: &mut Option<Deadline>,
+        tag: Tag,
+    ) -> Result<(), Failure> {
+        let mut core = self.endpoint.hold(py)?;
         loop {
             match core.try_write_tagged(tag.0, payload.bytes(py)) {
                 Err(Error::Full { .. }) => {}
                 outcome => return Ok(outcome?),
             }
-            let left = deadline
-                .get_or_insert_with(|| Deadline::after(timeout))
-                .left();
-            let len = payload.len();
-            core.wait(py, |core, check| core.wait_writable(len, left, check))?;
+            wait(py, &mut core, payload.len(), timeout, deadline)?;
         }
+    }
+
+    /// Finds room for `len` bytes and lends the core to the slot that will fill them.
+    fn lend(
+        &self,
+        py: Python<'_>,
+        len: usize,
+        timeout: Timeout,
+    ) -> Result<(*mut u8, Mapped), Failure> {
+        let mut core = self.endpoint.hold(py)?;
+        let mut deadline = None;
+        loop {
+            match core.try_reserve(len) {
+                Ok(mut slot) => {
+                    let start = slot.as_mut_ptr();
+                    slot.abort();
+                    let mapped = core.mapped();
+                    core.lend();
+                    return Ok((start, mapped));
+                }
+                Err(Error::Full { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            wait(py, &mut core, len, timeout, &mut deadline)?;
+        }
+    }
+
+    /// Publishes the first `length` of the `len` bytes at `start`, which a slot has filled.
+    pub(crate) fn commit_reserved(
+        &self,
+        py: Python<'_>,
+        start: *const u8,
+        len: usize,
+        length: usize,
+        tag: u32,
+    ) -> Result<(), Failure> {
+        let Some(mut core) = self.endpoint.take_back(py) else {
+            return Err(Failure::EndpointClosed(self.endpoint.name().into()));
+        };
+        // With nothing written in between this is the same room, as it was left.
+        let mut slot = core.try_reserve(len)?;
+        debug_assert_eq!(slot.as_ptr(), start);
+        slot.set_tag(tag);
+        Ok(slot.commit_len(length)?)
+    }
+
+    /// Takes the core back from a slot that was aborted.
+    pub(crate) fn take_back(&self, py: Python<'_>) {
+        drop(self.endpoint.take_back(py));
+    }
+}
+
+/// Waits for room, as long as `deadline` allows, which is `timeout` from the first call on.
+fn wait(
+    py: Python<'_>,
+    core: &mut Held<'_, KrenWriter>,
+    len: usize,
+    timeout: Timeout,
+    deadline: &mut Option<Deadline>,
+) -> Result<(), Failure> {
+    // Before the GIL is given away: taking it back costs more than most waits last.
+    if !timeout.is_zero() && core.poll_writable(len) {
+        return Ok(());
+    }
+    let left = deadline
+        .get_or_insert_with(|| Deadline::after(timeout))
+        .left();
+    core.wait(py, |core, check| core.wait_writable(len, left, check))
+}
+
+/// A `length` argument.
+#[derive(Clone, Copy)]
+struct Length(usize);
+
+impl<'py> FromPyObject<'_, 'py> for Length {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        value.extract().map(Self).map_err(|error: PyErr| {
+            if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(value.py()) {
+                PyValueError::new_err(format!("a length of {} bytes is not possible", *value))
+            } else {
+                error
+            }
+        })
     }
 }
 

@@ -22,11 +22,26 @@ with kren.Writer("name", 4096, mode=0o600, alignment=64, fresh=True) as writer:
     writer.write(array.array("d"))
     assert_type(writer.available, int)
     writer.drain(1.5)
+    assert_type(writer.write_many([b"", bytearray()], timeout=1), int)
+    with writer.reserve(10, tag=1) as slot:
+        assert_type(slot, kren.Slot)
+        slot[:4] = b"head"
+        slot[4] = 1
+        memoryview(slot)[5:] = b"tails"
+        assert_type(slot.commit(8), None)
 
 with kren.Reader("name", timeout=None, strategy="spin") as reader:
     assert_type(reader.read(), bytes)
     assert_type(reader.try_read(), bytes | None)
     assert_type(reader.read_tagged(1), tuple[int, bytes])
+    assert_type(reader.read_many(10, timeout=None), list[bytes])
+    with reader.borrow(timeout=1) as lease:
+        assert_type(lease, kren.Lease)
+        assert_type(lease[0], int)
+        assert_type(lease[:4], memoryview)
+        assert_type(bytes(lease), bytes)
+        writer.write(lease)
+    assert_type(reader.held, int)
     assert_type(reader.writer_closed, bool)
     assert_type([message for message in reader], list[bytes])
     assert reader.writer_state != "closed"
@@ -54,6 +69,8 @@ MISUSES = [
     'kren.Reader("name").read("1")',
     'kren.Reader("name").name = "other"',
     'kren.Reader("name").gone',
+    'kren.Reader("name").borrow()[0] = 1',
+    'kren.Writer("name", 4096).write_many(["text"])',
 ]
 
 

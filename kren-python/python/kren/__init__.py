@@ -41,7 +41,7 @@ from kren._errors import (
     VersionMismatch,
     WriterExists,
 )
-from kren._kren import __version__
+from kren._kren import Lease, Slot, __version__
 
 __all__ = [
     "Busy",
@@ -58,12 +58,14 @@ __all__ = [
     "InvalidOption",
     "Io",
     "KrenError",
+    "Lease",
     "NotFound",
     "OutOfMemory",
     "PeerDied",
     "PermissionDenied",
     "Reader",
     "ReaderExists",
+    "Slot",
     "Strategy",
     "TimedOut",
     "TooLarge",

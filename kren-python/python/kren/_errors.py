@@ -46,6 +46,9 @@ class KrenError(Exception):
     channel: str | None
     """Name of the channel, if the error is about one."""
 
+    written: int | None = None
+    """How many messages write_many had written before this, if it comes from there."""
+
     def __init__(self, message: str = "", channel: str | None = None) -> None:
         # One argument on purpose: OSError would take two for an errno and its text.
         super().__init__(message)
