@@ -36,6 +36,8 @@ compile_error!("positions are 64-bit atomics, which this target lacks");
 
 mod error;
 mod layout;
+#[cfg(all(test, loom))]
+mod models;
 mod ring;
 mod sync;
 mod wait;

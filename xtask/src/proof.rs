@@ -30,16 +30,17 @@ pub(crate) fn commands() -> [clap::Command; 4] {
     };
     [
         clap::Command::new("proof")
-            .about("Kills a process after every instruction of each operation, and looks for what was promised")
-            .arg(Arg::new("kind").required(true).value_parser(["kill"]))
-            .arg(Arg::new("scenarios").num_args(0..).help("Some operations only"))
-            .arg(number("stride", "Only after every so many instructions"))
-            .arg(number("jobs", "How many to kill at once"))
+            .about("Death at every instruction (kill), the model checker (models), the code broken on purpose (mutants)")
+            .arg(Arg::new("kind").required(true).value_parser(["kill", "models", "mutants"]))
+            .arg(Arg::new("only").num_args(0..).help("Some operations, models or mutants only"))
+            .arg(number("preemptions", "models: how many to try in each run; each more takes some ten times longer"))
+            .arg(number("stride", "kill: only after every so many instructions"))
+            .arg(number("jobs", "kill: how many at once"))
             .arg(
                 Arg::new("visible")
                     .long("visible")
                     .action(ArgAction::SetTrue)
-                    .help("Only after those whose effect other processes can see"),
+                    .help("kill: only after those whose effect other processes can see"),
             ),
         clap::Command::new("soak")
             .about("Writers and readers killed and restarted at random under load; every message accounted for")
@@ -71,13 +72,47 @@ pub(crate) fn commands() -> [clap::Command; 4] {
 }
 
 pub(crate) fn proof(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {
+    let kind: &String = matches.get_one("kind").expect("clap requires it");
+    let only = words(matches, "only");
+    match kind.as_str() {
+        "kill" => kill(workspace, matches, &only),
+        "models" => {
+            let mut command = models(workspace);
+            command.args(&only).args(["--", "--nocapture"]);
+            if let Some(preemptions) = matches.get_one::<u64>("preemptions") {
+                command.env("LOOM_MAX_PREEMPTIONS", preemptions.to_string());
+            }
+            shown(command)
+        }
+        _ => {
+            let mut command = workspace.cargo(&["test", "--package", "kren-core"]);
+            command.args(["--test", "mutants", "--", "--ignored", "--nocapture"]);
+            command.env("KREN_MUTANTS", only.join(","));
+            shown(command)
+        }
+    }
+}
+
+fn kill(workspace: &Workspace, matches: &ArgMatches, only: &[String]) -> Result<ExitCode> {
     let mut command = program(workspace)?;
-    command.arg("kill").args(words(matches, "scenarios"));
+    command.arg("kill").args(only);
     pass(&mut command, matches, &["stride", "jobs"]);
     if matches.get_flag("visible") {
         command.arg("--visible");
     }
     shown(command)
+}
+
+/// The model checker's tests, in a build folder of their own: another `cfg` would otherwise make everything anew.
+pub(crate) fn models(workspace: &Workspace) -> Command {
+    let mut command = workspace.cargo(&["test", "--package", "kren-core", "--lib", "--release"]);
+    command
+        .env("RUSTFLAGS", "--cfg loom")
+        .env("CARGO_TARGET_DIR", workspace.target.join("loom"))
+        // Built once and run once.
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16");
+    command
 }
 
 pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {

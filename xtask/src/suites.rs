@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every suite of every language, and one table of what came out.
+//! `cargo xtask test`: every suite of every language, the short forms of the long proofs, and one table of what came
+//! out.
 
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -6,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::count::{self, Count};
 use crate::exec;
 use crate::pairs;
+use crate::proof;
 use crate::setup;
 use crate::term::{self, Result};
 use crate::tools::Tools;
@@ -30,6 +32,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     npm.arg("test").env("NO_COLOR", "1");
     let outcomes = [
         suite("Rust", cargo, count::cargo)?,
+        suite("Models", proof::models(workspace), count::cargo)?,
         suite("Python", pytest, count::pytest)?,
         suite("Node", npm, count::node)?,
         examples(workspace, &tools)?,

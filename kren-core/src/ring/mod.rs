@@ -14,7 +14,7 @@ mod prefetch;
 mod producer;
 mod record;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use consumer::Consumer;
 pub(crate) use copy::copy;

@@ -1,9 +1,12 @@
-//! Sleeping and waking as the model checker sees them: a futex made of a lock and a condition.
-//!
-//! `membarrier` cannot be modelled, so publishers fence here, as they do where it is not to be had.
+//! Sleeping and waking as the model checker sees them: a futex made of a lock and a condition, and
+//! a process barrier made of a question that the other side must answer.
 
+pub(crate) mod barrier;
+
+use super::SLICE;
 use crate::sync::{AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
+use loom::thread;
 use std::time::Duration;
 
 pub(crate) struct Signal {
@@ -29,29 +32,31 @@ impl Signal {
         }
     }
 
-    /// As the kernel does it: compares and falls asleep as one step. Does not time out, so that a
-    /// lost wake-up is a deadlock, which loom reports.
-    pub(crate) fn sleep(&self, word: &AtomicU32, expected: u32, _timeout: Duration) {
+    /// As the kernel does it: compares and falls asleep as one step. A whole slice does not time
+    /// out, so that a lost wake-up is a deadlock, which loom reports; anything shorter does at once.
+    pub(crate) fn sleep(&self, word: &AtomicU32, expected: u32, timeout: Duration) {
+        if timeout < SLICE {
+            thread::yield_now();
+            return;
+        }
+        // The kernel's switch to another task is a barrier on this processor, and so is the way back.
+        let away = barrier::Away::begin();
         let mut gate = self.gate.lock().unwrap();
         if *gate > 0 {
             *gate -= 1;
         } else if word.load(Ordering::Relaxed) == expected {
             drop(self.bell.wait(gate).unwrap());
         }
+        drop(away);
     }
 
     pub(crate) fn wake(&self, _word: &AtomicU32) {
+        self.expire();
+    }
+
+    /// Ends whatever sleeps there are, as a timeout does that happens to come now.
+    pub(crate) fn expire(&self) {
         let _gate = self.gate.lock().unwrap();
         self.bell.notify_all();
-    }
-}
-
-pub(crate) mod barrier {
-    pub(crate) fn register() -> bool {
-        false
-    }
-
-    pub(crate) fn issue() -> bool {
-        true
     }
 }

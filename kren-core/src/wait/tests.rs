@@ -1,22 +1,17 @@
 //! Sleeping and waking under the model checker: no wake-up is ever lost (G4, G9).
 //!
 //! A sleep of the model does not time out unless a test says so, hence a lost wake-up is a
-//! deadlock, and loom reports those. How to run it: see `ring/tests/loom.rs`.
+//! deadlock, and loom reports those. Each model runs with publishers that fence, and with process
+//! barriers, kept and refused. How to run it: see `models`.
 
-use super::model::Signal;
+use super::model::{Signal, barrier};
 use super::{Waker, doze, settle, wake};
-use crate::layout::{Block, Presence, RolePage, STATE_CLOSED, STATE_NEVER, STATE_OPEN, SleepWords};
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::layout::{RolePage, STATE_CLOSED, STATE_OPEN};
+use crate::models::{model_of_each_barrier as model, region::page};
+use crate::sync::Ordering;
 use loom::sync::Arc;
 use loom::thread;
 use std::time::Duration;
-
-/// Runs `f` under every schedule with up to three preemptions, unless the environment says more.
-fn model(f: impl Fn() + Send + Sync + 'static) {
-    let mut builder = loom::model::Builder::new();
-    builder.preemption_bound.get_or_insert(3);
-    builder.check(f);
-}
 
 /// One side: its page, and the signal of that page.
 struct Side {
@@ -26,22 +21,10 @@ struct Side {
 
 impl Side {
     fn new(signal: Signal) -> Self {
-        let page = RolePage {
-            position: Block(AtomicU64::new(0)),
-            wake: Block(AtomicU32::new(0)),
-            sleep: Block(SleepWords {
-                ticket: AtomicU32::new(0),
-                streaming: AtomicU32::new(0),
-                wanted: AtomicU64::new(0),
-            }),
-            presence: Block(Presence {
-                state: AtomicU32::new(STATE_NEVER),
-                session: AtomicU32::new(0),
-                pid: AtomicU32::new(0),
-                barrier: AtomicU32::new(0),
-            }),
-        };
-        Self { page, signal }
+        Self {
+            page: page(),
+            signal,
+        }
     }
 
     fn pair() -> (Arc<Self>, Arc<Self>) {
@@ -61,8 +44,11 @@ impl Side {
 
     /// What a side does with each message: publish, then wake.
     fn publish(&self, peer: &Self, waker: &mut Waker, position: u64) {
+        barrier::cut();
         self.page.position.0.store(position, Ordering::Release);
+        barrier::cut();
         waker.notify(&self.page, &peer.page, &self.signal, position);
+        barrier::cut();
     }
 
     /// What a side does at its end: see `Endpoint::detach`.
@@ -102,9 +88,11 @@ fn loom_a_message_wakes_a_sleeper() {
         let (a, b) = Side::pair();
         let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
         let publishing = thread::spawn(move || {
+            let _running = barrier::Running::begin(0);
             let mut waker = Waker::new(&publisher.page);
             publisher.publish(&sleeper, &mut waker, 1);
         });
+        let _running = barrier::Running::begin(1);
         b.wait(&a, 1);
         assert_eq!(a.reached(), 1);
         publishing.join().unwrap();
@@ -118,10 +106,12 @@ fn loom_each_of_two_sleeps_is_woken() {
         let (a, b) = Side::pair();
         let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
         let publishing = thread::spawn(move || {
+            let _running = barrier::Running::begin(0);
             let mut waker = Waker::new(&publisher.page);
             publisher.publish(&sleeper, &mut waker, 1);
             publisher.publish(&sleeper, &mut waker, 2);
         });
+        let _running = barrier::Running::begin(1);
         b.wait(&a, 1);
         b.wait(&a, 2);
         publishing.join().unwrap();
@@ -135,11 +125,13 @@ fn loom_a_sleeper_is_woken_at_the_position_it_wants() {
         let (a, b) = Side::pair();
         let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
         let publishing = thread::spawn(move || {
+            let _running = barrier::Running::begin(0);
             let mut waker = Waker::new(&publisher.page);
             for position in 1..=3 {
                 publisher.publish(&sleeper, &mut waker, position);
             }
         });
+        let _running = barrier::Running::begin(1);
         b.wait(&a, 2);
         b.wait(&a, 3);
         publishing.join().unwrap();
@@ -154,13 +146,16 @@ fn loom_two_sides_that_sleep_in_turn_wake_each_other() {
         let (a, b) = Side::pair();
         let (first, second) = (Arc::clone(&a), Arc::clone(&b));
         let other = thread::spawn(move || {
+            let _running = barrier::Running::begin(1);
             let mut waker = Waker::new(&second.page);
             second.wait(&first, 1);
             second.publish(&first, &mut waker, 1);
         });
+        let running = barrier::Running::begin(0);
         let mut waker = Waker::new(&a.page);
         a.publish(&b, &mut waker, 1);
         a.wait(&b, 1);
+        drop(running);
         other.join().unwrap();
     });
 }
@@ -173,6 +168,7 @@ fn loom_a_close_wakes_a_sleeper() {
             let (a, b) = Side::pair();
             let (closer, sleeper) = (Arc::clone(&a), Arc::clone(&b));
             let closing = thread::spawn(move || {
+                let _running = barrier::Running::begin(0);
                 let mut waker = Waker::new(&closer.page);
                 closer
                     .page
@@ -185,6 +181,7 @@ fn loom_a_close_wakes_a_sleeper() {
                 }
                 closer.close();
             });
+            let _running = barrier::Running::begin(1);
             b.wait(&a, 2);
             assert!(a.is_closed());
             assert_eq!(
@@ -213,10 +210,12 @@ fn loom_the_successor_of_a_dead_sleeper_is_woken() {
             b.page.sleep.0.ticket.store(1, Ordering::Relaxed);
             let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
             let publishing = thread::spawn(move || {
+                let _running = barrier::Running::begin(0);
                 let mut waker = Waker::new(&publisher.page);
                 publisher.publish(&sleeper, &mut waker, 1);
                 publisher.publish(&sleeper, &mut waker, 2);
             });
+            let _running = barrier::Running::begin(1);
             settle(&b.page);
             b.wait(&a, 2);
             publishing.join().unwrap();
@@ -232,9 +231,11 @@ fn loom_a_sleep_that_timed_out_does_not_spoil_the_next() {
         let b = Arc::new(Side::new(Signal::new()));
         let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
         let publishing = thread::spawn(move || {
+            let _running = barrier::Running::begin(0);
             let mut waker = Waker::new(&publisher.page);
             publisher.publish(&sleeper, &mut waker, 1);
         });
+        let _running = barrier::Running::begin(1);
         b.wait(&a, 1);
         publishing.join().unwrap();
     });
@@ -248,12 +249,14 @@ fn loom_the_successor_of_a_dead_publisher_wakes_the_sleeper() {
         let (a, b) = Side::pair();
         let (publisher, sleeper) = (Arc::clone(&a), Arc::clone(&b));
         let publishing = thread::spawn(move || {
+            let _running = barrier::Running::begin(0);
             // The first dies after it has published, and before it looks for sleepers.
-            drop(Waker::new(&publisher.page));
+            let _ = Waker::new(&publisher.page);
             publisher.page.position.0.store(1, Ordering::Release);
             let mut heir = Waker::new(&publisher.page);
             publisher.publish(&sleeper, &mut heir, 2);
         });
+        let _running = barrier::Running::begin(1);
         b.wait(&a, 1);
         publishing.join().unwrap();
     });

@@ -241,6 +241,33 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "wait::",
     ),
     mutant(
+        "barrier-not-issued",
+        "G9 W3",
+        WAIT,
+        &[("|| barrier::issue();", "|| relies_on_barrier;")],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "barrier-refusal-overlooked",
+        "G9 W4",
+        WAIT,
+        &[("SLICE_UNRELIABLE };", "SLICE };")],
+        Model,
+        "wait::",
+    ),
+    mutant(
+        "barrier-announced-without-fence",
+        "G9 W4",
+        WAIT,
+        &[(
+            "fence(Ordering::SeqCst); Self { answered: 0,",
+            "Self { answered: 0,",
+        )],
+        Model,
+        "wait::",
+    ),
+    mutant(
         "count-after-the-look",
         "G9 W2",
         WAIT,

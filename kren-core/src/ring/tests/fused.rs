@@ -11,9 +11,9 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// How many more accesses its holder lives through; for ever when `None`.
-pub(super) type Fuse = Cell<Option<u32>>;
+pub(crate) type Fuse = Cell<Option<u32>>;
 
-pub(super) struct Fused<'a, M> {
+pub(crate) struct Fused<'a, M> {
     memory: M,
     fuse: &'a Fuse,
 }
@@ -22,7 +22,7 @@ pub(super) struct Fused<'a, M> {
 struct Killed;
 
 impl<'a, M> Fused<'a, M> {
-    pub(super) fn new(memory: M, fuse: &'a Fuse) -> Self {
+    pub(crate) fn new(memory: M, fuse: &'a Fuse) -> Self {
         Self { memory, fuse }
     }
 
@@ -37,7 +37,7 @@ impl<'a, M> Fused<'a, M> {
 }
 
 /// Runs `life` and tells whether it reached its end alive.
-pub(super) fn survives(life: impl FnOnce()) -> bool {
+pub(crate) fn survives(life: impl FnOnce()) -> bool {
     match catch_unwind(AssertUnwindSafe(life)) {
         Ok(()) => true,
         Err(cause) if cause.is::<Killed>() => false,

@@ -6,7 +6,7 @@
 //! - `race`: both halves on plain memory, where ThreadSanitizer sees them (G1);
 //! - `hostile`, `meddled`: words that no honest side would store (G7).
 
-mod fused;
+pub(crate) mod fused;
 
 #[cfg(loom)]
 mod loom;
