@@ -177,18 +177,18 @@ async function obey(transports, opened, order) {
       if (!Transport) throw new Error(`there is no transport ${order.name} here`);
       const ends = new Transport(order);
       await ends.open();
-      opened.set(order.name, ends);
+      opened.set(order.as, ends);
       return {};
     }
     case 'run': {
-      const ends = opened.get(order.name);
+      const ends = opened.get(order.as);
       if (ends.leads) return lead(ends, order.test, order.count);
       // Some lead a follower of their own: a child, a thread.
       return ends.bringsItsFollower ? { cpu_ns: 0 } : follow(ends, order.test, order.count);
     }
     case 'close':
-      await opened.get(order.name).close();
-      opened.delete(order.name);
+      await opened.get(order.as).close();
+      opened.delete(order.as);
       return {};
     default:
       throw new Error(`there is no order ${order.do} here`);

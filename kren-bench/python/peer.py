@@ -107,19 +107,19 @@ def check(ends: Ends, message: bytes) -> None:
 
 
 def obey(transports: dict, opened: dict, order: dict) -> dict:
-    do, name = order["do"], order.get("name")
+    do, name, key = order["do"], order.get("name"), order.get("as")
     if do == "list":
         return {"entries": [transport.describe() for transport in transports.values()]}
     if do == "open":
         if name not in transports:
             raise ValueError(f"there is no transport {name} here")
-        opened[name] = (order["side"], transports[name](order))
+        opened[key] = (order["side"], transports[name](order))
         return {}
     if do == "run":
-        side, ends = opened[name]
+        side, ends = opened[key]
         return (lead if side == "lead" else follow)(ends, order["test"], order["count"])
     if do == "close":
-        opened.pop(name)[1].close()
+        opened.pop(key)[1].close()
         return {}
     raise ValueError(f"there is no order {do} here")
 

@@ -1,9 +1,10 @@
 //! What one process measures by itself: the limits of memory, and calls that need no second process.
 #![allow(unsafe_code)]
 
+use std::cell::RefCell;
 use std::hint::black_box;
 
-use crate::payload::{self, Payload};
+use crate::payload::{self, Counted, Numbers as _, Payload};
 use crate::transports::kren;
 use crate::{Result, clock};
 
@@ -29,6 +30,7 @@ pub(crate) fn run(task: &Task<'_>) -> Result<Vec<u64>> {
         "copy" => Ok(vec![copy(size, capacity, count)]),
         "two-copies" => Ok(vec![two_copies(size, count)]),
         "bandwidth" => Ok(vec![bandwidth(size, count)]),
+        "work" => Ok(vec![work(count)]),
         "one-thread" => Ok(vec![kren::one_thread(session, size, capacity, count)?]),
         "reserve" => (0..count)
             .map(|number| reserve(&format!("{session}-{number}"), capacity))
@@ -53,7 +55,7 @@ fn copy(size: usize, capacity: usize, count: u64) -> u64 {
         at = if at + size > last { 0 } else { at + size };
     }
     let ns = clock::monotonic() - start;
-    assert_eq!(sum, payload::expected(size, count));
+    assert_eq!(sum, Counted::expected(size, count));
     ns
 }
 
@@ -73,11 +75,31 @@ fn two_copies(size: usize, count: u64) -> u64 {
 
 /// Copies `size` bytes, `count` times.
 fn bandwidth(size: usize, count: u64) -> u64 {
-    let (from, mut to) = (vec![1u8; size], vec![2u8; size]);
-    let start = clock::monotonic();
-    for _ in 0..count {
-        black_box(&mut to).copy_from_slice(black_box(&from));
+    thread_local! {
+        // Kept: to have such memory anew for every round would take longer than the copying.
+        static MEMORY: RefCell<[Vec<u8>; 2]> = const { RefCell::new([vec![], vec![]]) };
     }
+    MEMORY.with_borrow_mut(|[from, to]| {
+        from.resize(size, 1);
+        to.resize(size, 2);
+        let start = clock::monotonic();
+        for _ in 0..count {
+            black_box(&mut *to).copy_from_slice(black_box(from));
+        }
+        clock::monotonic() - start
+    })
+}
+
+/// Arithmetic that fills what a core can do at once, so that two processors that share one slow each other.
+fn work(count: u64) -> u64 {
+    let mut words = [1u64, 2, 3, 4, 5, 6, 7, 8];
+    let start = clock::monotonic();
+    for number in 0..count {
+        for word in &mut words {
+            *word = word.wrapping_add(number).rotate_left(7) ^ number;
+        }
+    }
+    black_box(words);
     clock::monotonic() - start
 }
 

@@ -12,7 +12,7 @@ pub(crate) struct Figure {
     pub(crate) size: usize,
     pub(crate) test: Test,
     pub(crate) round: usize,
-    /// Nanoseconds of a round trip, or of a message one way.
+    /// Nanoseconds of a round trip, of a message one way, or of a wake-up (the median of this turn's).
     pub(crate) ns: f64,
     /// Processor time of both processes, for each trip or message.
     pub(crate) cpu_ns: f64,
@@ -42,13 +42,68 @@ impl Placement {
     }
 }
 
+/// What single round trips, or wake-ups, come to, in nanoseconds.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Summary {
+    pub(crate) count: u64,
+    pub(crate) min: u64,
+    pub(crate) p50: u64,
+    pub(crate) p99: u64,
+    pub(crate) p999: u64,
+    pub(crate) max: u64,
+}
+
+impl Summary {
+    fn of(histogram: &Histogram<u64>) -> Self {
+        Self {
+            count: histogram.len(),
+            min: histogram.min(),
+            p50: histogram.value_at_quantile(0.5),
+            p99: histogram.value_at_quantile(0.99),
+            p999: histogram.value_at_quantile(0.999),
+            max: histogram.max(),
+        }
+    }
+}
+
 /// All single round trips, or all wake-ups, of a transport.
 pub(crate) struct Tail {
     pub(crate) pair: String,
     pub(crate) transport: String,
     pub(crate) size: usize,
     pub(crate) test: Test,
-    pub(crate) histogram: Histogram<u64>,
+    /// Of rounds with this placement; all rounds if none.
+    pub(crate) placement: Option<Placement>,
+    pub(crate) summary: Summary,
+    /// Absent from what was read from a record.
+    pub(crate) histogram: Option<Histogram<u64>>,
+}
+
+impl Tail {
+    fn is(&self, choice: Choice<'_>) -> bool {
+        self.pair == choice.pair
+            && self.transport == choice.transport
+            && self.size == choice.size
+            && self.test == choice.test
+            && self.placement == choice.placement
+    }
+}
+
+/// The limits of the machine in one round.
+pub(crate) struct Limits {
+    pub(crate) pair: String,
+    pub(crate) size: usize,
+    pub(crate) round: usize,
+    /// Nanoseconds of a bare round trip.
+    pub(crate) raw: f64,
+    /// Nanoseconds of a message of this size for one core, into a ring and out of it.
+    pub(crate) copy: f64,
+    /// Bytes that one core copies in a nanosecond, from memory to memory.
+    pub(crate) memory: f64,
+    /// Nanoseconds of a bare futex hand-over; absent where there is no futex.
+    pub(crate) futex: Option<f64>,
+    /// How much longer a processor takes while the other one works too: 1 if they share nothing.
+    pub(crate) slowdown: f64,
 }
 
 /// What a reader costs that waits while nothing comes.
@@ -76,15 +131,54 @@ pub(crate) struct Failure {
     pub(crate) reason: String,
 }
 
+/// What there is more of.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Growth {
+    /// Channels that are open beside the one that is used.
+    Beside,
+    /// Channels that the messages take in turn.
+    Around,
+    /// Bytes of memory for messages on their way.
+    Capacity,
+}
+
+impl Growth {
+    pub(crate) const ALL: [Self; 3] = [Self::Beside, Self::Around, Self::Capacity];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Beside => "beside",
+            Self::Around => "around",
+            Self::Capacity => "capacity",
+        }
+    }
+}
+
+/// What one round measured with so much of it, messages of 64 bytes.
+pub(crate) struct Grown {
+    pub(crate) pair: String,
+    pub(crate) what: Growth,
+    pub(crate) at: usize,
+    pub(crate) round: usize,
+    /// Nanoseconds of a bare round trip, measured just before.
+    pub(crate) raw: f64,
+    /// Nanoseconds of a round trip.
+    pub(crate) trip: f64,
+    /// Nanoseconds of a message one way.
+    pub(crate) message: f64,
+}
+
 #[derive(Default)]
 pub(crate) struct Figures {
     /// The pairs of languages, with their transports, in the order they are shown.
     pub(crate) pairs: Vec<(String, Vec<Known>)>,
     pub(crate) figures: Vec<Figure>,
     pub(crate) tails: Vec<Tail>,
+    pub(crate) limits: Vec<Limits>,
     pub(crate) idle: Vec<Idle>,
     pub(crate) alone: Vec<Alone>,
     pub(crate) failures: Vec<Failure>,
+    pub(crate) grown: Vec<Grown>,
 }
 
 /// Which figures are meant.
@@ -96,6 +190,12 @@ pub(crate) struct Choice<'a> {
     pub(crate) test: Test,
     /// Only those of rounds with this placement.
     pub(crate) placement: Option<Placement>,
+}
+
+impl Choice<'_> {
+    pub(crate) fn placed(self, placement: Option<Placement>) -> Self {
+        Self { placement, ..self }
+    }
 }
 
 impl Figures {
@@ -129,45 +229,50 @@ impl Figures {
         }))
     }
 
-    /// A quantile of single round trips or of wake-ups, in nanoseconds.
-    pub(crate) fn quantile(&self, choice: Choice<'_>, quantile: f64) -> Option<f64> {
-        let tail = self.tail(choice)?;
-        Some(tail.histogram.value_at_quantile(quantile) as f64)
+    pub(crate) fn tail(&self, choice: Choice<'_>) -> Option<Summary> {
+        let tail = self.tails.iter().find(|tail| tail.is(choice))?;
+        Some(tail.summary)
     }
 
-    pub(crate) fn tail(&self, choice: Choice<'_>) -> Option<&Tail> {
-        self.tails.iter().find(|tail| {
-            tail.pair == choice.pair
-                && tail.transport == choice.transport
-                && tail.size == choice.size
-                && tail.test == choice.test
-        })
-    }
-
-    /// Adds samples to the histogram they belong to.
+    /// Adds samples to what is known of all rounds, and of those with this placement.
     pub(crate) fn record(&mut self, choice: Choice<'_>, samples: &[f64]) {
-        let same = |tail: &Tail| {
-            tail.pair == choice.pair
-                && tail.transport == choice.transport
-                && tail.size == choice.size
-                && tail.test == choice.test
-        };
-        let at = self.tails.iter().position(same).unwrap_or_else(|| {
+        self.add(choice, samples);
+        if choice.placement.is_some() {
+            let placement = None;
+            self.add(
+                Choice {
+                    placement,
+                    ..choice
+                },
+                samples,
+            );
+        }
+    }
+
+    fn add(&mut self, choice: Choice<'_>, samples: &[f64]) {
+        let at = self.tails.iter().position(|tail| tail.is(choice));
+        let at = at.unwrap_or_else(|| {
             self.tails.push(Tail {
                 pair: choice.pair.to_owned(),
                 transport: choice.transport.to_owned(),
                 size: choice.size,
                 test: choice.test,
-                histogram: Histogram::new(3).expect("three digits are allowed"),
+                placement: choice.placement,
+                summary: Summary::default(),
+                histogram: None,
             });
             self.tails.len() - 1
         });
-        let histogram = &mut self.tails[at].histogram;
+        let tail = &mut self.tails[at];
+        let histogram = tail
+            .histogram
+            .get_or_insert_with(|| Histogram::new(3).expect("three digits are allowed"));
         for sample in samples {
             histogram
                 .record(*sample as u64)
                 .expect("the histogram grows");
         }
+        tail.summary = Summary::of(histogram);
     }
 
     /// The median of what one process measured by itself.
@@ -178,6 +283,24 @@ impl Figures {
                 && (capacity == 0 || alone.capacity == capacity)
         };
         median(self.alone.iter().filter(same).map(|alone| alone.ns))
+    }
+
+    /// The sizes of messages that a pair was measured with, ascending.
+    pub(crate) fn sizes(&self, pair: &str) -> Vec<usize> {
+        let ours = self.limits.iter().filter(|limits| limits.pair == pair);
+        let mut sizes: Vec<usize> = ours.map(|limits| limits.size).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        sizes
+    }
+
+    /// The median over the rounds of a pair with messages of one size.
+    pub(crate) fn copy(&self, pair: &str, size: usize) -> Option<f64> {
+        let ours = self.limits.iter().filter(|limits| limits.pair == pair);
+        median(
+            ours.filter(|limits| limits.size == size)
+                .map(|limits| limits.copy),
+        )
     }
 }
 
@@ -202,5 +325,67 @@ mod tests {
         assert_eq!(median([].into_iter()), None);
         assert_eq!(median([3.0, 1.0, 2.0].into_iter()), Some(2.0));
         assert_eq!(median([4.0, 1.0, 2.0, 3.0].into_iter()), Some(2.5));
+    }
+
+    fn choice(transport: &str, placement: Option<Placement>) -> Choice<'_> {
+        Choice {
+            pair: "one to other",
+            transport,
+            size: 64,
+            test: Test::Trips,
+            placement,
+        }
+    }
+
+    fn turn(transport: &str, round: usize, ns: f64, raw: f64) -> Figure {
+        Figure {
+            pair: "one to other".to_owned(),
+            transport: transport.to_owned(),
+            size: 64,
+            test: Test::Trips,
+            round,
+            ns,
+            cpu_ns: 0.0,
+            raw,
+            copy: 1.0,
+        }
+    }
+
+    /// The machine may change from round to round: what counts is how two compare in the same one.
+    #[test]
+    fn a_ratio_is_taken_within_the_round() {
+        let mut figures = Figures::default();
+        for (round, speed) in [(0, 1.0), (1, 10.0), (2, 100.0)] {
+            figures.figures.push(turn("a", round, 3.0 * speed, 100.0));
+            figures.figures.push(turn("b", round, 2.0 * speed, 100.0));
+        }
+        // A round that the other one was not in.
+        figures.figures.push(turn("a", 3, 999.0, 100.0));
+        let ratio = figures.against(choice("a", None), choice("b", None));
+        assert_eq!(ratio, Some(1.5));
+        assert_eq!(figures.against(choice("a", None), choice("c", None)), None);
+    }
+
+    #[test]
+    fn placements_are_not_mixed() {
+        let mut figures = Figures::default();
+        figures.figures.push(turn("a", 0, 100.0, 100.0));
+        figures.figures.push(turn("a", 1, 400.0, 500.0));
+        let ns = |placement| figures.median(choice("a", placement), |figure| figure.ns);
+        assert_eq!(ns(Some(Placement::Near)), Some(100.0));
+        assert_eq!(ns(Some(Placement::Far)), Some(400.0));
+        assert_eq!(ns(None), Some(250.0));
+    }
+
+    #[test]
+    fn tails_are_kept_for_each_placement_and_for_all() {
+        let mut figures = Figures::default();
+        figures.record(choice("a", Some(Placement::Near)), &[100.0; 99]);
+        figures.record(choice("a", Some(Placement::Far)), &[500.0; 2]);
+        let tail = |placement| figures.tail(choice("a", placement)).unwrap();
+        assert_eq!(tail(None).count, 101);
+        assert_eq!((tail(None).p50, tail(None).p99), (100, 500));
+        assert_eq!(tail(Some(Placement::Far)).min, 500);
+        assert_eq!(tail(Some(Placement::Near)).max, 100);
     }
 }

@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::payload::{Counted, Numbers, Same};
 use crate::{Result, clock};
 
 /// Which of the two processes this is: the one that starts and holds the clock, or the one that answers.
@@ -23,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) size: usize,
     /// Bytes of memory for messages on their way, in each direction.
     pub(crate) capacity: usize,
+    /// How many channels a transport of many has.
+    pub(crate) channels: usize,
 }
 
 impl Setup {
@@ -47,10 +50,10 @@ pub(crate) trait Ends {
     /// Waits for a message, reads it, and gives what `payload::read` gave.
     fn receive(&mut self) -> u64;
 
-    /// Sends the messages 0 to `count` - 1; all are on their way when this returns.
-    fn send_many(&mut self, count: u64) {
-        for number in 0..count {
-            self.send(number);
+    /// Sends `count` messages; all are on their way when this returns.
+    fn send_many<N: Numbers>(&mut self, count: u64) {
+        for index in 0..count {
+            self.send(N::at(index));
         }
     }
 
@@ -59,8 +62,8 @@ pub(crate) trait Ends {
         (0..count).fold(0, |sum, _| sum.wrapping_add(self.receive()))
     }
 
-    /// The sum that `count` messages must have; `None` where no payload is carried or read.
-    fn expected(&self, count: u64) -> Option<u64>;
+    /// Bytes of each message; `None` where none is carried or read.
+    fn carried(&self) -> Option<usize>;
 }
 
 /// What a run does.
@@ -104,101 +107,108 @@ impl Test {
 
 /// [`Ends`] without its type.
 pub(crate) trait Link {
-    /// Does this side's share of a run and gives its figures.
-    fn run(&mut self, side: Side, test: Test, count: u64) -> Result<Value>;
+    /// Does this side's share of a run and gives its figures. The messages are numbered where both sides
+    /// are this program.
+    fn run(&mut self, side: Side, test: Test, count: u64, numbered: bool) -> Result<Value>;
 }
 
 /// Longer than any adaptive wait spins, so that the reader sleeps when the message comes.
 const PAUSE: u64 = 150_000;
 
 impl<E: Ends> Link for E {
-    fn run(&mut self, side: Side, test: Test, count: u64) -> Result<Value> {
+    fn run(&mut self, side: Side, test: Test, count: u64, numbered: bool) -> Result<Value> {
         // One message there and back: after it both sides are here, and neither waits for the other's start.
         match side {
             Side::Lead => {
-                self.send(0);
+                self.send(Same::at(0));
                 self.receive();
-                lead(self, test, count)
+                match numbered {
+                    true => lead::<E, Counted>(self, test, count),
+                    false => lead::<E, Same>(self, test, count),
+                }
             }
             Side::Follow => {
                 self.receive();
-                self.send(0);
-                follow(self, test, count)
+                self.send(Same::at(0));
+                match numbered {
+                    true => follow::<E, Counted>(self, test, count),
+                    false => follow::<E, Same>(self, test, count),
+                }
             }
         }
     }
 }
 
-fn lead<E: Ends>(ends: &mut E, test: Test, count: u64) -> Result<Value> {
+fn lead<E: Ends, N: Numbers>(ends: &mut E, test: Test, count: u64) -> Result<Value> {
     let processor = clock::processor();
     let start = clock::monotonic();
     let mut sum = 0u64;
     match test {
         Test::Trips => {
-            for number in 0..count {
-                ends.send(number);
+            for index in 0..count {
+                ends.send(N::at(index));
                 sum = sum.wrapping_add(ends.receive());
             }
         }
-        Test::Timed => return timed(ends, count),
+        Test::Timed => return timed::<E, N>(ends, count),
         Test::Stream => {
-            ends.send_many(count);
+            ends.send_many::<N>(count);
             ends.receive();
         }
-        Test::Wake => return wake(ends, count),
+        Test::Wake => return wake::<E, N>(ends, count),
         Test::Idle => {
             std::thread::sleep(std::time::Duration::from_nanos(count));
-            ends.send(0);
+            ends.send(Same::at(0));
             return Ok(json!({}));
         }
     }
     let ns = clock::monotonic() - start;
     let cpu_ns = clock::processor() - processor;
     if test == Test::Trips {
-        check(ends, count, sum)?;
+        check::<E, N>(ends, count, sum)?;
     }
     Ok(json!({ "ns": ns, "cpu_ns": cpu_ns }))
 }
 
-fn timed<E: Ends>(ends: &mut E, count: u64) -> Result<Value> {
+fn timed<E: Ends, N: Numbers>(ends: &mut E, count: u64) -> Result<Value> {
     let mut samples = Vec::with_capacity(count as usize);
     let mut sum = 0u64;
     let mut before = None;
-    for number in 0..count {
-        ends.send(number);
+    for index in 0..count {
+        ends.send(N::at(index));
         let now = clock::monotonic();
         samples.extend(before.replace(now).map(|before| now - before));
         sum = sum.wrapping_add(ends.receive());
     }
-    check(ends, count, sum)?;
+    check::<E, N>(ends, count, sum)?;
     Ok(json!({ "samples": samples }))
 }
 
-fn wake<E: Ends>(ends: &mut E, count: u64) -> Result<Value> {
+fn wake<E: Ends, N: Numbers>(ends: &mut E, count: u64) -> Result<Value> {
     let mut sent = Vec::with_capacity(count as usize);
-    for number in 0..count {
+    for index in 0..count {
         // Uneven, so as not to keep step with anything that ticks.
-        clock::busy_until(clock::monotonic() + PAUSE + number % 7 * 9_000);
+        clock::busy_until(clock::monotonic() + PAUSE + index % 7 * 9_000);
         sent.push(clock::monotonic());
-        ends.send(number);
+        ends.send(N::at(index));
     }
     Ok(json!({ "times": sent }))
 }
 
-fn follow<E: Ends>(ends: &mut E, test: Test, count: u64) -> Result<Value> {
+fn follow<E: Ends, N: Numbers>(ends: &mut E, test: Test, count: u64) -> Result<Value> {
     let processor = clock::processor();
     let switches = clock::switches();
     let mut sum = 0u64;
     match test {
         Test::Trips | Test::Timed => {
-            for number in 0..count {
+            for index in 0..count {
                 sum = sum.wrapping_add(ends.receive());
-                ends.send(number);
+                ends.send(N::at(index));
             }
         }
         Test::Stream => {
             sum = ends.receive_many(count);
-            ends.send(0);
+            ends.send(Same::at(0));
         }
         Test::Wake => {
             let mut arrived = Vec::with_capacity(count as usize);
@@ -206,7 +216,7 @@ fn follow<E: Ends>(ends: &mut E, test: Test, count: u64) -> Result<Value> {
                 sum = sum.wrapping_add(ends.receive());
                 arrived.push(clock::monotonic());
             }
-            check(ends, count, sum)?;
+            check::<E, N>(ends, count, sum)?;
             return Ok(json!({ "times": arrived }));
         }
         Test::Idle => {
@@ -216,13 +226,13 @@ fn follow<E: Ends>(ends: &mut E, test: Test, count: u64) -> Result<Value> {
         }
     }
     let cpu_ns = clock::processor() - processor;
-    check(ends, count, sum)?;
+    check::<E, N>(ends, count, sum)?;
     Ok(json!({ "cpu_ns": cpu_ns }))
 }
 
-fn check<E: Ends>(ends: &E, count: u64, sum: u64) -> Result<()> {
-    match ends.expected(count) {
-        Some(expected) if expected != sum => {
+fn check<E: Ends, N: Numbers>(ends: &E, count: u64, sum: u64) -> Result<()> {
+    match ends.carried() {
+        Some(len) if N::expected(len, count) != sum => {
             Err(format!("of {count} messages some were lost or damaged: their sum is wrong").into())
         }
         _ => Ok(()),

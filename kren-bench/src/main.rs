@@ -39,7 +39,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> std::process::ExitCode {
     let outcome = match options::read() {
         options::Call::Peer => peer::serve(),
-        options::Call::Measure(options) => report::measure(&options),
+        options::Call::Measure(options) => report::report(&options),
     };
     match outcome {
         Ok(()) => std::process::ExitCode::SUCCESS,

@@ -1,10 +1,15 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::process::exit;
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
+use crate::link::Test;
 use crate::pair::{Language, Programs};
+use crate::process;
+use crate::transports::SIZES;
 
 /// What this process was started for.
 pub(crate) enum Call {
@@ -14,23 +19,35 @@ pub(crate) enum Call {
     Measure(Box<Options>),
 }
 
+#[derive(Clone)]
 pub(crate) struct Options {
     pub(crate) quick: bool,
+    /// What it costs that there is more, instead of how fast it is.
+    pub(crate) growth: bool,
     pub(crate) rounds: usize,
     /// How long each run is to take, in nanoseconds.
     pub(crate) run_ns: f64,
     pub(crate) sizes: Vec<usize>,
-    /// Only transports whose name starts with one of these; all if empty.
+    /// Only these transports, by name; a trailing `*` stands for any rest. All if empty.
     pub(crate) transports: Vec<String>,
+    pub(crate) tests: Vec<Test>,
+    /// What one process does by itself is measured too.
+    pub(crate) alone: bool,
     pub(crate) pairs: Vec<[Language; 2]>,
     pub(crate) programs: Programs,
     pub(crate) json: Option<PathBuf>,
     pub(crate) svg: Option<PathBuf>,
+    pub(crate) markdown: Option<PathBuf>,
+    /// Records to show instead of measuring.
+    pub(crate) show: Vec<PathBuf>,
     /// Bytes of each ring, where the size of the messages does not ask for more.
     pub(crate) capacity: usize,
 }
 
-pub(crate) const SIZES: [usize; 8] = [8, 32, 64, 256, 1 << 10, 4 << 10, 64 << 10, 1 << 20];
+pub(crate) const STANDARD_SIZES: [usize; 8] = [8, 32, 64, 256, 1 << 10, 4 << 10, 64 << 10, 1 << 20];
+const CAPACITIES: std::ops::RangeInclusive<usize> = 4096..=1 << 30;
+/// What one process does by itself, as a word beside the tests.
+const ALONE: &str = "alone";
 
 fn command_line() -> Command {
     let value = |name: &'static str| Arg::new(name).long(name).action(ArgAction::Set);
@@ -43,18 +60,24 @@ fn command_line() -> Command {
         .about("Measures KREN beside the limits of the machine and beside its rivals")
         .args([
             flag("quick").help("Few and short rounds: a look, no record"),
+            flag("growth").help(
+                "Measure what more costs: 1 to 1,000 channels, a page to 1 GiB, messages of 1 B to 16 MiB",
+            ),
             number(value("rounds"))
                 .value_name("N")
-                .help("How often every transport has its turn"),
+                .help("How often every transport has its turn [default: 15; quick or growth: 5; both: 2]"),
             list(value("only"))
-                .value_parser(["rust", "python", "node", "mixed"])
-                .help("Only these languages; mixed is Python to Node"),
+                .value_name("PAIRS")
+                .help("Only these languages: rust, python, node, mixed (Python to Node), all (the nine pairs), or a pair such as node-rust"),
             list(number(value("sizes")))
                 .value_name("BYTES")
                 .help("Only these sizes of messages"),
             list(value("transports"))
                 .value_name("NAMES")
-                .help("Only those whose name starts so"),
+                .help("Only these; kren* means all whose name starts so"),
+            list(value("tests"))
+                .value_name("TESTS")
+                .help("Only these: trips, timed, stream, wake, idle, alone"),
             number(value("capacity"))
                 .value_name("BYTES")
                 .help("Size of the rings [default: 4 MiB]"),
@@ -62,13 +85,19 @@ fn command_line() -> Command {
                 .value_name("A,B")
                 .num_args(0..=1)
                 .default_missing_value("0,1")
-                .help("Keep the two processes on these processors"),
+                .help("Keep the two processes on these processors [without numbers: 0,1]"),
             path(value("json"))
                 .value_name("FILE")
                 .help("Write all figures there"),
             path(value("svg"))
                 .value_name("FILE")
                 .help("Draw a picture there"),
+            path(value("markdown"))
+                .value_name("FILE")
+                .help("Write the tables there, for a document"),
+            path(list(value("show")))
+                .value_name("RECORDS")
+                .help("Measure nothing; show what these files, written with --json, hold together"),
             path(value("python"))
                 .value_name("PROGRAM")
                 .help("The Python to measure with"),
@@ -79,70 +108,239 @@ fn command_line() -> Command {
         .subcommand(Command::new("peer").hide(true))
 }
 
-/// Reads the command line; ends the process if it is wrong.
+/// Reads the command line; if it is wrong, says so in a line and ends the process.
 pub(crate) fn read() -> Call {
-    let mut matches = command_line().get_matches();
-    if matches.subcommand_matches("peer").is_some() {
-        return Call::Peer;
+    match parse(std::env::args_os()) {
+        Ok(call) => call,
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            ) =>
+        {
+            error.exit()
+        }
+        Err(error) => {
+            eprintln!("{}", one_line(&error.to_string()));
+            exit(2)
+        }
     }
-    let pinned = matches.remove_one::<String>("pin").map(|text| pins(&text));
+}
+
+/// What went wrong without the advice that follows it.
+fn one_line(message: &str) -> String {
+    let body = message.split("\n\nUsage").next().unwrap_or(message);
+    let body = body.split("\n\nFor more").next().unwrap_or(body);
+    let words: Vec<&str> = body.split_whitespace().collect();
+    format!("{}; --help lists the options", words.join(" "))
+}
+
+fn parse<T>(arguments: impl IntoIterator<Item = T>) -> Result<Call, clap::Error>
+where
+    T: Into<std::ffi::OsString> + Clone,
+{
+    let mut matches = command_line().try_get_matches_from(arguments)?;
+    if matches.subcommand_matches("peer").is_some() {
+        return Ok(Call::Peer);
+    }
+    let pinned = matches.remove_one::<String>("pin");
     let programs = Programs {
         python: matches.remove_one("python"),
         node: matches.remove_one("node"),
-        pinned,
+        pinned: pinned.map(|text| pins(&text)).transpose()?,
     };
-    let only: Option<Vec<String>> = matches.remove_many("only").map(Iterator::collect);
-    let quick = matches.get_flag("quick");
-    Call::Measure(Box::new(Options {
+    let words = |matches: &mut ArgMatches, name: &str| -> Option<Vec<String>> {
+        matches.remove_many(name).map(Iterator::collect)
+    };
+    let (quick, growth) = (matches.get_flag("quick"), matches.get_flag("growth"));
+    let usual = match (growth, quick) {
+        (true, true) => 2,
+        (false, true) | (true, false) => 5,
+        (false, false) => 15,
+    };
+    let rounds = matches.remove_one("rounds").unwrap_or(usual);
+    let sizes: Option<Vec<usize>> = matches.remove_many("sizes").map(Iterator::collect);
+    let sizes = sizes.unwrap_or_else(|| match growth {
+        true => crate::rounds::growth::sizes(),
+        false => STANDARD_SIZES.to_vec(),
+    });
+    let capacity = matches.remove_one("capacity").unwrap_or(4 << 20);
+    within("--rounds", &[rounds], &(1..=10_000))?;
+    within("--sizes", &sizes, &SIZES)?;
+    within("--capacity", &[capacity], &CAPACITIES)?;
+    let only = words(&mut matches, "only");
+    let pairs = match &only {
+        None if growth => vec![[Language::Rust; 2]],
+        only => pairs(only.as_deref(), &programs)?,
+    };
+    let (tests, alone) = tests(words(&mut matches, "tests"))?;
+    Ok(Call::Measure(Box::new(Options {
         quick,
-        rounds: matches
-            .remove_one("rounds")
-            .unwrap_or(if quick { 5 } else { 15 }),
+        growth,
+        rounds,
         run_ns: if quick { 4e6 } else { 20e6 },
-        sizes: matches
-            .remove_many("sizes")
-            .map_or(SIZES.to_vec(), Iterator::collect),
-        transports: matches
-            .remove_many("transports")
-            .map_or(vec![], Iterator::collect),
-        pairs: pairs(only.as_deref(), &programs),
+        sizes,
+        transports: words(&mut matches, "transports").unwrap_or_default(),
+        tests,
+        alone,
+        pairs,
         programs,
         json: matches.remove_one("json"),
         svg: matches.remove_one("svg"),
-        capacity: matches.remove_one("capacity").unwrap_or(4 << 20),
-    }))
+        markdown: matches.remove_one("markdown"),
+        show: matches
+            .remove_many("show")
+            .map_or(vec![], Iterator::collect),
+        capacity,
+    })))
 }
 
-/// The pairs of languages asked for, or all that this machine can start.
-fn pairs(only: Option<&[String]>, programs: &Programs) -> Vec<[Language; 2]> {
-    use Language::{Node, Python, Rust};
-    let (python, node) = (programs.python.is_some(), programs.node.is_some());
-    let all = [
-        ("rust", [Rust, Rust], true),
-        ("python", [Python, Python], python),
-        ("node", [Node, Node], node),
-        ("mixed", [Python, Node], python && node),
-    ];
-    let wanted = |name: &str, possible: bool| {
-        only.map_or(possible, |only| {
-            only.iter().any(|language| language == name)
-        })
+fn wrong(text: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(ErrorKind::InvalidValue, text)
+}
+
+fn within(
+    option: &str,
+    values: &[usize],
+    range: &std::ops::RangeInclusive<usize>,
+) -> Result<(), clap::Error> {
+    match values.iter().find(|value| !range.contains(value)) {
+        None => Ok(()),
+        Some(value) => Err(wrong(format!(
+            "{option} takes {} to {}, not {value}",
+            range.start(),
+            range.end()
+        ))),
+    }
+}
+
+fn tests(words: Option<Vec<String>>) -> Result<(Vec<Test>, bool), clap::Error> {
+    let Some(words) = words else {
+        return Ok((Test::ALL.to_vec(), true));
     };
-    let chosen = all
-        .into_iter()
-        .filter(|(name, _, possible)| wanted(name, *possible));
-    chosen.map(|(_, pair, _)| pair).collect()
+    let alone = words.iter().any(|word| word == ALONE);
+    let tests = words.iter().filter(|word| *word != ALONE).map(|word| {
+        Test::named(word).ok_or_else(|| {
+            wrong(format!(
+                "--tests takes trips, timed, stream, wake, idle and alone, not {word}"
+            ))
+        })
+    });
+    Ok((tests.collect::<Result<_, _>>()?, alone))
 }
 
-fn pins(text: &str) -> [usize; 2] {
+/// The pairs of languages asked for, or the usual ones that this machine can start.
+fn pairs(only: Option<&[String]>, programs: &Programs) -> Result<Vec<[Language; 2]>, clap::Error> {
+    use Language::{Node, Python, Rust};
+    let usual = [[Rust, Rust], [Python, Python], [Node, Node], [Python, Node]];
+    let Some(only) = only else {
+        let possible = |pair: &[Language; 2]| pair.iter().all(|language| programs.have(*language));
+        return Ok(usual.into_iter().filter(possible).collect());
+    };
+    let mut pairs = Vec::new();
+    for word in only {
+        match word.as_str() {
+            "mixed" => pairs.push([Python, Node]),
+            "all" => pairs.extend(
+                Language::ALL
+                    .iter()
+                    .flat_map(|&lead| Language::ALL.map(|follow| [lead, follow])),
+            ),
+            word => {
+                let (lead, follow) = word.split_once('-').unwrap_or((word, word));
+                let pair = Language::named(lead).zip(Language::named(follow));
+                let (lead, follow) = pair.ok_or_else(|| {
+                    wrong(format!(
+                        "--only takes rust, python, node, mixed, all, or a pair such as node-rust, not {word}"
+                    ))
+                })?;
+                pairs.push([lead, follow]);
+            }
+        }
+    }
+    for language in pairs.iter().flatten() {
+        if !programs.have(*language) {
+            let option = format!("{language:?}").to_lowercase();
+            return Err(wrong(format!(
+                "to measure {language:?}, say which with --{option} PROGRAM; `cargo xtask bench` does so by itself"
+            )));
+        }
+    }
+    Ok(pairs)
+}
+
+fn pins(text: &str) -> Result<[usize; 2], clap::Error> {
+    if !process::CAN_PIN {
+        return Err(wrong("--pin works on Linux only"));
+    }
     let mut numbers = text.split(',').map(str::parse);
-    match (numbers.next(), numbers.next(), numbers.next()) {
-        (Some(Ok(lead)), Some(Ok(follow)), None) if crate::process::CAN_PIN => [lead, follow],
-        _ => command_line()
-            .error(
-                clap::error::ErrorKind::InvalidValue,
-                "--pin takes two processors, as in 0,1, and works on Linux",
-            )
-            .exit(),
+    let pins = match (numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(lead)), Some(Ok(follow)), None) if lead != follow => [lead, follow],
+        _ => {
+            return Err(wrong(format!(
+                "--pin takes two different processors, as in 0,1, not {text}"
+            )));
+        }
+    };
+    match pins.iter().find(|pin| !process::may_run_on(**pin)) {
+        None => Ok(pins),
+        Some(pin) => Err(wrong(format!(
+            "--pin {text}: this process may not run on processor {pin}"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(line: &str) -> Result<Options, String> {
+        let words = ["kren-bench"].into_iter().chain(line.split_whitespace());
+        match parse(words.map(str::to_owned)) {
+            Ok(Call::Measure(options)) => Ok(*options),
+            Ok(Call::Peer) => Err("peer".to_owned()),
+            Err(error) => Err(one_line(&error.to_string())),
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_measured() {
+        let all = options("").unwrap();
+        assert_eq!(all.sizes, STANDARD_SIZES);
+        assert_eq!(all.pairs, [[Language::Rust; 2]]);
+        assert!(all.alone && all.tests.len() == Test::ALL.len());
+        let few = options("--quick --tests trips,stream --sizes 8,64 --transports kren").unwrap();
+        assert_eq!(few.tests, [Test::Trips, Test::Stream]);
+        assert_eq!((few.sizes, few.alone, few.rounds), (vec![8, 64], false, 5));
+        let nine = options("--only all --python p --node n").unwrap();
+        assert_eq!(nine.pairs.len(), 9);
+        let mixed = options("--only node-rust,mixed --python p --node n").unwrap();
+        let expected = [
+            [Language::Node, Language::Rust],
+            [Language::Python, Language::Node],
+        ];
+        assert_eq!(mixed.pairs, expected);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_in_a_line() {
+        for (line, said) in [
+            ("--only perl", "not perl"),
+            ("--only python", "--python PROGRAM"),
+            ("--sizes 0", "not 0"),
+            ("--sizes 8,x", "invalid value 'x'"),
+            ("--sizes 99999999", "not 99999999"),
+            ("--rounds 0", "not 0"),
+            ("--tests tea", "not tea"),
+            ("--capacity 1", "not 1"),
+            ("--pin 0,0", "two different processors"),
+            ("--pin 0,99999", "processor 99999"),
+            ("--no-such-option", "--no-such-option"),
+        ] {
+            let error = options(line).err().expect(line);
+            assert!(error.starts_with("error: "), "{line}: {error}");
+            assert!(error.contains(said), "{line}: {error}");
+            assert!(!error.contains('\n'), "{line}: {error}");
+        }
     }
 }

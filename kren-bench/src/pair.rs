@@ -32,7 +32,25 @@ pub(crate) struct Programs {
     pub(crate) pinned: Option<[usize; 2]>,
 }
 
+impl Language {
+    pub(crate) const ALL: [Self; 3] = [Self::Rust, Self::Python, Self::Node];
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|language| format!("{language:?}").eq_ignore_ascii_case(name))
+    }
+}
+
 impl Programs {
+    pub(crate) fn have(&self, language: Language) -> bool {
+        match language {
+            Language::Rust => true,
+            Language::Python => self.python.is_some(),
+            Language::Node => self.node.is_some(),
+        }
+    }
+
     fn command(&self, language: Language) -> Result<Command> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let absent = || format!("no program for {language:?} was given");
@@ -57,8 +75,8 @@ pub(crate) struct Known {
     pub(crate) name: String,
     pub(crate) how: String,
     pub(crate) tests: Vec<Test>,
-    smallest: usize,
-    largest: usize,
+    pub(crate) smallest: usize,
+    pub(crate) largest: usize,
 }
 
 impl Known {
@@ -67,19 +85,35 @@ impl Known {
     }
 }
 
-/// What is open, so that it can be opened again.
+/// How a transport is opened, and opened again if the processes have to be replaced.
 #[derive(Clone)]
-struct Opened {
-    name: String,
-    size: usize,
-    capacity: usize,
+pub(crate) struct Opening {
+    pub(crate) transport: String,
+    /// What it is called while it is open: the same transport may be open several times.
+    pub(crate) key: String,
+    pub(crate) size: usize,
+    pub(crate) capacity: usize,
+    pub(crate) channels: usize,
+}
+
+impl Opening {
+    /// A transport that is open once, under its own name.
+    pub(crate) fn once(transport: &str, size: usize, capacity: usize) -> Self {
+        Self {
+            transport: transport.to_owned(),
+            key: transport.to_owned(),
+            size,
+            capacity,
+            channels: 1,
+        }
+    }
 }
 
 pub(crate) struct Pair {
     programs: Programs,
     languages: [Language; 2],
     both: Option<Both>,
-    open: Vec<Opened>,
+    open: Vec<Opening>,
 }
 
 struct Both {
@@ -120,36 +154,32 @@ impl Pair {
         let [lead, follow] = self.both()?.tell([&order, &order])?;
         let lists =
             [lead, follow].map(|list| list["entries"].as_array().cloned().unwrap_or_default());
-        let known = |entry: &Value| -> Option<Known> {
-            let names = entry["tests"].as_array()?;
-            let tests = names.iter().filter_map(|name| Test::named(name.as_str()?));
+        let [lead, follow] =
+            lists.map(|list| list.iter().filter_map(known).collect::<Vec<Known>>());
+        let both = |known: Known| -> Option<Known> {
+            let other = follow.iter().find(|other| other.name == known.name)?;
+            let tests = known.tests.into_iter();
             Some(Known {
-                name: entry["name"].as_str()?.to_owned(),
-                how: entry["how"].as_str()?.to_owned(),
-                tests: tests.collect(),
-                smallest: entry["smallest"].as_u64()? as usize,
-                largest: entry["largest"].as_u64()? as usize,
+                tests: tests.filter(|test| other.tests.contains(test)).collect(),
+                smallest: known.smallest.max(other.smallest),
+                largest: known.largest.min(other.largest),
+                ..known
             })
         };
-        let has = |entry: &&Value| lists[1].iter().any(|other| other["name"] == entry["name"]);
-        Ok(lists[0].iter().filter(has).filter_map(known).collect())
+        Ok(lead.into_iter().filter_map(both).collect())
     }
 
     /// Opens a transport on both sides.
-    pub(crate) fn open(&mut self, name: &str, size: usize, capacity: usize) -> Result<()> {
-        let opened = Opened {
-            name: name.to_owned(),
-            size,
-            capacity,
-        };
-        self.both()?.open(&opened)?;
-        self.open.push(opened);
+    pub(crate) fn open(&mut self, opening: Opening) -> Result<()> {
+        let numbered = self.is_rust();
+        self.both()?.open(&opening, numbered)?;
+        self.open.push(opening);
         Ok(())
     }
 
     /// Runs one test of a transport; gives the answers of the leading and of the following side.
-    pub(crate) fn run(&mut self, name: &str, test: Test, count: u64) -> Result<[Value; 2]> {
-        let order = json!({ "do": "run", "name": name, "test": test.name(), "count": count });
+    pub(crate) fn run(&mut self, key: &str, test: Test, count: u64) -> Result<[Value; 2]> {
+        let order = json!({ "do": "run", "as": key, "test": test.name(), "count": count });
         self.both()?.tell([&order, &order])
     }
 
@@ -173,21 +203,36 @@ impl Pair {
         Ok(times)
     }
 
-    pub(crate) fn close(&mut self, name: &str) -> Result<()> {
-        let order = json!({ "do": "close", "name": name });
+    /// How much longer a processor takes for its work while the other one works too.
+    pub(crate) fn slowdown(&mut self, count: u64) -> Result<f64> {
+        let order = json!({
+            "do": "alone", "what": "work", "session": "", "size": 0, "capacity": 0, "count": count,
+        });
+        let alone = numbers(&self.both()?.tell_lead(&order)?["times"]);
+        let [lead, follow] = self.both()?.tell([&order, &order])?;
+        let both = [lead, follow].map(|answer| numbers(&answer["times"]));
+        match (&alone[..], &both[0][..], &both[1][..]) {
+            ([alone], [lead], [follow]) => Ok(lead.min(*follow) / alone),
+            _ => Err("work: no figure came back".into()),
+        }
+    }
+
+    pub(crate) fn close(&mut self, key: &str) -> Result<()> {
+        let order = json!({ "do": "close", "as": key });
         self.both()?.tell([&order, &order])?;
-        self.open.retain(|opened| opened.name != name);
+        self.open.retain(|opened| opened.key != key);
         Ok(())
     }
 
     /// Goes on without a transport that failed: with new processes, since these may hang in it.
-    pub(crate) fn give_up(&mut self, name: &str) -> Result<()> {
-        self.open.retain(|opened| opened.name != name);
+    pub(crate) fn give_up(&mut self, transport: &str) -> Result<()> {
+        self.open.retain(|opened| opened.transport != transport);
+        let numbered = self.is_rust();
         // The old ones first: they may hold what the new ones want.
         self.both = None;
         let mut both = Both::start(&self.programs, self.languages)?;
         for opened in &self.open {
-            both.open(opened)?;
+            both.open(opened, numbered)?;
         }
         self.both = Some(both);
         Ok(())
@@ -220,12 +265,13 @@ impl Both {
         })
     }
 
-    fn open(&mut self, opened: &Opened) -> Result<()> {
+    fn open(&mut self, opening: &Opening, numbered: bool) -> Result<()> {
         let session = session();
         let order = |side: &str| {
             json!({
-                "do": "open", "name": opened.name, "side": side, "session": session,
-                "size": opened.size, "capacity": opened.capacity,
+                "do": "open", "name": opening.transport, "as": opening.key, "side": side,
+                "session": session, "size": opening.size, "capacity": opening.capacity,
+                "channels": opening.channels, "numbered": numbered,
             })
         };
         self.tell([&order("lead"), &order("follow")]).map(|_| ())
@@ -262,6 +308,19 @@ impl Both {
             None => Ok((side, answer)),
         }
     }
+}
+
+/// A transport as one process describes it.
+fn known(entry: &Value) -> Option<Known> {
+    let names = entry["tests"].as_array()?;
+    let tests = names.iter().filter_map(|name| Test::named(name.as_str()?));
+    Some(Known {
+        name: entry["name"].as_str()?.to_owned(),
+        how: entry["how"].as_str()?.to_owned(),
+        tests: tests.collect(),
+        smallest: entry["smallest"].as_u64()? as usize,
+        largest: entry["largest"].as_u64()? as usize,
+    })
 }
 
 /// A name that nothing else has.

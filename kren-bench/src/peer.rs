@@ -4,11 +4,12 @@
 //! | order | answer |
 //! |---|---|
 //! | `{"do":"list"}` | `{"entries":[{"name","how","tests","smallest","largest"}]}` |
-//! | `{"do":"open","name","side","session","size","capacity"}` | `{}` |
-//! | `{"do":"run","name","test","count"}` | `{"ns","cpu_ns"}` and what else the test gives |
+//! | `{"do":"open","name","as","side","session","size","capacity","channels","numbered"}` | `{}` |
+//! | `{"do":"run","as","test","count"}` | `{"ns","cpu_ns"}` and what else the test gives |
 //! | `{"do":"alone","what","session","size","capacity","count"}` | `{"times":[...]}` |
-//! | `{"do":"close","name"}` | `{}` |
+//! | `{"do":"close","as"}` | `{}` |
 //!
+//! The same transport may be open several times, *as* different names.
 //! What fails is answered with `{"error":"..."}`. The end of the input ends the process.
 
 use std::collections::HashMap;
@@ -20,8 +21,14 @@ use crate::link::{Link, Setup, Side, Test};
 use crate::transports::{self, Entry};
 use crate::{Result, alone};
 
-/// What is open, with the side it was opened for.
-type Open = HashMap<String, (Side, Box<dyn Link>)>;
+/// What is open, by the name it was opened as.
+type Open = HashMap<String, Opened>;
+
+struct Opened {
+    side: Side,
+    numbered: bool,
+    link: Box<dyn Link>,
+}
 
 /// Serves until the input ends.
 pub(crate) fn serve() -> Result<()> {
@@ -41,7 +48,9 @@ pub(crate) fn serve() -> Result<()> {
 fn obey(entries: &[Entry], open: &mut Open, order: &Value) -> Result<Value> {
     let name = || text(order, "name");
     match text(order, "do")? {
-        "list" => Ok(json!({ "entries": entries.iter().map(describe).collect::<Vec<_>>() })),
+        "list" => Ok(
+            json!({ "entries": entries.iter().filter(|entry| entry.listed).map(describe).collect::<Vec<_>>() }),
+        ),
         "open" => {
             let entry = entries.iter().find(|entry| Some(entry.name) == name().ok());
             let entry = entry.ok_or_else(|| format!("this build has no transport {:?}", name()))?;
@@ -54,15 +63,21 @@ fn obey(entries: &[Entry], open: &mut Open, order: &Value) -> Result<Value> {
                 session: text(order, "session")?.to_owned(),
                 size: number(order, "size")? as usize,
                 capacity: number(order, "capacity")? as usize,
+                channels: number(order, "channels")? as usize,
             };
-            let link = (entry.open)(&setup)?;
-            open.insert(entry.name.to_owned(), (side, link));
+            let opened = Opened {
+                side,
+                numbered: order["numbered"] == true,
+                link: (entry.open)(&setup)?,
+            };
+            open.insert(text(order, "as")?.to_owned(), opened);
             Ok(json!({}))
         }
         "run" => {
-            let (side, link) = open.get_mut(name()?).ok_or("not open")?;
+            let opened = open.get_mut(text(order, "as")?).ok_or("not open")?;
             let test = Test::named(text(order, "test")?).ok_or("no such test")?;
-            link.run(*side, test, number(order, "count")?)
+            let count = number(order, "count")?;
+            opened.link.run(opened.side, test, count, opened.numbered)
         }
         "alone" => {
             let task = alone::Task {
@@ -75,7 +90,7 @@ fn obey(entries: &[Entry], open: &mut Open, order: &Value) -> Result<Value> {
             Ok(json!({ "times": alone::run(&task)? }))
         }
         "close" => {
-            open.remove(name()?);
+            open.remove(text(order, "as")?);
             Ok(json!({}))
         }
         other => Err(format!("there is no order called {other}").into()),

@@ -80,6 +80,22 @@ impl Drop for Process {
     }
 }
 
+/// Whether a process of this one's may be kept on a processor.
+#[cfg(target_os = "linux")]
+pub(crate) fn may_run_on(processor: usize) -> bool {
+    // SAFETY: a zeroed set is an empty one; it outlives the call, and its size is given.
+    unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        let refused = libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
+        refused == 0 && processor < libc::CPU_SETSIZE as usize && libc::CPU_ISSET(processor, &set)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn may_run_on(_processor: usize) -> bool {
+    false
+}
+
 /// Whether this machine can be told where a process runs.
 pub(crate) const CAN_PIN: bool = cfg!(target_os = "linux");
 
@@ -88,6 +104,7 @@ fn prepare(processor: Option<usize>) -> std::io::Result<()> {
     // A process that waits for ever, spinning, must not outlive the one that measures.
     // SAFETY: a call without pointers.
     unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    allow_many_files();
     let Some(processor) = processor else {
         return Ok(());
     };
@@ -101,6 +118,19 @@ fn prepare(processor: Option<usize>) -> std::io::Result<()> {
         Ok(())
     } else {
         Err(std::io::Error::last_os_error())
+    }
+}
+
+/// A thousand open channels are a few thousand open files, more than a process may have by default.
+#[cfg(target_os = "linux")]
+fn allow_many_files() {
+    // SAFETY: a zeroed limit is valid, and it outlives both calls.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
     }
 }
 

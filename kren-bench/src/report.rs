@@ -1,49 +1,96 @@
-//! What was measured, to be read: on the console, as JSON, as a picture.
+//! What was measured, to be read: on the console, as JSON, as a picture, in a document.
 
+mod growth;
 mod json;
+mod page;
+mod picture;
+mod read;
 mod svg;
 mod table;
 mod targets;
 
 use std::fs;
+use std::path::Path;
 
-use crate::Result;
+use serde_json::{Value, json};
+
+use self::page::Page;
 use crate::figures::Figures;
 use crate::options::Options;
-use crate::{machine, pair, rounds};
+use crate::{Result, machine, pair, rounds};
 
-/// Measures what the options ask for, and reports it.
-pub(crate) fn measure(options: &Options) -> Result<()> {
+/// All of a run, or of several that were kept.
+struct Record {
+    machine: Value,
+    /// How it was measured.
+    settings: Value,
+    figures: Figures,
+}
+
+/// Measures what the options ask for, or reads what was measured, and reports it.
+pub(crate) fn report(options: &Options) -> Result<()> {
+    let record = match &options.show[..] {
+        [] => measure(options)?,
+        files => read::records(files)?,
+    };
+    let mut console = Page::console();
+    fill(&mut console, &record);
+    print!("{}", console.text());
+    if let Some(file) = &options.markdown {
+        let mut document = Page::markdown();
+        fill(&mut document, &record);
+        write(file, "Document", document.text())?;
+    }
+    if let Some(file) = &options.json {
+        write(file, "All figures", &json::text(&record)?)?;
+    }
+    if let Some(file) = &options.svg {
+        write(file, "Picture", &picture::draw(&record))?;
+    }
+    Ok(())
+}
+
+fn measure(options: &Options) -> Result<Record> {
     let machine = machine::describe(options.programs.pinned);
     let mut figures = Figures::default();
     let measured = options
         .pairs
         .iter()
-        .try_for_each(|&pair| rounds::measure(options, pair, &mut figures));
+        .try_for_each(|&pair| match options.growth {
+            true => rounds::growth::measure(options, pair, &mut figures),
+            false => rounds::measure(options, pair, &mut figures),
+        });
     pair::tidy();
     measured?;
-    table::print(options, &machine, &figures);
-    targets::print(&figures);
-    if let Some(file) = &options.json {
-        fs::write(file, json::text(options, &machine, &figures)?)?;
-        println!("\nAll figures: {}", file.display());
-    }
-    if let Some(file) = &options.svg {
-        fs::write(file, svg::draw(options, &machine, &figures))?;
-        println!("Picture: {}", file.display());
-    }
+    let settings = json!({
+        "quick": options.quick, "rounds": options.rounds, "run_ns": options.run_ns,
+        "capacity": options.capacity, "load_at_the_end": machine::load(),
+    });
+    Ok(Record {
+        machine,
+        settings,
+        figures,
+    })
+}
+
+fn fill(page: &mut Page, record: &Record) {
+    table::machine(page, &record.machine, &record.figures);
+    table::pairs(page, &record.figures);
+    growth::fill(page, &record.figures);
+    targets::fill(page, &record.figures);
+}
+
+fn write(file: &Path, what: &str, text: &str) -> Result<()> {
+    fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    println!("\n{what}: {}", file.display());
     Ok(())
 }
 
 /// As in `64 B`, `4 KiB`.
 fn size_name(size: usize) -> String {
-    if size < 1 << 10 {
-        format!("{size} B")
-    } else if size < 1 << 20 {
-        format!("{} KiB", size >> 10)
-    } else {
-        format!("{} MiB", size >> 20)
-    }
+    let units = ["B", "KiB", "MiB", "GiB"];
+    let unit = (size.max(1).ilog2() / 10).min(3);
+    format!("{} {}", size >> (10 * unit), units[unit as usize])
 }
 
 /// Three digits, as much as these figures are good for.
@@ -62,5 +109,23 @@ fn time(ns: f64) -> String {
         ..1e4 => format!("{} ns", digits(ns)),
         ..1e7 => format!("{} us", digits(ns / 1e3)),
         _ => format!("{} ms", digits(ns / 1e6)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_with_their_units() {
+        let sizes = [1, 1023, 1024, 65536, 1 << 20, 16 << 20, 1 << 30];
+        let names = [
+            "1 B", "1023 B", "1 KiB", "64 KiB", "1 MiB", "16 MiB", "1 GiB",
+        ];
+        assert_eq!(sizes.map(size_name), names);
+        assert_eq!(
+            [98.76, 12_345.0, 2.5e7].map(time),
+            ["98.8 ns", "12.3 us", "25.0 ms"]
+        );
     }
 }

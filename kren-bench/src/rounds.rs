@@ -1,24 +1,23 @@
 //! The order of measuring: in each round every transport has its turn, beside the limits.
 
+pub(crate) mod growth;
+mod limits;
 mod quiet;
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
+use self::limits::RAW_TRIPS;
+use self::quiet::is_limit;
 use crate::Result;
-use crate::figures::{Alone, Choice, Failure, Figure, Figures};
+use crate::figures::{Choice, Failure, Figure, Figures, Placement};
 use crate::link::Test;
 use crate::options::Options;
-use crate::pair::{Known, Language, Pair, numbers};
+use crate::pair::{Known, Language, Opening, Pair, numbers};
 
 /// Single round trips of one turn: enough for a tail over all rounds, and little to hand over.
 const TIMED: u64 = 20_000;
-/// The limit that every pair is seen beside.
-const RAW: &str = "raw";
-const RAW_TRIPS: u64 = 4_000;
-/// How long measuring it may take.
-const RAW_NS: f64 = 2e6;
 /// The size of messages where the size does not matter.
 const SMALL: usize = 64;
 
@@ -28,28 +27,9 @@ pub(crate) fn measure(
     languages: [Language; 2],
     figures: &mut Figures,
 ) -> Result<()> {
-    let pair = Pair::start(&options.programs, languages[0], languages[1])?;
-    let limits = if pair.is_rust() {
-        None
-    } else {
-        Some(Pair::start(
-            &options.programs,
-            Language::Rust,
-            Language::Rust,
-        )?)
-    };
-    let mut rounds = Rounds {
-        options,
-        name: pair.name(),
-        pair,
-        limits,
-        figures,
-        failed: vec![],
-        raw_trips: RAW_TRIPS / 10,
-    };
+    let mut rounds = Rounds::start(options, languages, figures)?;
     rounds.all()?;
-    rounds.pair.end();
-    rounds.limits.into_iter().for_each(Pair::end);
+    rounds.end();
     Ok(())
 }
 
@@ -71,34 +51,64 @@ struct Turn<'a> {
     test: Test,
     count: u64,
     round: usize,
-    raw: f64,
+    /// The bare round trip just before.
+    before: f64,
     copy: f64,
 }
 
-impl Rounds<'_> {
+impl<'a> Rounds<'a> {
+    fn start(
+        options: &'a Options,
+        languages: [Language; 2],
+        figures: &'a mut Figures,
+    ) -> Result<Self> {
+        let pair = Pair::start(&options.programs, languages[0], languages[1])?;
+        let rust = || Pair::start(&options.programs, Language::Rust, Language::Rust);
+        Ok(Self {
+            options,
+            name: pair.name(),
+            limits: if pair.is_rust() { None } else { Some(rust()?) },
+            pair,
+            figures,
+            failed: vec![],
+            raw_trips: RAW_TRIPS / 10,
+        })
+    }
+
+    fn end(self) {
+        self.pair.end();
+        self.limits.into_iter().for_each(Pair::end);
+    }
+
     fn limits(&mut self) -> &mut Pair {
         self.limits.as_mut().unwrap_or(&mut self.pair)
     }
 
     fn all(&mut self) -> Result<()> {
-        let known = self.pair.transports()?;
+        let mut known = self.pair.transports()?;
+        let unknown = self.options.transports.iter().find(|word| {
+            let names = known.iter().map(|known| &known.name);
+            !names.clone().any(|name| is_named(name, word))
+        });
+        if let Some(word) = unknown {
+            let names: Vec<&str> = known.iter().map(|known| &*known.name).collect();
+            let (pair, names) = (&self.name, names.join(", "));
+            return Err(format!("{pair}: no transport is called {word}; there are {names}").into());
+        }
         let asked = &self.options.transports;
-        let wanted = |known: &Known| {
-            known.name == RAW
+        known.retain(|known| {
+            is_limit(&known.name)
                 || asked.is_empty()
-                || asked.iter().any(|name| known.name.starts_with(name))
-        };
-        let known: Vec<Known> = known.into_iter().filter(wanted).collect();
+                || asked.iter().any(|word| is_named(&known.name, word))
+        });
         self.figures.pairs.push((self.name.clone(), known.clone()));
-        self.limits().open(RAW, SMALL, 4096)?;
+        self.open_limits()?;
+        known.retain(|known| !is_limit(&known.name));
         for &size in &self.options.sizes {
-            eprintln!("{}: messages of {size} bytes", self.name);
             self.size(&known, size)?;
         }
-        eprintln!("{}: asleep", self.name);
         self.asleep(&known)?;
-        if self.limits.is_none() {
-            eprintln!("{}: one process", self.name);
+        if self.options.alone && self.limits.is_none() {
             self.alone()?;
         }
         Ok(())
@@ -110,10 +120,11 @@ impl Rounds<'_> {
         for transport in known {
             let suits =
                 transport.carries(size) && transport.tests.iter().any(|test| tests.contains(test));
-            if transport.name == RAW || !suits || self.failed.contains(&transport.name) {
+            if !suits || self.failed.contains(&transport.name) {
                 continue;
             }
-            match self.pair.open(&transport.name, size, self.capacity(size)) {
+            let opening = Opening::once(&transport.name, size, self.capacity(size));
+            match self.pair.open(opening) {
                 Ok(()) => open.push(transport.clone()),
                 Err(error) => self.give_up(&transport.name, size, error.to_string())?,
             }
@@ -153,15 +164,23 @@ impl Rounds<'_> {
 
     /// All rounds with messages of one size.
     fn size(&mut self, known: &[Known], size: usize) -> Result<()> {
-        let tests = [Test::Trips, Test::Timed, Test::Stream];
+        let mut tests = vec![Test::Trips, Test::Timed, Test::Stream];
+        tests.retain(|test| self.options.tests.contains(test));
+        if tests.is_empty() {
+            return Ok(());
+        }
+        eprintln!("{}: messages of {size} bytes", self.name);
         let mut turns = self.open(known, size, &tests)?;
         let mut counts = HashMap::new();
         for transport in &turns {
-            for &test in transport
-                .tests
-                .iter()
-                .filter(|test| **test != Test::Timed && tests.contains(test))
-            {
+            for test in [Test::Trips, Test::Stream] {
+                let wanted = transport
+                    .tests
+                    .iter()
+                    .any(|own| tests.contains(own) && counted(*own) == test);
+                if !wanted {
+                    continue;
+                }
                 match self.calibrate(&transport.name, test) {
                     Ok(count) => drop(counts.insert((transport.name.clone(), test), count)),
                     Err(error) => {
@@ -172,40 +191,27 @@ impl Rounds<'_> {
             }
         }
         for round in 0..self.options.rounds {
-            let copies = (3e6 / (2.0 + size as f64 / 20.0)) as u64 + 1;
-            let capacity = self.capacity(size);
-            let copy = self.limits().alone("copy", size, capacity, copies)?[0] / copies as f64;
-            self.figures.alone.push(Alone {
-                what: "copy".to_owned(),
-                size,
-                capacity,
-                ns: copy,
-            });
-            self.raw_tail(size, round, copy)?;
+            let (mut before, copy) = self.measure_limits(size, round)?;
             for transport in &turns {
                 if self.failed.contains(&transport.name) {
                     continue;
                 }
                 for &test in transport.tests.iter().filter(|test| tests.contains(test)) {
-                    let counted = if test == Test::Timed {
-                        Test::Trips
-                    } else {
-                        test
-                    };
-                    let count = counts[&(transport.name.clone(), counted)];
-                    let raw = self.raw()?;
                     let turn = Turn {
                         transport: &transport.name,
                         size,
                         test,
-                        count,
+                        count: counts[&(transport.name.clone(), counted(test))],
                         round,
-                        raw,
+                        before,
                         copy,
                     };
-                    if let Err(error) = self.turn(&turn) {
-                        self.give_up(&transport.name, size, error.to_string())?;
-                        break;
+                    match self.turn(&turn) {
+                        Ok(after) => before = after,
+                        Err(error) => {
+                            self.give_up(&transport.name, size, error.to_string())?;
+                            break;
+                        }
                     }
                 }
             }
@@ -217,13 +223,13 @@ impl Rounds<'_> {
     }
 
     /// How many trips or messages take as long as a run is to take.
-    fn calibrate(&mut self, transport: &str, test: Test) -> Result<u64> {
+    fn calibrate(&mut self, key: &str, test: Test) -> Result<u64> {
         let mut count = 16;
         loop {
-            let ns = self.elapsed(transport, test, count)?;
+            let ns = self.elapsed(key, test, count)?;
             if ns > self.options.run_ns / 4.0 || count > 1 << 24 {
                 // Once more: whatever else ran on this machine would leave its mark on every round.
-                let ns = self.elapsed(transport, test, count)?.min(ns);
+                let ns = self.elapsed(key, test, count)?.min(ns);
                 let fitting = count as f64 * self.options.run_ns / ns;
                 return Ok((fitting as u64).max(16));
             }
@@ -231,73 +237,42 @@ impl Rounds<'_> {
         }
     }
 
-    fn elapsed(&mut self, transport: &str, test: Test, count: u64) -> Result<f64> {
-        let [lead, _] = self.pair.run(transport, test, count)?;
+    fn elapsed(&mut self, key: &str, test: Test, count: u64) -> Result<f64> {
+        let [lead, _] = self.pair.run(key, test, count)?;
         positive(&lead["ns"])
     }
 
-    /// Nanoseconds of a bare round trip, now.
-    fn raw(&mut self) -> Result<f64> {
-        let trips = self.raw_trips;
-        let [lead, _] = self.limits().run(RAW, Test::Trips, trips)?;
-        let ns = positive(&lead["ns"])? / trips as f64;
-        // Where others want the processors, each trip may wait for its turn on them.
-        self.raw_trips = ((RAW_NS / ns) as u64).clamp(50, RAW_TRIPS);
-        Ok(ns)
-    }
-
-    /// The limit as a transport of its own, with its tail.
-    fn raw_tail(&mut self, size: usize, round: usize, copy: f64) -> Result<()> {
-        let raw = self.raw()?;
-        self.figures.figures.push(Figure {
-            pair: self.name.clone(),
-            transport: RAW.to_owned(),
-            size,
-            test: Test::Trips,
-            round,
-            ns: raw,
-            cpu_ns: 2.0 * raw,
-            raw,
-            copy,
-        });
-        let trips = TIMED.min(5 * self.raw_trips);
-        let [lead, _] = self.limits().run(RAW, Test::Timed, trips)?;
-        let name = self.name.clone();
-        let choice = Choice {
-            pair: &name,
-            transport: RAW,
-            size,
-            test: Test::Timed,
-            placement: None,
-        };
-        self.figures.record(choice, &numbers(&lead["samples"]));
-        Ok(())
-    }
-
-    fn turn(&mut self, turn: &Turn<'_>) -> Result<()> {
+    /// One turn, between two bare round trips; gives the second of these.
+    fn turn(&mut self, turn: &Turn<'_>) -> Result<f64> {
         let &Turn {
             transport,
             size,
             test,
             count,
             round,
-            raw,
+            before,
             copy,
         } = turn;
+        let single = test == Test::Timed;
+        let most = if single { TIMED } else { u64::MAX };
+        let [lead, follow] = self.pair.run(transport, test, count.min(most))?;
+        let after = self.raw()?;
+        // The processors were moved meanwhile: nobody knows what was measured.
+        if Placement::of(before) != Placement::of(after) {
+            return Ok(after);
+        }
         let pair = self.name.clone();
-        if test == Test::Timed {
-            let [lead, _] = self.pair.run(transport, test, count.min(TIMED))?;
+        if single {
             let choice = Choice {
                 pair: &pair,
                 transport,
                 size,
                 test,
-                placement: None,
+                placement: Some(Placement::of(after)),
             };
             self.figures.record(choice, &numbers(&lead["samples"]));
-            return Ok(());
+            return Ok(after);
         }
-        let [lead, follow] = self.pair.run(transport, test, count)?;
         let cpu_ns = positive(&lead["cpu_ns"])? + positive(&follow["cpu_ns"])?;
         self.figures.figures.push(Figure {
             pair,
@@ -307,10 +282,26 @@ impl Rounds<'_> {
             round,
             ns: positive(&lead["ns"])? / count as f64,
             cpu_ns: cpu_ns / count as f64,
-            raw,
+            raw: f64::midpoint(before, after),
             copy,
         });
-        Ok(())
+        Ok(after)
+    }
+}
+
+/// Whether the word, as the user gave it, means this name.
+fn is_named(name: &str, word: &str) -> bool {
+    match word.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == word,
+    }
+}
+
+/// The test whose count a test uses.
+fn counted(test: Test) -> Test {
+    match test {
+        Test::Timed => Test::Trips,
+        test => test,
     }
 }
 

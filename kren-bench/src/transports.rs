@@ -34,13 +34,23 @@ pub(crate) struct Entry {
     pub(crate) tests: &'static [Test],
     /// The sizes of messages it is measured with, in bytes.
     pub(crate) sizes: RangeInclusive<usize>,
+    /// Whether it has its turn among all the others.
+    pub(crate) listed: bool,
     pub(crate) open: fn(&Setup) -> Result<Box<dyn Link>>,
 }
 
 pub(crate) use shared::directory as memory_directory;
 
-/// The smallest message holds its number, the largest is what the tables show.
-pub(crate) const SIZES: RangeInclusive<usize> = 8..=1 << 20;
+/// From a byte to more than a cache holds.
+pub(crate) const SIZES: RangeInclusive<usize> = 1..=16 << 20;
+/// What the tables show.
+#[cfg(any(
+    feature = "cloudtoid",
+    feature = "iceoryx2",
+    feature = "tachyon",
+    feature = "zeromq"
+))]
+const TABLE_SIZES: RangeInclusive<usize> = 8..=1 << 20;
 
 /// For a side that never sleeps.
 const BUSY: &[Test] = &[Test::Trips, Test::Timed, Test::Stream];

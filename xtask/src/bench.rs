@@ -4,54 +4,48 @@
 //! asked for.
 
 use std::path::PathBuf;
-use std::process::{ExitCode, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 
 use crate::exec;
+use crate::rivals;
 use crate::setup;
 use crate::stamp::Stamp;
 use crate::term::{Context as _, Failure, Result};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
-/// The rivals that need nothing but cargo.
-const LIGHT: &str = "rivals";
-const ALL: &str = "rivals,aeron,tachyon,zeromq";
 const RIVALS: &str = "--rivals";
 
 /// `arguments` are those after `bench`.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<ExitCode> {
-    let rivals = take(&mut arguments, RIVALS)?.unwrap_or_else(|| LIGHT.to_owned());
-    let help = arguments
-        .iter()
-        .any(|argument| argument == "--help" || argument == "-h");
-    let only_rust = value(&arguments, "--only").is_some_and(|only| only == "rust");
+    let features = rivals::features(take(&mut arguments, RIVALS)?.as_deref())?;
+    let has = |option: &str| arguments.iter().any(|argument| argument == option);
+    let help = has("--help") || has("-h");
+    // Growth is measured in Rust unless languages are named; records are only shown.
+    let only_rust = match value(&arguments, "--only") {
+        Some(only) => only == "rust",
+        None => has("--growth"),
+    };
+    let only_rust = only_rust || has("--show");
 
     let mut build = workspace.cargo(&["build", "--release", "--package", "kren-bench"]);
-    match rivals.as_str() {
-        "none" => {}
-        "all" => drop(build.args(["--features", ALL])),
-        some => drop(build.args(["--features", some])),
+    if !help {
+        build.args(["--features", &features.join(",")]);
+        rivals::equip(workspace, &features, &mut build)?;
     }
-    let advice = "a rival may need more than cargo, see kren-bench/Cargo.toml; `--rivals none` leaves them out";
+    let advice = "kren-bench/README.md says what each rival needs; `--rivals none` leaves them out";
     exec::step("Rust: building the benchmark", build, advice)?;
 
     let mut bench = workspace.command(workspace.release_program("kren-bench"), &workspace.root);
     if help {
         println!(
-            "{RIVALS} LIST  Rivals to build: none, all, or some of iceoryx2, cloudtoid, ringfire, aeron, \
-             tachyon, zeromq\n               [default: the first three, which need nothing but cargo]\n"
+            "{RIVALS} LIST  Rivals to build: none, all, or some of iceoryx2,cloudtoid,ringfire,tachyon,aeron,zeromq\n\
+             \x20              [default: the first three, which need nothing but cargo]\n"
         );
     } else if !only_rust {
         let tools = Tools::find(workspace)?;
         setup::bindings(workspace, &tools)?;
-        let python = python_rivals(workspace)?;
-        setup::npm_install(
-            "Node: installing the rivals",
-            workspace,
-            &tools,
-            &folder(workspace).join("node"),
-        )?;
-        bench.env("PYTHONPATH", python);
+        peers(workspace, &tools, !features.is_empty(), &mut bench)?;
         bench.arg("--python").arg(workspace.venv_program("python"));
         bench.arg("--node").arg(&tools.node);
     }
@@ -66,6 +60,22 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<E
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Makes the peers in Python and Node.js ready, with their rivals or without.
+pub(crate) fn peers(
+    workspace: &Workspace,
+    tools: &Tools,
+    rivals: bool,
+    bench: &mut Command,
+) -> Result<()> {
+    let node = folder(workspace).join("node");
+    if !rivals {
+        let what = "Node: linking the benchmark";
+        return setup::npm_install_with(what, workspace, tools, &node, &["--omit=optional"]);
+    }
+    bench.env("PYTHONPATH", python_rivals(workspace)?);
+    setup::npm_install("Node: installing the rivals", workspace, tools, &node)
 }
 
 fn folder(workspace: &Workspace) -> PathBuf {

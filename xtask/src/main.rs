@@ -12,6 +12,7 @@ mod demo;
 mod exec;
 mod pairs;
 mod proof;
+mod rivals;
 mod setup;
 mod stamp;
 mod suites;

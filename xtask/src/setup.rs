@@ -148,6 +148,17 @@ pub(crate) fn npm_install(
     tools: &Tools,
     folder: &Path,
 ) -> Result<()> {
+    npm_install_with(what, workspace, tools, folder, &[])
+}
+
+/// The same with more options for npm.
+pub(crate) fn npm_install_with(
+    what: &str,
+    workspace: &Workspace,
+    tools: &Tools,
+    folder: &Path,
+    options: &[&str],
+) -> Result<()> {
     let stamp = Stamp::new(
         folder.join("node_modules").join(".kren-packages.stamp"),
         vec![
@@ -155,7 +166,7 @@ pub(crate) fn npm_install(
             folder.join("package-lock.json"),
         ],
         folder.join("node_modules").join(".package-lock.json"),
-        tools.node.to_string_lossy().into_owned(),
+        format!("{} {}", tools.node.display(), options.join(" ")),
     );
     if stamp.is_current()? {
         return Ok(());
@@ -170,7 +181,7 @@ pub(crate) fn npm_install(
         "--no-fund",
         "--loglevel=error",
     ];
-    step(what, with(npm, &quiet), NETWORK)?;
+    step(what, with(with(npm, &quiet), options), NETWORK)?;
     let modules = folder.join("node_modules");
     fs::create_dir_all(&modules).context(modules.display())?;
     stamp.store()

@@ -30,6 +30,11 @@ impl Tools {
     }
 }
 
+/// Python alone, where nothing else is needed.
+pub(crate) fn find_python(workspace: &Workspace) -> Result<PathBuf> {
+    python(workspace.python_needed()?)
+}
+
 /// The first Python on the PATH that is new enough, by the names that systems give it.
 fn python(needed: Version) -> Result<PathBuf> {
     let (major, minor) = needed;
@@ -143,7 +148,7 @@ pub(crate) fn version(text: &str) -> Option<Version> {
 }
 
 /// The full path of a program, looked up as the system's own shell would.
-fn which(name: &str) -> Option<PathBuf> {
+pub(crate) fn which(name: &str) -> Option<PathBuf> {
     // Rust starts .exe files by their bare name, but npm is npm.cmd.
     let endings: &[&str] = if cfg!(windows) {
         &[".exe", ".cmd", ".bat"]

@@ -8,7 +8,7 @@ from . import SLEEPS, Ends, patiently
 
 
 class Pipe(Ends):
-    name = "pipe"
+    name = "mp-pipe"
     how = "multiprocessing's Connection (what Pipe() gives): send_bytes, recv_bytes"
     tests = SLEEPS
 

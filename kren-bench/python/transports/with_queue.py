@@ -14,7 +14,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 class Queue(Ends):
-    name = "queue"
+    name = "mp-queue"
     how = "multiprocessing's Queue: put, get"
     tests = SLEEPS
     sizes = (8, 64 << 10)

@@ -1,18 +1,31 @@
-//! Every figure, for programs.
+//! Every figure, for programs and for records.
 
 use serde_json::{Value, json};
 
+use super::{Record, targets};
 use crate::Result;
-use crate::figures::{Figures, Tail};
-use crate::machine;
-use crate::options::Options;
+use crate::figures::Tail;
 
-pub(super) fn text(options: &Options, machine: &Value, figures: &Figures) -> Result<String> {
+/// Whoever reads an older or newer record is told so.
+pub(super) const FORMAT: u64 = 2;
+
+pub(super) fn text(record: &Record) -> Result<String> {
+    let figures = &record.figures;
     let transports = figures.pairs.iter().map(|(pair, known)| {
-        let known = known
-            .iter()
-            .map(|known| json!({ "name": known.name, "how": known.how }));
+        let known = known.iter().map(|known| {
+            json!({
+                "name": known.name, "how": known.how, "smallest": known.smallest,
+                "largest": known.largest,
+            })
+        });
         json!({ "pair": pair, "transports": known.collect::<Vec<_>>() })
+    });
+    let limits = figures.limits.iter().map(|limits| {
+        json!({
+            "pair": limits.pair, "size": limits.size, "round": limits.round, "raw_ns": limits.raw,
+            "copy_ns": limits.copy, "memory_bytes_per_ns": limits.memory, "futex_ns": limits.futex,
+            "slowdown": limits.slowdown,
+        })
     });
     let turns = figures.figures.iter().map(|figure| {
         json!({
@@ -30,35 +43,43 @@ pub(super) fn text(options: &Options, machine: &Value, figures: &Figures) -> Res
     let alone = figures.alone.iter().map(|alone| {
         json!({ "what": alone.what, "size": alone.size, "capacity": alone.capacity, "ns": alone.ns })
     });
+    let grown = figures.grown.iter().map(|grown| {
+        json!({
+            "pair": grown.pair, "what": grown.what.name(), "at": grown.at, "round": grown.round,
+            "raw_ns": grown.raw, "trip_ns": grown.trip, "message_ns": grown.message,
+        })
+    });
     let failures = figures.failures.iter().map(|failure| {
         json!({
             "pair": failure.pair, "transport": failure.transport, "size": failure.size,
             "reason": failure.reason,
         })
     });
+    let targets = targets::all(figures);
     let all = json!({
-        "machine": machine,
-        "load_at_the_end": machine::load(),
-        "quick": options.quick,
-        "rounds": options.rounds,
-        "run_ns": options.run_ns,
-        "capacity": options.capacity,
+        "format": FORMAT,
+        "machine": record.machine,
+        "settings": record.settings,
         "pairs": transports.collect::<Vec<_>>(),
+        "limits": limits.collect::<Vec<_>>(),
         "turns": turns.collect::<Vec<_>>(),
         "tails": figures.tails.iter().map(tail).collect::<Vec<_>>(),
         "idle": idle.collect::<Vec<_>>(),
         "alone": alone.collect::<Vec<_>>(),
+        "grown": grown.collect::<Vec<_>>(),
         "failures": failures.collect::<Vec<_>>(),
+        "targets": targets.iter().map(targets::Target::json).collect::<Vec<_>>(),
     });
     Ok(lines(&all)?)
 }
 
 fn tail(tail: &Tail) -> Value {
-    let at = |quantile| tail.histogram.value_at_quantile(quantile);
+    let summary = tail.summary;
     json!({
         "pair": tail.pair, "transport": tail.transport, "size": tail.size, "test": tail.test.name(),
-        "count": tail.histogram.len(), "min_ns": tail.histogram.min(), "p50_ns": at(0.5),
-        "p90_ns": at(0.9), "p99_ns": at(0.99), "p999_ns": at(0.999), "max_ns": tail.histogram.max(),
+        "placement": tail.placement.map(|placement| format!("{placement:?}")),
+        "count": summary.count, "min_ns": summary.min, "p50_ns": summary.p50,
+        "p99_ns": summary.p99, "p999_ns": summary.p999, "max_ns": summary.max,
     })
 }
 

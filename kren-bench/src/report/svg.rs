@@ -1,39 +1,19 @@
-//! The picture for the documents: round trips and streams over the size of the messages, Rust to Rust.
+//! Curves on logarithmic scales, drawn as SVG.
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
-use super::size_name;
-use crate::figures::{Choice, Figures};
-use crate::link::Test;
-use crate::options::Options;
-
-const WIDTH: f64 = 1010.0;
-const HEIGHT: f64 = 470.0;
-const TOP: f64 = 74.0;
-const BOTTOM: f64 = 56.0;
 const PANEL: f64 = 340.0;
-const LEFT: [f64; 2] = [64.0, 562.0];
-/// For the names at the right end of the lines.
+const PANEL_HEIGHT: f64 = 340.0;
+/// Room at the left of a panel for its scale, and at the right for the names of its lines.
+const SCALE: f64 = 64.0;
+const NAMES: f64 = 94.0;
+/// Above a panel for its title, below it for what its points are.
+const TITLE: f64 = 54.0;
+const POINTS: f64 = 36.0;
+const CAPTION: f64 = 24.0;
 const NAMES_APART: f64 = 13.0;
-
-/// What is drawn; the limits are dashed.
-const SHOWN: [(&str, &str); 13] = [
-    ("raw", "limit"),
-    ("copy", "limit"),
-    ("kren", "kren"),
-    ("kren-inplace", "kren2"),
-    ("tachyon", "a"),
-    ("ringfire", "b"),
-    ("cloudtoid", "c"),
-    ("iceoryx2", "d"),
-    ("aeron", "e"),
-    ("zeromq", "f"),
-    ("pipe", "g"),
-    ("unix", "h"),
-    ("kren-batch", "kren3"),
-];
+/// More names of points than this would lie on one another.
+const MOST_POINTS: usize = 10;
 
 const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#333}.title{font-size:15px;font-weight:600}\
@@ -46,116 +26,78 @@ text{font:12px system-ui,sans-serif;fill:#333}.title{font-size:15px;font-weight:
 @media(prefers-color-scheme:dark){text{fill:#ddd}.small{fill:#999}.name{fill:currentColor}\
 .grid{stroke:#444}}";
 
-/// One line: a point for each size that was measured.
-struct Line {
-    name: &'static str,
-    class: &'static str,
-    points: Vec<(usize, f64)>,
+/// One line: its height at each point that it has.
+pub(super) struct Line {
+    pub(super) name: String,
+    pub(super) class: &'static str,
+    pub(super) points: Vec<(usize, f64)>,
 }
 
-pub(super) fn draw(options: &Options, machine: &Value, figures: &Figures) -> String {
-    let trips = lines(options, figures, Test::Trips, |_, ns| ns);
-    let streams = lines(options, figures, Test::Stream, |size, ns| {
-        size as f64 / ns * 1e9
-    });
+pub(super) struct Panel {
+    pub(super) title: String,
+    /// What the points are, from left to right.
+    pub(super) points: Vec<String>,
+    pub(super) lines: Vec<Line>,
+    /// How a height is written.
+    pub(super) label: fn(f64) -> String,
+    /// The scale starts at 1 or lower, so that a flat line is seen to be flat.
+    pub(super) whole_scale: bool,
+}
+
+/// Draws panels, some in each row.
+pub(super) fn draw(title: &str, caption: &str, rows: &[Vec<Panel>]) -> String {
+    let wide = rows.iter().map(Vec::len).max().unwrap_or(0) as f64;
+    let width = wide * (SCALE + PANEL + NAMES);
+    let row_height = TITLE + PANEL_HEIGHT + POINTS;
+    let height = rows.len() as f64 * row_height + CAPTION;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\">\n\
-         <title>Round trips and streams between two processes</title>\n<style>{STYLE}</style>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\">\n\
+         <title>{}</title>\n<style>{STYLE}</style>\n",
+        escaped(title)
     );
-    panel(
-        &mut svg,
-        LEFT[0],
-        "Round trip, less is better",
-        &options.sizes,
-        &trips,
-        super::time,
-    );
-    panel(
-        &mut svg,
-        LEFT[1],
-        "One way, more is better",
-        &options.sizes,
-        &streams,
-        rate,
-    );
-    let processor = machine["processor"].as_str().unwrap_or_default();
+    for (row, panels) in rows.iter().enumerate() {
+        for (column, panel) in panels.iter().enumerate() {
+            let left = column as f64 * (SCALE + PANEL + NAMES) + SCALE;
+            draw_panel(&mut svg, panel, left, row as f64 * row_height + TITLE);
+        }
+    }
     let _ = writeln!(
         svg,
-        "<text class=\"small\" x=\"{}\" y=\"{}\">Two processes, Rust to Rust; medians of {} rounds; {}; size of the \
-         messages below</text>\n</svg>",
-        LEFT[0],
-        HEIGHT - 10.0,
-        options.rounds,
-        escaped(processor),
+        "<text class=\"small\" x=\"{SCALE}\" y=\"{}\">{}</text>\n</svg>",
+        height - 8.0,
+        escaped(caption)
     );
     svg
 }
 
-fn lines(
-    options: &Options,
-    figures: &Figures,
-    test: Test,
-    value: impl Fn(usize, f64) -> f64,
-) -> Vec<Line> {
-    let of = |name: &'static str, class| {
-        let point = |&size: &usize| {
-            let choice = Choice {
-                pair: "Rust to Rust",
-                transport: name,
-                size,
-                test,
-                placement: None,
-            };
-            let ns = match (name, test) {
-                ("copy", Test::Stream) => figures.alone("copy", size, 0),
-                _ => figures.median(choice, |figure| figure.ns),
-            };
-            Some((size, value(size, ns?)))
-        };
-        Line {
-            name,
-            class,
-            points: options.sizes.iter().filter_map(point).collect(),
-        }
-    };
-    let lines = SHOWN.iter().map(|&(name, class)| of(name, class));
-    lines.filter(|line| !line.points.is_empty()).collect()
-}
-
-fn panel(
-    svg: &mut String,
-    left: f64,
-    title: &str,
-    sizes: &[usize],
-    lines: &[Line],
-    label: impl Fn(f64) -> String,
-) {
+fn draw_panel(svg: &mut String, panel: &Panel, left: f64, top: f64) {
     let values = || {
-        lines
-            .iter()
-            .flat_map(|line| line.points.iter().map(|point| point.1))
+        let points = panel.lines.iter().flat_map(|line| &line.points);
+        points.map(|point| point.1)
     };
-    let (low, high) = (
-        values().fold(f64::MAX, f64::min),
-        values().fold(0.0, f64::max),
-    );
+    let low = values().fold(f64::MAX, f64::min);
+    let high = values().fold(0.0, f64::max);
     if high <= 0.0 {
         return;
     }
-    let (first, last) = (low.log10().floor(), high.log10().ceil());
-    let bottom = HEIGHT - BOTTOM;
-    let y = |value: f64| bottom - (value.log10() - first) / (last - first) * (bottom - TOP);
-    let x = |size: usize| {
-        let at = sizes.iter().position(|other| *other == size).unwrap_or(0);
-        left + at as f64 / (sizes.len().max(2) - 1) as f64 * PANEL
-    };
+    let (mut first, last) = (low.log10().floor(), high.log10().ceil());
+    if panel.whole_scale {
+        first = first.min(0.0);
+    }
+    let last = last.max(first + 1.0);
+    let bottom = top + PANEL_HEIGHT;
+    let y = |value: f64| bottom - (value.log10() - first) / (last - first) * PANEL_HEIGHT;
+    let apart = PANEL / (panel.points.len().max(2) - 1) as f64;
+    let x = |at: usize| left + at as f64 * apart;
     let _ = writeln!(
         svg,
-        "<text class=\"title\" x=\"{left}\" y=\"40\">{title}</text>"
+        "<text class=\"title\" x=\"{left}\" y=\"{}\">{}</text>",
+        top - 22.0,
+        escaped(&panel.title)
     );
     for power in first as i32..=last as i32 {
         let value = 10f64.powi(power);
-        let (at, right, text) = (y(value), left + PANEL, escaped(&label(value)));
+        let (at, right, text) = (y(value), left + PANEL, escaped(&(panel.label)(value)));
         let _ = writeln!(
             svg,
             "<line class=\"grid\" x1=\"{left}\" y1=\"{at:.1}\" x2=\"{right}\" y2=\"{at:.1}\"/>\
@@ -164,30 +106,28 @@ fn panel(
             at + 4.0
         );
     }
-    for &size in sizes {
+    let every = panel.points.len().div_ceil(MOST_POINTS).max(1);
+    for (at, point) in panel.points.iter().enumerate().step_by(every) {
         let _ = writeln!(
             svg,
             "<text class=\"small\" x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
-            x(size),
+            x(at),
             bottom + 18.0,
-            size_name(size)
+            escaped(point)
         );
     }
     let mut names = Vec::new();
-    for line in lines {
-        let points: Vec<String> = line
-            .points
-            .iter()
-            .map(|&(size, value)| format!("{:.1},{:.1}", x(size), y(value)))
-            .collect();
+    for line in panel.lines.iter().filter(|line| !line.points.is_empty()) {
+        let points = line.points.iter();
+        let points = points.map(|&(at, value)| format!("{:.1},{:.1}", x(at), y(value)));
         let _ = writeln!(
             svg,
             "<polyline class=\"line {}\" points=\"{}\"/>",
             line.class,
-            points.join(" ")
+            points.collect::<Vec<_>>().join(" ")
         );
-        let &(_, value) = line.points.last().expect("empty lines were left out");
-        names.push((y(value), line.class, line.name));
+        let value = line.points.last().map_or(1.0, |point| point.1);
+        names.push((y(value), line.class, &line.name));
     }
     // Names that would lie on one another move down.
     names.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -197,18 +137,11 @@ fn panel(
         free = at + NAMES_APART;
         let _ = writeln!(
             svg,
-            "<text class=\"name {class}\" x=\"{}\" y=\"{:.1}\">{name}</text>",
+            "<text class=\"name {class}\" x=\"{}\" y=\"{:.1}\">{}</text>",
             left + PANEL + 8.0,
-            at + 4.0
+            at + 4.0,
+            escaped(name)
         );
-    }
-}
-
-fn rate(bytes: f64) -> String {
-    match bytes {
-        ..1e6 => format!("{:.0} KB/s", bytes / 1e3),
-        ..1e9 => format!("{:.0} MB/s", bytes / 1e6),
-        _ => format!("{:.0} GB/s", bytes / 1e9),
     }
 }
 

@@ -1,125 +1,154 @@
-//! The tables on the console.
+//! The tables of each pair of languages.
 
 use serde_json::Value;
 
+use super::page::Page;
 use super::{digits, size_name, time};
-use crate::figures::{Choice, Figures, Placement, median};
+use crate::figures::{Choice, Figures, Placement, Summary, median};
 use crate::link::Test;
-use crate::options::Options;
 use crate::pair::Known;
 
 /// Rounds of one placement that are worth a table of their own.
 const ENOUGH: usize = 3;
 
-pub(super) fn print(options: &Options, machine: &Value, figures: &Figures) {
-    println!("\nMachine");
-    for (key, value) in machine
-        .as_object()
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| !value.is_null())
-    {
-        match value {
-            Value::String(text) => println!("  {key:<12}{text}"),
-            other => println!("  {key:<12}{other}"),
-        }
+pub(super) fn machine(page: &mut Page, machine: &Value, figures: &Figures) {
+    let known = machine.as_object().into_iter().flatten();
+    let rows = known.filter(|(_, value)| !value.is_null());
+    let rows = rows.map(|(key, value)| match value {
+        Value::String(text) => (key.clone(), text.clone()),
+        other => (key.clone(), other.to_string()),
+    });
+    page.list("Machine", &rows.collect::<Vec<_>>());
+    let slowdowns = figures.limits.iter().map(|limits| limits.slowdown);
+    if let Some(slowdown) = median(slowdowns) {
+        // Two hardware threads of one core share what it can do; two cores do not.
+        let meaning = match slowdown {
+            ..1.15 => "two physical cores",
+            ..1.35 => "unclear whether they share a physical core",
+            _ => "one physical core, which they share",
+        };
+        page.line(&format!(
+            "Busy at the same time, a processor takes {} x as long as alone: {meaning}.",
+            digits(slowdown)
+        ));
     }
+}
+
+pub(super) fn pairs(page: &mut Page, figures: &Figures) {
     for (pair, known) in &figures.pairs {
-        let view = View {
-            options,
+        let sizes = figures.sizes(pair);
+        View {
+            page,
+            sizes,
             figures,
             pair,
             known,
-        };
-        view.print();
+        }
+        .fill();
     }
-    if !figures.failures.is_empty() {
-        println!("\nLeft out from some size on, because it failed");
-    }
-    for failure in &figures.failures {
-        let (pair, transport, size) = (&failure.pair, &failure.transport, size_name(failure.size));
-        println!("  {pair}: {transport}, {size}: {}", failure.reason);
-    }
+    let failures = figures.failures.iter().map(|failure| {
+        let size = size_name(failure.size);
+        let what = format!("{}, {size}: {}", failure.pair, failure.reason);
+        (failure.transport.clone(), what)
+    });
+    page.list(
+        "Left out from some size on, because it failed",
+        &failures.collect::<Vec<_>>(),
+    );
 }
 
 /// One pair of languages.
 struct View<'a> {
-    options: &'a Options,
+    page: &'a mut Page,
+    sizes: Vec<usize>,
     figures: &'a Figures,
     pair: &'a str,
     known: &'a [Known],
 }
 
 impl View<'_> {
-    fn print(&self) {
-        println!("\n== {} ==\n", self.pair);
-        for known in self.known {
-            println!("  {:<23}{}", known.name, known.how);
-        }
-        let mut raws: Vec<(usize, usize, f64)> = Vec::new();
-        for figure in self
-            .figures
-            .figures
-            .iter()
-            .filter(|figure| figure.pair == self.pair)
-        {
-            raws.push((figure.size, figure.round, figure.raw));
-        }
-        let count = |placement| {
-            raws.iter()
-                .filter(|raw| Placement::of(raw.2) == placement)
-                .count()
-        };
-        let (near, far) = (count(Placement::Near), count(Placement::Far));
-        if let Some(raw) = median(raws.iter().map(|raw| raw.2)) {
-            println!(
-                "\nBare round trip: {} in the middle; near in {near} turns, far in {far}.",
-                time(raw)
-            );
-        }
-        let both = near.min(far) >= ENOUGH * self.known.len();
-        let placements: &[Option<Placement>] = match both {
-            true => &[Some(Placement::Near), Some(Placement::Far)],
-            false => &[None],
-        };
-        for &placement in placements {
+    fn fill(&mut self) {
+        self.page.heading(self.pair);
+        let known = self.known.iter();
+        let how = known.map(|known| (known.name.clone(), known.how.clone()));
+        self.page.list("Transports", &how.collect::<Vec<_>>());
+        self.limits();
+        for placement in self.placements() {
             let suffix =
                 placement.map_or(String::new(), |placement| format!(", {placement:?} rounds"));
-            self.sizes(
+            let figures = self.figures;
+            self.by_size(
                 &format!("Round trip{suffix}: time (x raw)"),
                 Test::Trips,
-                |choice| {
-                    self.round_trip(Choice {
-                        placement,
-                        ..choice
-                    })
-                },
+                |choice| round_trip(figures, choice.placed(placement)),
             );
-            self.sizes(
+            self.by_size(
                 &format!("One way{suffix}: messages/s or bytes/s (x copy)"),
                 Test::Stream,
-                |choice| {
-                    self.one_way(Choice {
-                        placement,
-                        ..choice
-                    })
-                },
+                |choice| one_way(figures, choice.placed(placement)),
             );
         }
-        self.sizes(
-            "One way: processor time of both sides for each message",
-            Test::Stream,
-            |choice| {
-                self.figures
-                    .median(choice, |figure| figure.cpu_ns)
-                    .map(time)
-            },
-        );
+        for (title, test) in [
+            ("Round trip: processor time of both sides", Test::Trips),
+            (
+                "One way: processor time of both sides for each message",
+                Test::Stream,
+            ),
+        ] {
+            let figures = self.figures;
+            self.by_size(title, test, |choice| {
+                figures.median(choice, |figure| figure.cpu_ns).map(time)
+            });
+        }
         self.tails("Single round trips of 64 B", Test::Timed);
         self.tails("Wake-up of a sleeping reader, 64 B", Test::Wake);
         self.idle();
         if self.pair == "Rust to Rust" {
             self.alone();
+        }
+    }
+
+    fn limits(&mut self) {
+        let figures = self.figures;
+        let rounds = || {
+            figures
+                .limits
+                .iter()
+                .filter(|limits| limits.pair == self.pair)
+        };
+        let (Some(raw), Some(memory)) = (
+            median(rounds().map(|limits| limits.raw)),
+            median(rounds().map(|limits| limits.memory)),
+        ) else {
+            return;
+        };
+        let futex = median(rounds().filter_map(|limits| limits.futex));
+        let far = rounds().filter(|limits| Placement::of(limits.raw) == Placement::Far);
+        let (all, far) = (rounds().count(), far.count());
+        self.page.line(&format!(
+            "Limits, medians of {all} rounds: raw {} (near in {}, far in {far}); copying 64 MiB {} GB/s; futex hand-over {}.",
+            time(raw),
+            all - far,
+            digits(memory),
+            futex.map_or("-".to_owned(), time),
+        ));
+    }
+
+    /// Each by itself if there is enough of both, else all together.
+    fn placements(&self) -> Vec<Option<Placement>> {
+        let count = |placement| {
+            let ours = self
+                .figures
+                .figures
+                .iter()
+                .filter(|figure| figure.pair == self.pair);
+            ours.filter(|figure| Placement::of(figure.raw) == placement)
+                .count()
+        };
+        let all = [Placement::Near, Placement::Far];
+        match all.map(count).iter().min() {
+            Some(least) if *least >= ENOUGH * self.known.len() => all.map(Some).to_vec(),
+            _ => vec![None],
         }
     }
 
@@ -133,150 +162,117 @@ impl View<'_> {
         }
     }
 
-    /// A row for each transport, a column for each size.
-    fn sizes(&self, title: &str, test: Test, cell: impl Fn(Choice<'_>) -> Option<String>) {
-        let mut rows = Vec::new();
-        for known in self
-            .known
-            .iter()
-            .filter(|known| known.tests.contains(&test))
-        {
-            let cells = self.options.sizes.iter().map(|&size| {
-                let cell = cell(self.choice(&known.name, size, test));
-                cell.unwrap_or_else(|| "-".to_owned())
-            });
-            rows.push((known.name.clone(), cells.collect()));
-        }
-        let heads: Vec<String> = self
-            .options
-            .sizes
-            .iter()
-            .map(|&size| size_name(size))
-            .collect();
-        table(title, &heads, &rows);
-    }
-
-    fn round_trip(&self, choice: Choice<'_>) -> Option<String> {
-        let ns = self.figures.median(choice, |figure| figure.ns)?;
-        let ratio = self
-            .figures
-            .median(choice, |figure| figure.ns / figure.raw)?;
-        Some(format!("{} ({})", time(ns), digits(ratio)))
-    }
-
-    fn one_way(&self, choice: Choice<'_>) -> Option<String> {
-        let ns = self.figures.median(choice, |figure| figure.ns)?;
-        let ratio = self
-            .figures
-            .median(choice, |figure| figure.copy / figure.ns)?;
-        let rate = match choice.size {
-            ..16384 => format!("{} M/s", digits(1e3 / ns)),
-            size => format!("{} GB/s", digits(size as f64 / ns)),
-        };
-        Some(format!("{rate} ({})", digits(ratio)))
-    }
-
-    fn tails(&self, title: &str, test: Test) {
+    /// A row for each transport that was measured, a column for each size; many sizes the other way round.
+    fn by_size(&mut self, title: &str, test: Test, cell: impl Fn(Choice<'_>) -> Option<String>) {
         let mut rows = Vec::new();
         for known in self.known {
-            let Some(tail) = self.figures.tail(self.choice(&known.name, 64, test)) else {
-                continue;
-            };
-            let at = |quantile| time(tail.histogram.value_at_quantile(quantile) as f64);
-            let mut cells = vec![time(tail.histogram.min() as f64)];
-            cells.extend([0.5, 0.99, 0.999].map(at));
-            cells.push(tail.histogram.len().to_string());
-            rows.push((known.name.clone(), cells));
+            let cells = self
+                .sizes
+                .iter()
+                .map(|&size| cell(self.choice(&known.name, size, test)));
+            let cells: Vec<Option<String>> = cells.collect();
+            if cells.iter().any(Option::is_some) {
+                let cells = cells
+                    .into_iter()
+                    .map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
+                rows.push((known.name.clone(), cells.collect::<Vec<_>>()));
+            }
         }
-        table(
-            title,
-            &["min", "p50", "p99", "p99.9", "count"].map(str::to_owned),
-            &rows,
-        );
+        let heads: Vec<String> = self.sizes.iter().map(|&size| size_name(size)).collect();
+        if heads.len() <= crate::options::STANDARD_SIZES.len() || rows.is_empty() {
+            return self.page.table(title, &heads, &rows);
+        }
+        let names: Vec<String> = rows.iter().map(|(name, _)| name.clone()).collect();
+        let turned = heads.iter().enumerate().map(|(at, head)| {
+            let cells = rows.iter().map(|(_, cells)| cells[at].clone());
+            (head.clone(), cells.collect())
+        });
+        let turned: Vec<(String, Vec<String>)> = turned.collect();
+        self.page.table(title, &names, &turned);
     }
 
-    fn idle(&self) {
-        let ours = self
-            .figures
-            .idle
-            .iter()
-            .filter(|idle| idle.pair == self.pair);
-        let row = |idle: &crate::figures::Idle| {
-            let cells = vec![
-                format!("{:.3} %", idle.load * 100.0),
-                format!("{:.0}/s", idle.switches_per_second),
-            ];
-            (idle.transport.clone(), cells)
+    fn tails(&mut self, title: &str, test: Test) {
+        let row = |name: &str, tail: Summary| {
+            let mut cells: Vec<String> = [tail.min, tail.p50, tail.p99, tail.p999]
+                .map(|ns| time(ns as f64))
+                .to_vec();
+            cells.push(tail.count.to_string());
+            (name.to_owned(), cells)
         };
-        let rows: Vec<_> = ours.map(row).collect();
-        table(
+        let rows: Vec<_> = self
+            .known
+            .iter()
+            .filter_map(|known| {
+                let tail = self.figures.tail(self.choice(&known.name, 64, test))?;
+                Some(row(&known.name, tail))
+            })
+            .collect();
+        let heads = ["min", "p50", "p99", "p99.9", "count"].map(str::to_owned);
+        self.page.table(title, &heads, &rows);
+    }
+
+    fn idle(&mut self) {
+        let mut rows = Vec::new();
+        for known in self.known {
+            let ours = || {
+                let all = self.figures.idle.iter();
+                all.filter(|idle| idle.pair == self.pair && idle.transport == known.name)
+            };
+            let load = median(ours().map(|idle| idle.load));
+            let switches = median(ours().map(|idle| idle.switches_per_second));
+            if let Some((load, switches)) = load.zip(switches) {
+                let cells = vec![format!("{:.3} %", load * 100.0), format!("{switches:.0}/s")];
+                rows.push((known.name.clone(), cells));
+            }
+        }
+        self.page.table(
             "A reader that waits while nothing comes",
             &["processor", "switches"].map(str::to_owned),
             &rows,
         );
     }
 
-    fn alone(&self) {
+    fn alone(&mut self) {
         let figures = self.figures;
         let mut rows = Vec::new();
         for size in [64, 1 << 10, 64 << 10] {
             let of = |what| figures.alone(what, size, 0);
             if let (Some(kren), Some(copies)) = (of("one-thread"), of("two-copies")) {
-                rows.push((
-                    size_name(size),
-                    vec![time(kren), time(copies), digits(kren / copies)],
-                ));
+                let cells = vec![time(kren), time(copies), digits(kren / copies)];
+                rows.push((size_name(size), cells));
             }
         }
         let heads = ["kren", "two copies", "ratio"].map(str::to_owned);
-        table("write + read in one thread", &heads, &rows);
+        self.page.table("write + read in one thread", &heads, &rows);
         let mut rows = Vec::new();
         for capacity in [64 << 10, 1 << 20, 16 << 20] {
             let of = |what| figures.alone(what, 64, capacity);
             if let (Some(first), Some(reserve)) = (of("first-message"), of("reserve")) {
-                rows.push((
-                    size_name(capacity),
-                    vec![time(first), time(reserve), time(first - reserve)],
-                ));
+                let cells = vec![time(first), time(reserve), time(first - reserve)];
+                rows.push((size_name(capacity), cells));
             }
         }
         let heads = ["kren", "memory alone", "difference"].map(str::to_owned);
-        table(
+        self.page.table(
             "create + connect + first message, by capacity",
             &heads,
             &rows,
         );
-        if let Some(ns) = figures.alone("bandwidth", 64 << 20, 0) {
-            println!(
-                "\nCopying 64 MiB: {} GB/s",
-                digits(f64::from(64 << 20) / ns)
-            );
-        }
     }
 }
 
-fn table(title: &str, heads: &[String], rows: &[(String, Vec<String>)]) {
-    if rows.is_empty() {
-        return;
-    }
-    println!("\n{title}");
-    let wide = |at: usize| {
-        let cells = rows.iter().filter_map(|(_, cells)| cells.get(at));
-        cells
-            .chain(heads.get(at))
-            .map(|cell| cell.chars().count())
-            .max()
-            .unwrap_or(0)
+fn round_trip(figures: &Figures, choice: Choice<'_>) -> Option<String> {
+    let ns = figures.median(choice, |figure| figure.ns)?;
+    let ratio = figures.median(choice, |figure| figure.ns / figure.raw)?;
+    Some(format!("{} ({})", time(ns), digits(ratio)))
+}
+
+fn one_way(figures: &Figures, choice: Choice<'_>) -> Option<String> {
+    let ns = figures.median(choice, |figure| figure.ns)?;
+    let ratio = figures.median(choice, |figure| figure.copy / figure.ns)?;
+    let rate = match choice.size {
+        ..16384 => format!("{} M/s", digits(1e3 / ns)),
+        size => format!("{} GB/s", digits(size as f64 / ns)),
     };
-    let widths: Vec<usize> = (0..heads.len()).map(wide).collect();
-    let line = |name: &str, cells: &[String]| {
-        let cells: Vec<String> = cells
-            .iter()
-            .zip(&widths)
-            .map(|(cell, &width)| format!("{cell:>width$}"))
-            .collect();
-        println!("  {name:<22}{}", cells.join("  ").trim_end());
-    };
-    line("", heads);
-    rows.iter().for_each(|(name, cells)| line(name, cells));
+    Some(format!("{rate} ({})", digits(ratio)))
 }

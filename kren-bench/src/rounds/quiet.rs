@@ -1,59 +1,97 @@
 //! What is measured beside trips and streams: readers that sleep, and what one process does by itself.
 
+use super::limits::{FUTEX, RAW};
 use super::{Rounds, SMALL, positive};
 use crate::Result;
-use crate::figures::{Alone, Choice, Idle};
+use crate::figures::{Alone, Choice, Figure, Idle, Placement, median};
 use crate::link::Test;
 use crate::pair::{Known, numbers};
+
+/// Rounds in which idle readers are looked at: little changes, and each takes long.
+const IDLE_ROUNDS: usize = 3;
 
 impl Rounds<'_> {
     /// Readers that sleep: how long they take to wake up, and what they cost meanwhile.
     pub(super) fn asleep(&mut self, known: &[Known]) -> Result<()> {
-        let turns = self.open(known, SMALL, &[Test::Wake])?;
+        let asked = |test| self.options.tests.contains(&test);
+        let tests: Vec<Test> = [Test::Wake, Test::Idle]
+            .into_iter()
+            .filter(|test| asked(*test))
+            .collect();
+        if tests.is_empty() {
+            return Ok(());
+        }
+        eprintln!("{}: asleep", self.name);
+        // The limit has its turn whoever's pair this is.
+        let mut turns = self.open(known, SMALL, &tests)?;
         let (wakes, idle_ns) = if self.options.quick {
             (50, 3e8)
         } else {
             (200, 1e9)
         };
         for round in 0..self.options.rounds {
+            let raw = self.raw()?;
+            if tests.contains(&Test::Wake) && cfg!(target_os = "linux") {
+                let samples = self.hand_overs(wakes)?;
+                self.woken(FUTEX, round, raw, &samples);
+            }
             for transport in &turns {
                 if self.failed.contains(&transport.name) {
                     continue;
                 }
-                let slept = self.wake(&transport.name, wakes);
-                let slept = match round {
-                    0 => slept.and_then(|()| self.idle(&transport.name, idle_ns)),
-                    _ => slept,
-                };
+                let mut slept = Ok(());
+                if tests.contains(&Test::Wake) && transport.tests.contains(&Test::Wake) {
+                    slept = self.wake(&transport.name, round, raw, wakes);
+                }
+                if tests.contains(&Test::Idle) && round < IDLE_ROUNDS && slept.is_ok() {
+                    slept = self.idle(&transport.name, idle_ns);
+                }
                 if let Err(error) = slept {
                     self.give_up(&transport.name, SMALL, error.to_string())?;
                 }
             }
+            let first = 1.min(turns.len());
+            turns.rotate_left(first);
         }
         self.close(&turns)
     }
 
-    fn wake(&mut self, transport: &str, count: u64) -> Result<()> {
-        let times = self
+    fn wake(&mut self, transport: &str, round: usize, raw: f64, count: u64) -> Result<()> {
+        let [sent, arrived] = self
             .pair
             .run(transport, Test::Wake, count)?
             .map(|side| numbers(&side["times"]));
-        let [sent, arrived] = times;
-        let samples: Vec<f64> = sent
-            .iter()
-            .zip(&arrived)
-            .map(|(sent, arrived)| arrived - sent)
-            .collect();
+        let times = sent.iter().zip(&arrived);
+        let samples: Vec<f64> = times.map(|(sent, arrived)| arrived - sent).collect();
+        self.woken(transport, round, raw, &samples);
+        Ok(())
+    }
+
+    /// Notes the wake-ups of one turn.
+    fn woken(&mut self, transport: &str, round: usize, raw: f64, samples: &[f64]) {
         let pair = self.name.clone();
         let choice = Choice {
             pair: &pair,
             transport,
             size: SMALL,
             test: Test::Wake,
-            placement: None,
+            placement: Some(Placement::of(raw)),
         };
-        self.figures.record(choice, &samples);
-        Ok(())
+        self.figures.record(choice, samples);
+        let Some(ns) = median(samples.iter().copied()) else {
+            return;
+        };
+        self.figures.figures.push(Figure {
+            pair,
+            transport: transport.to_owned(),
+            size: SMALL,
+            test: Test::Wake,
+            round,
+            ns,
+            cpu_ns: 0.0,
+            raw,
+            copy: 0.0,
+        });
     }
 
     fn idle(&mut self, transport: &str, ns: f64) -> Result<()> {
@@ -69,7 +107,8 @@ impl Rounds<'_> {
 
     /// What needs one process only.
     pub(super) fn alone(&mut self) -> Result<()> {
-        for round in 0..self.options.rounds {
+        eprintln!("{}: one process", self.name);
+        for _ in 0..self.options.rounds {
             for size in [64, 1 << 10, 64 << 10] {
                 let count = 5_000_000 / (size as u64 + 100);
                 for what in ["one-thread", "two-copies"] {
@@ -93,16 +132,12 @@ impl Rounds<'_> {
                     }));
                 }
             }
-            if round < 3 {
-                let ns = self.pair.alone("bandwidth", 64 << 20, 0, 4)?[0] / 4.0;
-                self.figures.alone.push(Alone {
-                    what: "bandwidth".to_owned(),
-                    size: 64 << 20,
-                    capacity: 0,
-                    ns,
-                });
-            }
         }
         Ok(())
     }
+}
+
+/// What the rounds measure apart from the transports' own turns.
+pub(super) fn is_limit(name: &str) -> bool {
+    name == RAW || name == FUTEX
 }

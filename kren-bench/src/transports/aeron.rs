@@ -37,6 +37,7 @@ pub(super) fn entry() -> Entry {
         tests: BUSY,
         // Longer ones do not fit into one frame.
         sizes: 8..=4 << 10,
+        listed: true,
         open: |setup| Ok(Box::new(Aeron::open(setup)?)),
     }
 }
@@ -141,7 +142,7 @@ impl Ends for Aeron {
         sum
     }
 
-    fn expected(&self, count: u64) -> Option<u64> {
-        Some(payload::expected(self.size, count))
+    fn carried(&self) -> Option<usize> {
+        Some(self.size)
     }
 }

@@ -69,7 +69,7 @@ impl<W: Write, R: Read> Ends for Bytes<W, R> {
         sum
     }
 
-    fn expected(&self, count: u64) -> Option<u64> {
-        Some(payload::expected(self.size, count))
+    fn carried(&self) -> Option<usize> {
+        Some(self.size)
     }
 }

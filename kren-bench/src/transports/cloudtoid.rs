@@ -2,7 +2,7 @@
 
 use cloudtoid_interprocess::{Options, Publisher, Subscriber};
 
-use super::{BUSY, Entry, SIZES, memory_directory};
+use super::{BUSY, Entry, TABLE_SIZES, memory_directory};
 use crate::Result;
 use crate::link::{Ends, Setup, Test};
 use crate::payload::{self, Payload};
@@ -21,7 +21,8 @@ pub(super) fn entries() -> [Entry; 2] {
             name: "cloudtoid",
             how: "cloudtoid-interprocess 3: try_send, try_recv_into, polled",
             tests: BUSY,
-            sizes: SIZES,
+            sizes: TABLE_SIZES,
+            listed: true,
             open: |setup| Ok(Box::new(Cloudtoid::open(setup, false)?)),
         },
         Entry {
@@ -29,6 +30,7 @@ pub(super) fn entries() -> [Entry; 2] {
             how: "cloudtoid-interprocess 3: try_send, recv",
             tests: &[Test::Trips, Test::Wake, Test::Idle],
             sizes: 64..=64,
+            listed: true,
             open: |setup| Ok(Box::new(Cloudtoid::open(setup, true)?)),
         },
     ]
@@ -72,7 +74,7 @@ impl Ends for Cloudtoid {
         }
     }
 
-    fn expected(&self, count: u64) -> Option<u64> {
-        Some(payload::expected(self.received.len(), count))
+    fn carried(&self) -> Option<usize> {
+        Some(self.received.len())
     }
 }

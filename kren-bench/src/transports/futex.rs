@@ -26,6 +26,7 @@ pub(super) fn entry() -> Entry {
             &[]
         },
         sizes: 64..=64,
+        listed: true,
         open: |setup| Ok(Box::new(Futex::open(setup)?)),
     }
 }
@@ -58,7 +59,7 @@ impl Ends for Futex {
         0
     }
 
-    fn expected(&self, _count: u64) -> Option<u64> {
+    fn carried(&self) -> Option<usize> {
         None
     }
 }

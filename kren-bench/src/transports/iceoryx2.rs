@@ -7,7 +7,7 @@ use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
 
-use super::{BUSY, Entry, SIZES, patiently};
+use super::{BUSY, Entry, TABLE_SIZES, patiently};
 use crate::Result;
 use crate::link::{Ends, Setup, Side};
 use crate::payload;
@@ -24,7 +24,8 @@ pub(super) fn entry() -> Entry {
         name: "iceoryx2",
         how: "iceoryx2 0.10: loan_slice_uninit, fill, send; receive; lossless, polled",
         tests: BUSY,
-        sizes: SIZES,
+        sizes: TABLE_SIZES,
+        listed: true,
         open: |setup| Ok(Box::new(Iceoryx2::open(setup)?)),
     }
 }
@@ -103,7 +104,7 @@ impl Ends for Iceoryx2 {
         }
     }
 
-    fn expected(&self, count: u64) -> Option<u64> {
-        Some(payload::expected(self.size, count))
+    fn carried(&self) -> Option<usize> {
+        Some(self.size)
     }
 }

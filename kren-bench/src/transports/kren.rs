@@ -8,15 +8,23 @@ use kren_core::{KrenReader, KrenWriter, Strategy};
 use super::{BUSY, Entry, SIZES, SLEEPS};
 use crate::Result;
 use crate::link::{Ends, Link, Setup, Side, Test};
-use crate::payload::{self, Payload};
+use crate::payload::{self, Counted, Numbers, Payload};
+
+/// Many channels in turn; what growing costs is measured with it.
+pub(crate) const AROUND: &str = "kren-around";
 
 /// How messages are written and read.
 trait Style {
     fn write(writer: &mut KrenWriter, payload: &mut Payload, size: usize, number: u64);
 
-    fn write_many(writer: &mut KrenWriter, payload: &mut Payload, size: usize, count: u64) {
-        for number in 0..count {
-            Self::write(writer, payload, size, number);
+    fn write_many<N: Numbers>(
+        writer: &mut KrenWriter,
+        payload: &mut Payload,
+        size: usize,
+        count: u64,
+    ) {
+        for index in 0..count {
+            Self::write(writer, payload, size, N::at(index));
         }
     }
 
@@ -75,18 +83,24 @@ impl Style for Batched {
         Copied::write(writer, payload, size, number);
     }
 
-    fn write_many(writer: &mut KrenWriter, payload: &mut Payload, size: usize, count: u64) {
+    fn write_many<N: Numbers>(
+        writer: &mut KrenWriter,
+        payload: &mut Payload,
+        size: usize,
+        count: u64,
+    ) {
         // As many as matter, in no more than a quarter of the ring: the reader works on the rest.
         let most = (writer.capacity() / 4 / (size + 8)).clamp(1, 64) as u64;
-        let mut number = 0;
-        while number < count {
-            let end = count.min(number + most);
+        let mut start = 0;
+        while start < count {
+            let end = count.min(start + most);
             let mut batch = writer.batch();
-            for number in number..end {
-                batch.push(payload.numbered(number)).expect(WRITES);
+            for index in start..end {
+                let message = payload.numbered(N::at(index));
+                batch.push(message).expect(WRITES);
             }
             batch.commit();
-            number = end;
+            start = end;
         }
     }
 }
@@ -101,24 +115,28 @@ struct Kren<S> {
 
 fn open<S: Style + 'static>(setup: &Setup, strategy: Strategy) -> Result<Box<dyn Link>> {
     let (there, back) = setup.ways();
-    let writer = KrenWriter::options()
-        .strategy(strategy)
-        .prefault(true)
-        .create(&there, setup.capacity)?;
-    let reader = KrenReader::options()
-        .strategy(strategy)
-        .prefault(true)
-        .timeout(Duration::from_secs(10))
-        .connect(&back)?;
-    let payload = Payload::new(setup.size);
-    let size = setup.size;
-    Ok(Box::new(Kren::<S> {
-        writer,
-        reader,
-        payload,
-        size,
-        style: PhantomData,
-    }))
+    Ok(Box::new(Kren::<S>::open(setup, strategy, &there, &back)?))
+}
+
+impl<S> Kren<S> {
+    fn open(setup: &Setup, strategy: Strategy, there: &str, back: &str) -> Result<Self> {
+        let writer = KrenWriter::options()
+            .strategy(strategy)
+            .prefault(true)
+            .create(there, setup.capacity)?;
+        let reader = KrenReader::options()
+            .strategy(strategy)
+            .prefault(true)
+            .timeout(Duration::from_secs(10))
+            .connect(back)?;
+        Ok(Self {
+            writer,
+            reader,
+            payload: Payload::new(setup.size),
+            size: setup.size,
+            style: PhantomData,
+        })
+    }
 }
 
 impl<S: Style> Ends for Kren<S> {
@@ -132,12 +150,59 @@ impl<S: Style> Ends for Kren<S> {
         S::read(&self.reader.read().expect(WRITES))
     }
 
-    fn send_many(&mut self, count: u64) {
-        S::write_many(&mut self.writer, &mut self.payload, self.size, count);
+    fn send_many<N: Numbers>(&mut self, count: u64) {
+        S::write_many::<N>(&mut self.writer, &mut self.payload, self.size, count);
     }
 
-    fn expected(&self, count: u64) -> Option<u64> {
-        S::IS_READ.then(|| payload::expected(self.size, count))
+    fn carried(&self) -> Option<usize> {
+        S::IS_READ.then_some(self.size)
+    }
+}
+
+/// Many channels, of which each message takes the next.
+struct Around {
+    channels: Vec<Kren<Copied>>,
+    sent: usize,
+    received: usize,
+}
+
+impl Around {
+    fn open(setup: &Setup) -> Result<Self> {
+        let (there, back) = setup.ways();
+        let open = |number| {
+            let [there, back] = [&there, &back].map(|way| format!("{way}{number}"));
+            Kren::open(setup, Strategy::Spin, &there, &back)
+        };
+        Ok(Self {
+            channels: (0..setup.channels).map(open).collect::<Result<_>>()?,
+            sent: 0,
+            received: 0,
+        })
+    }
+
+    fn next(&self, at: usize) -> usize {
+        if at + 1 == self.channels.len() {
+            0
+        } else {
+            at + 1
+        }
+    }
+}
+
+impl Ends for Around {
+    fn send(&mut self, number: u64) {
+        self.channels[self.sent].send(number);
+        self.sent = self.next(self.sent);
+    }
+
+    fn receive(&mut self) -> u64 {
+        let sum = self.channels[self.received].receive();
+        self.received = self.next(self.received);
+        sum
+    }
+
+    fn carried(&self) -> Option<usize> {
+        self.channels.first().and_then(Ends::carried)
     }
 }
 
@@ -147,6 +212,7 @@ pub(super) fn entries() -> Vec<Entry> {
         how,
         tests,
         sizes,
+        listed: true,
         open,
     };
     vec![
@@ -195,6 +261,16 @@ pub(super) fn entries() -> Vec<Entry> {
             SIZES,
             |setup| open::<Untouched>(setup, Strategy::Spin),
         ),
+        Entry {
+            listed: false,
+            ..entry(
+                AROUND,
+                "write and read, spinning; each message through the next of many channels",
+                BUSY,
+                SIZES,
+                |setup| Ok(Box::new(Around::open(setup)?)),
+            )
+        },
     ]
 }
 
@@ -220,6 +296,7 @@ pub(crate) fn one_thread(session: &str, size: usize, capacity: usize, count: u64
         session: session.to_owned(),
         size,
         capacity,
+        channels: 1,
     };
     let (name, _) = setup.ways();
     let mut writer = KrenWriter::options()
@@ -234,7 +311,7 @@ pub(crate) fn one_thread(session: &str, size: usize, capacity: usize, count: u64
         sum = sum.wrapping_add(payload::read(&reader.read()?));
     }
     let ns = crate::clock::monotonic() - start;
-    if sum != payload::expected(size, count) {
+    if sum != Counted::expected(size, count) {
         return Err("the sum over the messages is wrong".into());
     }
     Ok(ns)

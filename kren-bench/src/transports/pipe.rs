@@ -16,6 +16,7 @@ pub(super) fn entry() -> Entry {
         how: "a pipe each way, of 1 MiB",
         tests: SLEEPS,
         sizes: SIZES,
+        listed: true,
         open,
     }
 }

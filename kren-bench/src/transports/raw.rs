@@ -22,6 +22,7 @@ pub(super) fn entry() -> Entry {
         how: "limit: two bare atomics bounced, no payload",
         tests: &[Test::Trips, Test::Timed],
         sizes: SIZES,
+        listed: true,
         open: |setup| Ok(Box::new(Raw::open(setup)?)),
     }
 }
@@ -56,7 +57,7 @@ impl Ends for Raw {
         0
     }
 
-    fn expected(&self, _count: u64) -> Option<u64> {
+    fn carried(&self) -> Option<usize> {
         None
     }
 }

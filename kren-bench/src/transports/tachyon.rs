@@ -3,10 +3,10 @@
 
 use tachyon_ipc::{Bus, TachyonError};
 
-use super::{BUSY, Entry, SIZES, patiently};
+use super::{BUSY, Entry, TABLE_SIZES, patiently};
 use crate::Result;
 use crate::link::{Ends, Setup, Side};
-use crate::payload;
+use crate::payload::{self, Numbers};
 
 /// Messages that are published, and taken, together where there are many.
 const BATCH: usize = 64;
@@ -27,7 +27,8 @@ pub(super) fn entry() -> Entry {
         name: "tachyon",
         how: "tachyon-ipc 0.5: acquire_tx, fill, commit; acquire_rx; in streams flushed and drained by 64",
         tests: BUSY,
-        sizes: SIZES,
+        sizes: TABLE_SIZES,
+        listed: true,
         open: |setup| Ok(Box::new(Tachyon::open(setup)?)),
     }
 }
@@ -101,9 +102,9 @@ impl Ends for Tachyon {
         sum
     }
 
-    fn send_many(&mut self, count: u64) {
-        for number in 0..count {
-            self.put(number, number % BATCH as u64 == BATCH as u64 - 1);
+    fn send_many<N: Numbers>(&mut self, count: u64) {
+        for index in 0..count {
+            self.put(N::at(index), index % BATCH as u64 == BATCH as u64 - 1);
         }
         self.there.flush();
     }
@@ -125,7 +126,7 @@ impl Ends for Tachyon {
         sum
     }
 
-    fn expected(&self, count: u64) -> Option<u64> {
-        Some(payload::expected(self.size, count))
+    fn carried(&self) -> Option<usize> {
+        Some(self.size)
     }
 }

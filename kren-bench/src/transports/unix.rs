@@ -16,6 +16,7 @@ pub(super) fn entry() -> Entry {
         how: "a Unix stream socket, buffers of 1 MiB asked for",
         tests: SLEEPS,
         sizes: SIZES,
+        listed: true,
         open,
     }
 }

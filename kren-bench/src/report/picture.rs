@@ -1,0 +1,155 @@
+//! The pictures for the documents: round trips and streams of each pair of languages, or what growing costs.
+
+use super::svg::{self, Line, Panel};
+use super::{Record, growth, size_name, time};
+use crate::figures::{Choice, Figures, Grown, Growth};
+use crate::link::Test;
+
+/// What is drawn of two processes of a language, in its colour; the limits are dashed.
+const SHOWN: [(&str, &str); 20] = [
+    ("raw", "limit"),
+    ("copy", "limit"),
+    ("kren", "kren"),
+    ("kren-inplace", "kren2"),
+    ("kren-batch", "kren3"),
+    ("kren-many", "kren3"),
+    ("kren-untouched", "kren3"),
+    ("tachyon", "a"),
+    ("slots", "a"),
+    ("jsring", "a"),
+    ("ringfire", "b"),
+    ("mp-pipe", "b"),
+    ("worker", "b"),
+    ("cloudtoid", "c"),
+    ("iceoryx2", "d"),
+    ("aeron", "e"),
+    ("mp-queue", "e"),
+    ("child", "e"),
+    ("zeromq", "f"),
+    ("unix", "h"),
+];
+const PIPE: (&str, &str) = ("pipe", "g");
+
+pub(super) fn draw(record: &Record) -> String {
+    let figures = &record.figures;
+    let processor = record.machine["processor"].as_str().unwrap_or_default();
+    let rows = if figures.grown.is_empty() {
+        let pairs = figures.pairs.iter().map(|(pair, _)| pair.as_str());
+        pairs.map(|pair| languages(figures, pair)).collect()
+    } else {
+        let pairs = figures.pairs.iter().map(|(pair, _)| pair.as_str());
+        pairs
+            .flat_map(|pair| grown(figures, pair))
+            .collect::<Vec<_>>()
+    };
+    let caption = format!("Two processes; medians over the rounds; {processor}");
+    svg::draw("What messages between two processes cost", &caption, &rows)
+}
+
+/// A panel for round trips and one for streams, over the size of the messages.
+fn languages(figures: &Figures, pair: &str) -> Vec<Panel> {
+    let sizes = figures.sizes(pair);
+    let panel = |title: &str, test, label, value: fn(usize, f64) -> f64| {
+        let line = |&(name, class): &(&str, &'static str)| {
+            let points = sizes.iter().enumerate().filter_map(|(at, &size)| {
+                let choice = Choice {
+                    pair,
+                    transport: name,
+                    size,
+                    test,
+                    placement: None,
+                };
+                let ns = match (name, test) {
+                    ("copy", Test::Stream) => figures.copy(pair, size),
+                    _ => figures.median(choice, |figure| figure.ns),
+                };
+                Some((at, value(size, ns?)))
+            });
+            Line {
+                name: name.to_owned(),
+                class,
+                points: points.collect(),
+            }
+        };
+        let mut lines: Vec<Line> = SHOWN.iter().chain([&PIPE]).map(line).collect();
+        lines.retain(|line| !line.points.is_empty());
+        Panel {
+            title: format!("{pair}: {title}"),
+            points: sizes.iter().map(|&size| size_name(size)).collect(),
+            lines,
+            label,
+            whole_scale: false,
+        }
+    };
+    vec![
+        panel("round trip, less is better", Test::Trips, time, |_, ns| ns),
+        panel("one way, more is better", Test::Stream, rate, |size, ns| {
+            size as f64 / ns * 1e9
+        }),
+    ]
+}
+
+/// Rows of panels over what there was more of.
+fn grown(figures: &Figures, pair: &str) -> Vec<Vec<Panel>> {
+    let channels = growth::steps(figures, pair, Growth::Beside);
+    let capacities = growth::steps(figures, pair, Growth::Capacity);
+    let line = |name: &str, class, what, steps: &[usize], value: fn(&Grown) -> f64| {
+        let points = steps.iter().enumerate().filter_map(|(at, &step)| {
+            Some((at, growth::median_of(figures, pair, what, step, value)?))
+        });
+        Line {
+            name: name.to_owned(),
+            class,
+            points: points.collect(),
+        }
+    };
+    let trips = "round trip of 64 B";
+    let panel = |title: String, points, lines| Panel {
+        title,
+        points,
+        lines,
+        label: time,
+        whole_scale: true,
+    };
+    let by_channels = panel(
+        format!("{pair}: {trips}, by channels"),
+        channels.iter().map(usize::to_string).collect(),
+        vec![
+            line("raw", "limit", Growth::Beside, &channels, |grown| grown.raw),
+            line("one used", "kren", Growth::Beside, &channels, |grown| {
+                grown.trip
+            }),
+            line("in turn", "a", Growth::Around, &channels, |grown| {
+                grown.trip
+            }),
+        ],
+    );
+    let by_capacity = panel(
+        format!("{pair}: 64 B, by capacity"),
+        capacities.iter().map(|&size| size_name(size)).collect(),
+        vec![
+            line("raw", "limit", Growth::Capacity, &capacities, |grown| {
+                grown.raw
+            }),
+            line(
+                "round trip",
+                "kren",
+                Growth::Capacity,
+                &capacities,
+                |grown| grown.trip,
+            ),
+            line("one way", "a", Growth::Capacity, &capacities, |grown| {
+                grown.message
+            }),
+        ],
+    );
+    vec![vec![by_channels, by_capacity], languages(figures, pair)]
+}
+
+fn rate(bytes: f64) -> String {
+    match bytes {
+        ..1e6 => format!("{:.0} KB/s", bytes / 1e3),
+        ..1e9 => format!("{:.0} MB/s", bytes / 1e6),
+        _ => format!("{:.0} GB/s", bytes / 1e9),
+    }
+}
