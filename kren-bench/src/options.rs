@@ -42,6 +42,14 @@ pub(crate) struct Options {
     pub(crate) show: Vec<PathBuf>,
     /// Bytes of each ring, where the size of the messages does not ask for more.
     pub(crate) capacity: usize,
+    /// Growth ends at so many channels, and at rings of so many bytes.
+    pub(crate) most: Most,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct Most {
+    pub(crate) channels: usize,
+    pub(crate) capacity: usize,
 }
 
 pub(crate) const STANDARD_SIZES: [usize; 8] = [8, 32, 64, 256, 1 << 10, 4 << 10, 64 << 10, 1 << 20];
@@ -80,7 +88,10 @@ fn command_line() -> Command {
                 .help("Only these: trips, timed, stream, wake, idle, alone"),
             number(value("capacity"))
                 .value_name("BYTES")
-                .help("Size of the rings [default: 4 MiB]"),
+                .help("Size of the rings [default: 4 MiB]; with --growth, of the largest [default: 1 GiB]"),
+            number(value("channels"))
+                .value_name("N")
+                .help("With --growth, the most channels [default: 1000]"),
             value("pin")
                 .value_name("A,B")
                 .num_args(0..=1)
@@ -164,7 +175,13 @@ where
         true => crate::rounds::growth::sizes(),
         false => STANDARD_SIZES.to_vec(),
     });
-    let capacity = matches.remove_one("capacity").unwrap_or(4 << 20);
+    let asked: Option<usize> = matches.remove_one("capacity");
+    let capacity = asked.unwrap_or(4 << 20);
+    let most = Most {
+        channels: matches.remove_one("channels").unwrap_or(1_000),
+        capacity: asked.unwrap_or(1 << 30),
+    };
+    within("--channels", &[most.channels], &(1..=10_000))?;
     within("--rounds", &[rounds], &(1..=10_000))?;
     within("--sizes", &sizes, &SIZES)?;
     within("--capacity", &[capacity], &CAPACITIES)?;
@@ -192,6 +209,7 @@ where
             .remove_many("show")
             .map_or(vec![], Iterator::collect),
         capacity,
+        most,
     })))
 }
 

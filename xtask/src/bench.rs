@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::count::Count;
 use crate::exec;
 use crate::rivals;
 use crate::setup;
@@ -15,6 +16,18 @@ use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 const RIVALS: &str = "--rivals";
+/// As the report heads them.
+const PAIRS: [&str; 9] = [
+    "Rust to Rust",
+    "Rust to Python",
+    "Rust to Node",
+    "Python to Rust",
+    "Python to Python",
+    "Python to Node",
+    "Node to Rust",
+    "Node to Python",
+    "Node to Node",
+];
 
 /// `arguments` are those after `bench`.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<ExitCode> {
@@ -60,6 +73,37 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<E
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Whether every pair of languages can be measured at all: KREN alone, briefly; no figure is judged.
+pub(crate) fn suite(workspace: &Workspace, tools: &Tools) -> Result<Count> {
+    let mut bench = workspace.cargo(&["run", "--quiet", "--package", "kren-bench", "--"]);
+    peers(workspace, tools, false, &mut bench)?;
+    bench.args(["--only", "all", "--quick", "--rounds", "1", "--sizes", "64"]);
+    bench.args([
+        "--transports",
+        "kren,kren-adaptive",
+        "--tests",
+        "trips,stream,idle",
+    ]);
+    bench.arg("--python").arg(workspace.venv_program("python"));
+    bench.arg("--node").arg(&tools.node);
+    let (status, output) = exec::captured(bench).context("cannot run the benchmark")?;
+    let left_out = output.contains("Left out");
+    let measured = PAIRS
+        .iter()
+        .filter(|pair| output.contains(&format!("== {pair} ==")));
+    let passed = measured.count() as u64;
+    let count = Count {
+        passed,
+        failed: PAIRS.len() as u64 - passed + u64::from(left_out),
+    };
+    let count = count.with_status(status.success());
+    if count.failed > 0 {
+        println!("{output}");
+    }
+    println!("{passed} of {} pairs were measured", PAIRS.len());
+    Ok(count)
 }
 
 /// Makes the peers in Python and Node.js ready, with their rivals or without.

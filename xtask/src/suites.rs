@@ -4,6 +4,7 @@
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use crate::bench;
 use crate::count::{self, Count};
 use crate::exec;
 use crate::pairs;
@@ -36,6 +37,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         suite("Python", pytest, count::pytest)?,
         suite("Node", npm, count::node)?,
         examples(workspace, &tools)?,
+        bench(workspace, &tools)?,
     ];
     Ok(summary(&outcomes))
 }
@@ -58,6 +60,17 @@ fn examples(workspace: &Workspace, tools: &Tools) -> Result<Outcome> {
     let count = pairs::run(workspace, tools)?;
     Ok(Outcome {
         suite: "Examples",
+        count,
+        time: started.elapsed(),
+    })
+}
+
+fn bench(workspace: &Workspace, tools: &Tools) -> Result<Outcome> {
+    term::heading("Benchmark: each of the nine language pairs, briefly");
+    let started = Instant::now();
+    let count = bench::suite(workspace, tools)?;
+    Ok(Outcome {
+        suite: "Benchmark",
         count,
         time: started.elapsed(),
     })

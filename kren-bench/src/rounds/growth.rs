@@ -10,22 +10,9 @@ use crate::options::Options;
 use crate::pair::{Known, Language, Opening};
 use crate::transports::{SIZES, kren};
 
-const CHANNELS: [usize; 4] = [1, 10, 100, 1000];
 /// Bytes of each of many channels.
 const EACH: usize = 64 << 10;
-/// From one page to a gibibyte, each four times the one before.
-const CAPACITIES: [usize; 10] = [
-    4 << 10,
-    16 << 10,
-    64 << 10,
-    256 << 10,
-    1 << 20,
-    4 << 20,
-    16 << 20,
-    64 << 20,
-    256 << 20,
-    1 << 30,
-];
+const PAGE: usize = 4 << 10;
 /// What is measured in growing; spinning, so that nothing but the growth changes.
 const GROWN: &str = "kren";
 /// With messages of all sizes: what copies, what does not, and what does neither copy nor touch.
@@ -36,6 +23,14 @@ pub(crate) fn sizes() -> Vec<usize> {
     std::iter::successors(Some(*SIZES.start()), |size| Some(size * 2))
         .take_while(|size| SIZES.contains(size))
         .collect()
+}
+
+/// `first`, then `factor` times as many at each step; the last is `most`.
+fn steps(first: usize, factor: usize, most: usize) -> Vec<usize> {
+    let steps = std::iter::successors(Some(first), |step| Some(step * factor));
+    let mut steps: Vec<usize> = steps.take_while(|step| *step < most).collect();
+    steps.push(most);
+    steps
 }
 
 /// Measures how one pair of languages takes to growth.
@@ -75,7 +70,7 @@ impl Rounds<'_> {
     fn beside(&mut self, round: usize, counts: &mut Counts) -> Result<()> {
         self.pair.open(Opening::once(GROWN, SMALL, EACH))?;
         let mut others = Vec::new();
-        for count in CHANNELS {
+        for count in steps(1, 10, self.options.most.channels) {
             while others.len() + 1 < count {
                 let opening = Opening {
                     key: format!("beside-{}", others.len()),
@@ -95,7 +90,7 @@ impl Rounds<'_> {
         if !self.pair.is_rust() {
             return Ok(());
         }
-        for channels in CHANNELS {
+        for channels in steps(1, 10, self.options.most.channels) {
             self.pair.open(Opening {
                 channels,
                 ..Opening::once(kren::AROUND, SMALL, EACH)
@@ -107,7 +102,7 @@ impl Rounds<'_> {
     }
 
     fn capacities(&mut self, round: usize, counts: &mut Counts) -> Result<()> {
-        for capacity in CAPACITIES {
+        for capacity in steps(PAGE, 4, self.options.most.capacity) {
             self.pair.open(Opening::once(GROWN, SMALL, capacity))?;
             self.grown(Growth::Capacity, capacity, round, GROWN, counts)?;
             self.pair.close(GROWN)?;
