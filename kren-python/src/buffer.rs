@@ -4,6 +4,7 @@
 use std::ffi::c_int;
 use std::marker::PhantomData;
 
+use kren_core::copy_slice;
 use pyo3::exceptions::{PyBufferError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -34,6 +35,26 @@ impl Payload<'_> {
         // concurrently; on a free-threaded interpreter that is the caller's duty, as it is for
         // `file.write`.
         unsafe { std::slice::from_raw_parts(self.start, self.len) }
+    }
+}
+
+impl Payload<'_> {
+    /// Copies the payload to `target`, which has room for it, and may be part of it.
+    ///
+    /// # Safety
+    ///
+    /// `target` is writable for as many bytes.
+    pub(crate) unsafe fn copy_to(&self, attached: Python<'_>, target: *mut u8) {
+        let bytes = self.bytes(attached);
+        if target.addr().abs_diff(self.start.addr()) < self.len {
+            // SAFETY: readable here, writable there, and the two may overlap.
+            unsafe { std::ptr::copy(bytes.as_ptr(), target, bytes.len()) };
+        } else {
+            // SAFETY: writable, says the caller; and apart from `bytes`.
+            copy_slice(bytes, unsafe {
+                std::slice::from_raw_parts_mut(target, bytes.len())
+            });
+        }
     }
 }
 
@@ -89,7 +110,12 @@ impl Target<'_> {
         }
         // SAFETY: the length was compared above; the export keeps the bytes allocated and writable,
         // and they are no part of the ring, which Python has no buffer of.
-        unsafe { std::ptr::copy_nonoverlapping(message.as_ptr(), self.start, message.len()) };
+        unsafe {
+            copy_slice(
+                message,
+                std::slice::from_raw_parts_mut(self.start, message.len()),
+            );
+        }
     }
 }
 
@@ -116,10 +142,19 @@ pub(crate) fn to_bytes<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'
 /// As [`to_bytes`], as Python's own interface has it. The thread is attached.
 #[inline]
 pub(crate) fn bytes_or_null(message: &[u8]) -> *mut ffi::PyObject {
-    // SAFETY: `message` is readable for its length, which a slice keeps below the largest Py_ssize_t.
+    // SAFETY: the length of a slice fits; a new `bytes` made without content is its maker's to fill.
     unsafe {
         let len = message.len() as ffi::Py_ssize_t;
-        ffi::PyBytes_FromStringAndSize(message.as_ptr().cast(), len)
+        let object = ffi::PyBytes_FromStringAndSize(std::ptr::null(), len);
+        // The empty one is shared, and has nothing to fill.
+        if len > 0 && !object.is_null() {
+            let start = ffi::PyBytes_AsString(object).cast::<u8>();
+            copy_slice(
+                message,
+                std::slice::from_raw_parts_mut(start, message.len()),
+            );
+        }
+        object
     }
 }
 

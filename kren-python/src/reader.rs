@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use kren_core::{Error, KrenReader, Message, ReaderOptions};
 use pyo3::exceptions::PyValueError;
-use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
-use crate::buffer::{bytes_or_null, forget_error, to_bytes, with_target};
+use crate::buffer::{to_bytes, with_target};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::lease::Lease;
@@ -23,19 +22,10 @@ const CONNECT_SLICE: Duration = Duration::from_millis(100);
 /// Messages that read_many takes at most, unless told otherwise.
 const MANY: usize = 1024;
 
-/// What came of a read in passing.
-pub(crate) enum Now {
-    /// A new `bytes`, the caller's.
-    Message(*mut ffi::PyObject),
-    Nothing,
-    /// It takes more than that, or fails. Nothing has happened.
-    Otherwise,
-}
-
 /// The reading end of a channel (native half; use kren.Reader).
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Reader {
-    endpoint: Endpoint<KrenReader>,
+    pub(crate) endpoint: Endpoint<KrenReader>,
     capacity: usize,
     alignment: usize,
 }
@@ -313,21 +303,6 @@ impl Reader {
             .map_err(|failure| failure.into_exception(py))
     }
 
-    /// The next message as a `bytes`, if that takes nothing out of the ordinary. Polls for it briefly if
-    /// `patient`.
-    #[inline]
-    pub(crate) fn read_now(&self, py: Python<'_>, patient: bool) -> Now {
-        let Some(mut core) = self.endpoint.try_hold(py) else {
-            return Now::Otherwise;
-        };
-        loop {
-            match now(py, &mut core) {
-                Now::Nothing if patient && core.poll_readable() => {}
-                now => return now,
-            }
-        }
-    }
-
     fn next_message<R>(
         &self,
         py: Python<'_>,
@@ -375,23 +350,6 @@ impl Reader {
                 None => Ok(None),
             });
         message.map_err(|failure| failure.into_exception(py))
-    }
-}
-
-#[inline]
-fn now(py: Python<'_>, core: &mut KrenReader) -> Now {
-    match core.try_read() {
-        Ok(Some(message)) => {
-            let bytes = bytes_or_null(&message);
-            if bytes.is_null() {
-                message.keep();
-                forget_error(py);
-                return Now::Otherwise;
-            }
-            Now::Message(bytes)
-        }
-        Ok(None) => Now::Nothing,
-        Err(_) => Now::Otherwise,
     }
 }
 

@@ -8,9 +8,9 @@ use kren_core::Mapped;
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyMemoryView;
+use pyo3::types::{PyMemoryView, PySlice};
 
-use crate::buffer::export;
+use crate::buffer::{export, with_payload};
 use crate::writer::Writer;
 
 /// Room in the ring for a message that is built in place: what Writer.reserve() returns.
@@ -91,6 +91,27 @@ impl Slot {
                 "this slot was aborted; reserve another one",
             )),
         }
+    }
+
+    /// Copies `value`, a buffer of any kind of items (memoryviews are particular about that), to the `len`
+    /// bytes from `start` on, which lie inside the slot.
+    fn fill(&self, start: usize, len: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
+        // Counted as a buffer, so that the room stays the slot's whatever the value's own code does.
+        self.open()?.exports += 1;
+        let filled = with_payload(value, |payload| {
+            if payload.len() != len {
+                return Err(PyValueError::new_err(format!(
+                    "{} bytes do not fit a slice of {len}",
+                    payload.len(),
+                )));
+            }
+            // SAFETY: inside the `self.len` bytes from `self.start` on, which are writable.
+            unsafe { payload.copy_to(py, self.start.add(start)) };
+            Ok(())
+        });
+        self.let_go(py);
+        filled
     }
 
     /// A buffer has come back.
@@ -196,6 +217,13 @@ impl Slot {
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
+        if let Ok(slice) = key.cast::<PySlice>() {
+            let slot = this.get();
+            let range = slice.indices(slot.len as isize)?;
+            if range.step == 1 {
+                return slot.fill(range.start as usize, range.slicelength, value);
+            }
+        }
         PyMemoryView::from(this)?.set_item(key, value)
     }
 

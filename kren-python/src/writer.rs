@@ -17,7 +17,7 @@ use crate::timeout::{Deadline, Timeout};
 /// The writing end of a channel (native half; use kren.Writer).
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Writer {
-    endpoint: Endpoint<KrenWriter>,
+    pub(crate) endpoint: Endpoint<KrenWriter>,
     capacity: usize,
     max_message_len: usize,
     alignment: usize,
@@ -285,14 +285,6 @@ impl Writer {
         self.endpoint
             .hold(py)
             .map_err(|failure| failure.into_exception(py))
-    }
-
-    /// Writes `data`, if everything is as usual and there is room; else nothing has happened.
-    #[inline]
-    pub(crate) fn write_now(&self, py: Python<'_>, data: &[u8]) -> bool {
-        self.endpoint
-            .try_hold(py)
-            .is_some_and(|mut core| core.try_write(data).is_ok())
     }
 
     fn put(

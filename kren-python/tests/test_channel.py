@@ -3,6 +3,7 @@
 import array
 import gc
 import string
+from collections.abc import Callable
 
 import kren
 import pytest
@@ -37,6 +38,24 @@ def test_positional_and_keyword_arguments(channel: str) -> None:
         assert reader.read(timeout=1) == b"two"
         assert reader.read() == b"three"
         assert writer.alignment == reader.alignment == 64
+
+
+def test_wrong_arguments_are_refused_as_python_refuses_them(channel: str) -> None:
+    with kren.Writer(channel, CAPACITY) as writer, kren.Reader(channel) as reader:
+        writer.write(b"message")
+        calls: list[Callable[..., object]] = [reader.read, reader.try_read, reader.read_into]
+        for call in [*calls, writer.write, writer.try_write]:
+            with pytest.raises(TypeError, match=r"argument|takes no"):
+                call(b"", 1, 2, 3)
+            with pytest.raises(TypeError, match="argument"):
+                call(timeouts=1)
+        with pytest.raises(TypeError, match="argument"):
+            writer.write()  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="descriptor"):
+            kren.Reader.read(writer)  # type: ignore[arg-type]
+        # A name that is equal to "timeout", and not the same object.
+        assert reader.read(**{"".join(["time", "out"]): 1}) == b"message"
+        assert reader.try_read() is None
 
 
 def test_messages_come_whole_and_in_order(channel: str) -> None:

@@ -38,7 +38,25 @@ def test_what_is_no_timeout_is_refused(
             reader.read_tagged(timeout)
         with pytest.raises(error, match="timeout"):
             kren.Reader(channel, timeout=timeout)
+        with pytest.raises(error, match="timeout"):
+            writer.write(b"", timeout=timeout)
+        with pytest.raises(error, match="timeout"):
+            writer.write_many([b""], timeout)
+        with pytest.raises(error, match="timeout"):
+            writer.reserve(1, timeout)
         assert reader.try_read() is None
+        # Also where there is nothing to wait for.
+        writer.write(b"here")
+        for read in (reader.read, reader.read_tagged, reader.borrow):
+            with pytest.raises(error, match="timeout"):
+                read(timeout)
+            with pytest.raises(error, match="timeout"):
+                read(timeout=timeout)
+        with pytest.raises(error, match="timeout"):
+            reader.read_into(bytearray(9), timeout)
+        with pytest.raises(error, match="timeout"):
+            reader.read_many(1, timeout)
+        assert reader.read() == b"here"
 
 
 @pytest.mark.parametrize("timeout", [None, float("inf"), 1e300, 10**40, 3, 0.5])

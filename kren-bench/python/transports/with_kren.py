@@ -12,9 +12,11 @@ class Kren(Ends):
     how = "write and read, spinning"
     strategy = "spin"
 
+    alignment: int | None = None
+
     def open(self) -> None:
         options = {"strategy": self.strategy, "prefault": True}
-        self.writer = kren.Writer(self.there, self.capacity, **options)
+        self.writer = kren.Writer(self.there, self.capacity, alignment=self.alignment, **options)
         self.reader = kren.Reader(self.back, timeout=10, **options)
         self.send = self.writer.write
         self.receive = self.reader.read
@@ -86,7 +88,8 @@ class Many(Kren):
 
 class InPlace(Kren):
     name = "kren-inplace"
-    how = "reserve and fill; borrow and copy out; spinning"
+    how = "reserve and fill; borrow and copy out; spinning; messages on a multiple of 64"
+    alignment = 64
 
     def open(self) -> None:
         super().open()
@@ -103,11 +106,4 @@ class InPlace(Kren):
         self.send, self.receive = send, receive
 
 
-TRANSPORTS = [Kren, Adaptive, Iterated]
-# Calls that this version of the package may not have yet.
-if hasattr(kren.Reader, "read_into"):
-    TRANSPORTS.append(Into)
-if hasattr(kren.Writer, "write_many") and hasattr(kren.Reader, "read_many"):
-    TRANSPORTS.append(Many)
-if hasattr(kren.Writer, "reserve") and hasattr(kren.Reader, "borrow"):
-    TRANSPORTS.append(InPlace)
+TRANSPORTS = [Kren, Adaptive, Iterated, Into, Many, InPlace]

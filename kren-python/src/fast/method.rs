@@ -1,0 +1,141 @@
+//! A method as pyo3 made it, and a function put in front of it.
+#![allow(unsafe_code)]
+
+use std::ffi::{CString, c_int, c_void};
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use pyo3::exceptions::PySystemError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+/// How Python calls a method with arguments, and one without.
+pub(super) const ARGUMENTS: c_int = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+pub(super) const NO_ARGUMENTS: c_int = ffi::METH_NOARGS;
+
+/// A method as pyo3 made it, which the one here stands in front of.
+pub(super) struct Method {
+    name: &'static str,
+    /// How both are called: [`ARGUMENTS`] or [`NO_ARGUMENTS`].
+    flags: c_int,
+    descriptor: PyOnceLock<Py<PyAny>>,
+    /// The function behind the descriptor, once it has been asked for.
+    function: AtomicPtr<c_void>,
+}
+
+impl Method {
+    pub(super) const fn new(name: &'static str, flags: c_int) -> Self {
+        Self {
+            name,
+            flags,
+            descriptor: PyOnceLock::new(),
+            function: AtomicPtr::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// Makes `function` the method of this name, with the documentation of the one that was there.
+    ///
+    /// # Safety
+    ///
+    /// The function is of the type that the flags say, and takes calls on instances of `class` as Python makes them.
+    pub(super) unsafe fn replace(
+        &self,
+        class: &Bound<'_, PyType>,
+        function: ffi::PyMethodDefPointer,
+    ) -> PyResult<()> {
+        let py = class.py();
+        if self.descriptor.get(py).is_some() {
+            // The module is initialised again, and what stands there is ours.
+            return Ok(());
+        }
+        let original = class.getattr(self.name)?;
+        let signature: String = original.getattr("__text_signature__")?.extract()?;
+        let text: String = original.getattr("__doc__")?.extract()?;
+        let doc = CString::new(format!("{}{signature}\n--\n\n{text}", self.name))?;
+        let name = CString::new(self.name)?;
+        // Types live as long as the process, and so must the definitions of their methods.
+        let definition = Box::leak(Box::new(ffi::PyMethodDef {
+            ml_name: name.into_raw(),
+            ml_meth: function,
+            ml_flags: self.flags,
+            ml_doc: doc.into_raw(),
+        }));
+        // SAFETY: the definition is complete, its flags fit its function (the caller's promise), and it lives for ever.
+        let descriptor = unsafe {
+            let made = ffi::PyDescr_NewMethod(class.as_type_ptr(), definition);
+            Bound::from_owned_ptr_or_err(py, made)?
+        };
+        class.setattr(self.name, descriptor)?;
+        let _ = self.descriptor.set(py, original.unbind());
+        Ok(())
+    }
+
+    /// Calls the method that pyo3 made.
+    ///
+    /// # Safety
+    ///
+    /// The arguments are those of a call that Python made to the method's replacement.
+    #[cold]
+    pub(super) unsafe fn call(
+        &self,
+        this: *mut ffi::PyObject,
+        arguments: *const *mut ffi::PyObject,
+        count: ffi::Py_ssize_t,
+        names: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        let mut function = self.function.load(Ordering::Relaxed);
+        if function.is_null() {
+            let found = Python::attach(|py| {
+                // SAFETY: `this` is the caller's.
+                let this = unsafe { Borrowed::from_ptr(py, this) };
+                self.find(&this).map_err(|error| error.restore(py))
+            });
+            match found {
+                Ok(found) => function = found,
+                Err(()) => return std::ptr::null_mut(),
+            }
+        }
+        // SAFETY: `find` has made sure that the function is of the type that `flags` says; the
+        // arguments are the caller's.
+        unsafe {
+            if self.flags == NO_ARGUMENTS {
+                let function: ffi::PyCFunction = std::mem::transmute(function);
+                function(this, std::ptr::null_mut())
+            } else {
+                let function: ffi::PyCFunctionFastWithKeywords = std::mem::transmute(function);
+                function(this, arguments, count, names)
+            }
+        }
+    }
+
+    /// Finds the function behind the descriptor. Only a bound method tells, so this needs an instance.
+    fn find(&self, this: &Bound<'_, PyAny>) -> PyResult<*mut c_void> {
+        let py = this.py();
+        let Some(descriptor) = self.descriptor.get(py) else {
+            return Err(PySystemError::new_err("kren was not imported to its end"));
+        };
+        let bound = descriptor
+            .bind(py)
+            .call_method1("__get__", (this, this.get_type()))?;
+        // SAFETY: both look at a built-in function only, and raise for anything else.
+        let (flags, function) = unsafe {
+            let flags = ffi::PyCFunction_GetFlags(bound.as_ptr());
+            (flags, ffi::PyCFunction_GetFunction(bound.as_ptr()))
+        };
+        if let Some(error) = PyErr::take(py) {
+            return Err(error);
+        }
+        match function {
+            Some(function) if flags == self.flags => {
+                let function = function as *mut c_void;
+                self.function.store(function, Ordering::Relaxed);
+                Ok(function)
+            }
+            _ => {
+                let text = format!("{} is called in another way than expected", self.name);
+                Err(PySystemError::new_err(text))
+            }
+        }
+    }
+}
