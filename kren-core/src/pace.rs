@@ -3,60 +3,99 @@
 //! A reader that is faster than its writer finds each message the moment it is published: every one
 //! then costs a cache miss on both sides, and each poll takes a line away that the writer is about
 //! to fill. One that lags a little reads whole lines, many times as fast. So when messages come in
-//! bursts, the reader gives the writer a moment's lead before it polls, and tells it to fetch lines
-//! ahead. A lone message, or a request and its reply, sees nothing of this.
+//! a stream, the reader gives the writer a lead before it polls, and tells it to fetch lines ahead.
+//!
+//! In lock-step a stream looks like a request and its reply: one message, then nothing for a moment.
+//! So now and then, more and more seldom, the reader looks away for a moment to see whether
+//! messages pile up meanwhile. A reply that was asked for does not.
 
 use crate::layout::RolePage;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Records between two empty moments from which on this is a stream.
-const STREAM_FROM: u64 = 4;
-/// Fewer than this, and the stream is over.
-const STREAM_WHILE: u64 = 2;
-/// Polls' worth of lead: about a microsecond.
-const LEAD: u32 = 32;
+const STREAM: u64 = 4;
+/// The first lead of a stream; while it goes on, each is twice the one before.
+const LEAD_MIN: Duration = Duration::from_micros(1);
+/// The last: long enough that catching up, when both sides want the same lines, is a small part of it.
+const LEAD_MAX: Duration = Duration::from_micros(10);
+/// Empty moments between two looks for a stream, at first and at last: a lone message waits for
+/// [`LEAD_MIN`] less often than once in a thousand.
+const PROBE_MIN: u32 = 32;
+const PROBE_MAX: u32 = 2048;
+/// What a writer that waits for room gives its reader.
+pub(crate) const ROOM_LEAD: Duration = Duration::from_micros(1);
 
 /// What a reader remembers of how messages come.
-#[derive(Default)]
 pub(crate) struct Pace {
     /// The cursor when the ring was last found empty.
     empty_at: u64,
     streaming: bool,
+    lead: Duration,
+    /// Empty moments until the next probe, and from there to the one after it.
+    countdown: u32,
+    interval: u32,
 }
 
 impl Pace {
+    /// For a reader that starts at `cursor`.
+    pub(crate) fn new(cursor: u64) -> Self {
+        Self {
+            empty_at: cursor,
+            streaming: false,
+            lead: LEAD_MIN,
+            countdown: PROBE_MIN,
+            interval: PROBE_MIN,
+        }
+    }
+
     /// At `cursor` the reader, whose page is `own`, has found the ring empty and is going to wait;
-    /// `stride` is that of the last record. In a stream this takes about a microsecond.
+    /// `stride` is that of the last record. In a stream this takes some microseconds.
+    #[inline]
     pub(crate) fn found_empty(&mut self, own: &RolePage, cursor: u64, stride: usize) {
         if cursor == self.empty_at {
             // The same empty moment, looked at again.
             return;
         }
-        let records = (cursor - self.empty_at) / stride as u64;
+        let many = cursor - self.empty_at >= STREAM * stride as u64;
         self.empty_at = cursor;
-        let enough = if self.streaming {
-            STREAM_WHILE
-        } else {
-            STREAM_FROM
-        };
-        let streaming = records >= enough;
-        if streaming != self.streaming {
-            self.streaming = streaming;
+        self.countdown -= 1;
+        if many || self.streaming || self.countdown == 0 {
+            self.give_lead(own, many);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn give_lead(&mut self, own: &RolePage, many: bool) {
+        if many != self.streaming {
+            self.streaming = many;
             // Relaxed: a hint to the writer.
             own.sleep
                 .0
                 .streaming
-                .store(u32::from(streaming), Ordering::Relaxed);
+                .store(u32::from(many), Ordering::Relaxed);
+            self.lead = LEAD_MIN;
+            self.interval = PROBE_MIN;
+        } else if many {
+            self.lead = (self.lead * 2).min(LEAD_MAX);
         }
-        if streaming {
-            lead();
+        if self.countdown == 0 && !many {
+            self.interval = (self.interval * 2).min(PROBE_MAX);
+            lead(LEAD_MIN);
+        } else if many {
+            lead(self.lead);
         }
+        self.countdown = self.interval;
     }
 }
 
-/// Lets the other side get ahead, without a look at what it stores.
-pub(crate) fn lead() {
-    for _ in 0..LEAD {
-        std::hint::spin_loop();
+/// Lets the other side get ahead for `time`, without a look at what it stores.
+pub(crate) fn lead(time: Duration) {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        for _ in 0..8 {
+            std::hint::spin_loop();
+        }
     }
 }

@@ -32,8 +32,9 @@ pub struct KrenReader {
     consumer: Consumer<RingMemory>,
     waker: Waker,
     pace: Pace,
-    /// The record that is handed out, as long as a [`Message`] lives.
-    current: Record,
+    /// The tag of the record that is handed out, as long as a [`Message`] lives. All else of that record
+    /// is what the consumer has found last.
+    tag: u32,
     leases: Leases,
     pub(crate) endpoint: Arc<Endpoint>,
 }
@@ -127,7 +128,7 @@ impl KrenReader {
     #[inline]
     fn hand_out(&mut self, record: Record) -> Message<'_> {
         debug_assert!(record.len + RECORD_HEADER <= self.capacity());
-        self.current = record;
+        self.tag = record.tag;
         Message { reader: self }
     }
 
@@ -197,6 +198,7 @@ impl KrenReader {
             if self.consumer.has_record() {
                 return true;
             }
+            self.consumer.prefetch();
             std::hint::spin_loop();
         }
         false
@@ -260,6 +262,12 @@ impl KrenReader {
         Ok(Waiter::new(Arc::clone(&self.endpoint), goal))
     }
 
+    /// The record that is handed out.
+    #[inline]
+    fn current(&self) -> Record {
+        self.consumer.found(self.tag)
+    }
+
     /// Steps over a record and gives its bytes back.
     #[inline]
     fn release(&mut self) {
@@ -267,8 +275,9 @@ impl KrenReader {
         if self.endpoint.is_inherited() {
             return;
         }
-        let end = self.current.end;
-        self.consumer.advance(&self.current);
+        let record = self.current();
+        let end = record.end;
+        self.consumer.advance(&record);
         if self.leases.are_out() && self.released_behind_leases(end) {
             return;
         }

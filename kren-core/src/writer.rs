@@ -6,10 +6,11 @@ mod slot;
 
 pub use self::batch::Batch;
 pub use self::options::WriterOptions;
+use self::slot::Reserved;
 pub use self::slot::Slot;
 
 use crate::endpoint::{Check, Endpoint, PeerState, Wait};
-use crate::pace::lead;
+use crate::pace::{ROOM_LEAD, lead};
 use crate::ring::{Producer, RingError, Stage};
 use crate::ring_memory::RingMemory;
 use crate::wait::Waker;
@@ -22,6 +23,10 @@ use std::time::Duration;
 /// Polls of [`KrenWriter::poll_writable`]: some microseconds.
 const POLLS: u32 = 100;
 
+/// Bytes of a publication from which on lines are fetched ahead; with less, asking costs more than it
+/// gains.
+const PREFETCH_FROM: u64 = 128;
+
 /// The writing side of a channel. There is one per channel; the process that holds it may move it
 /// between threads, but uses it from one at a time.
 ///
@@ -30,6 +35,7 @@ const POLLS: u32 = 100;
 pub struct KrenWriter {
     producer: Producer<RingMemory>,
     waker: Waker,
+    reserved: Reserved,
     pub(crate) endpoint: Arc<Endpoint>,
 }
 
@@ -131,6 +137,16 @@ impl KrenWriter {
 
     #[inline]
     fn write_within(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
+        if !self.endpoint.is_inherited() && self.producer.push_short(data, tag) {
+            self.wake_reader();
+            return Ok(());
+        }
+        self.write_any(tag, data, timeout)
+    }
+
+    /// Out of line, so that what the rarer cases need does not weigh on a short message.
+    #[inline(never)]
+    fn write_any(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
         self.endpoint.check_process()?;
         match self.push(tag, data) {
             Ok(()) => Ok(()),
@@ -157,19 +173,18 @@ impl KrenWriter {
     /// What follows a publication that began at position `before`.
     #[inline]
     fn published(&mut self, before: u64) {
-        let memory = self.producer.memory();
+        let bytes = self.producer.position() - before;
+        let reader = self.producer.memory().page(Role::Reader);
         // Relaxed: a hint.
-        if memory
-            .page(Role::Reader)
-            .sleep
-            .0
-            .streaming
-            .load(Ordering::Relaxed)
-            == 1
-        {
-            self.producer
-                .prefetch((self.producer.position() - before) as usize);
+        if bytes >= PREFETCH_FROM && reader.sleep.0.streaming.load(Ordering::Relaxed) == 1 {
+            self.producer.prefetch(bytes as usize);
         }
+        self.wake_reader();
+    }
+
+    #[inline]
+    fn wake_reader(&mut self) {
+        let memory = self.producer.memory();
         self.waker.notify(
             memory.page(Role::Writer),
             memory.page(Role::Reader),
@@ -222,12 +237,21 @@ impl KrenWriter {
         self.endpoint.check_process()?;
         let stage = self.producer.stage();
         match self.producer.room(&stage, len) {
-            Ok(room) => Ok(Slot::new(self, stage, room, len)),
+            Ok(_) => Ok(Slot::new(self, len)),
             Err(error) => Err(self.endpoint.ring_error(error)),
         }
     }
 
+    #[inline]
     fn reserve_within(&mut self, len: usize, timeout: Option<Duration>) -> Result<Slot<'_>> {
+        if !self.endpoint.is_inherited() && self.producer.has_room(len) {
+            return Ok(Slot::new(self, len));
+        }
+        self.reserve_later(len, timeout)
+    }
+
+    #[inline(never)]
+    fn reserve_later(&mut self, len: usize, timeout: Option<Duration>) -> Result<Slot<'_>> {
         self.endpoint.check_process()?;
         let stage = self.producer.stage();
         let room = match self.producer.room(&stage, len) {
@@ -238,7 +262,7 @@ impl KrenWriter {
             room => room,
         };
         match room {
-            Ok(room) => Ok(Slot::new(self, stage, room, len)),
+            Ok(_) => Ok(Slot::new(self, len)),
             Err(error) => Err(self.endpoint.ring_error(error)),
         }
     }
@@ -345,7 +369,7 @@ impl KrenWriter {
             return false;
         }
         // Room for several messages costs the reader no more than room for one.
-        lead();
+        lead(ROOM_LEAD);
         let stage = self.producer.stage();
         for _ in 0..POLLS {
             match self.producer.room(&stage, len) {
@@ -388,7 +412,7 @@ impl KrenWriter {
                 let wanted = self.producer.wanted(stage, len);
                 if self.endpoint.spins() {
                     // Room for several messages costs the reader no more than room for one.
-                    lead();
+                    lead(ROOM_LEAD);
                 }
                 self.wait_until(wanted, "room", timeout, check)
             }

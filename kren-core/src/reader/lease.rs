@@ -217,7 +217,7 @@ impl Ledger {
 impl KrenReader {
     /// Steps over the current record, which a lease then holds.
     pub(super) fn lease(&mut self) -> Lease {
-        let record = self.current;
+        let record = self.current();
         let new = || Arc::new(Ledger::new(&self.endpoint, self.waker.clone()));
         let ledger = self.leases.ledger.get_or_insert_with(new);
         // A message that was read before a `fork` is the parent's to release (G10).

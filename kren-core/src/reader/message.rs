@@ -20,7 +20,7 @@ pub struct Message<'a> {
 impl Message<'_> {
     #[inline]
     fn bytes(&self) -> &[u8] {
-        let record = &self.reader.current;
+        let record = &self.reader.current();
         let payload = self.reader.consumer.payload(record);
         // SAFETY: the record was committed and validated: `len` mapped bytes, which the writer
         // leaves alone until they are released, in `drop`, while the message borrows the reader.
@@ -33,7 +33,7 @@ impl Message<'_> {
     /// The tag the message was written with; 0 unless the writer chose one.
     #[must_use]
     pub fn tag(&self) -> u32 {
-        self.reader.current.tag
+        self.reader.tag
     }
 
     /// Holds the message beyond this borrow of its reader, which may read on meanwhile: see [`Lease`].

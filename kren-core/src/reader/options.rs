@@ -4,7 +4,7 @@ use super::KrenReader;
 use super::lease::Leases;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::pace::Pace;
-use crate::ring::{Consumer, Record, Shape};
+use crate::ring::{Consumer, Shape};
 use crate::ring_memory::RingMemory;
 use crate::segment::{self, Access};
 use crate::{Result, Role};
@@ -71,11 +71,12 @@ impl ReaderOptions {
             .map_err(|error| segment::broken_ring(segment.name(), error))?;
         let endpoint = Endpoint::attach(segment, Role::Reader, self.strategy)?;
         let waker = endpoint.waker();
+        let pace = Pace::new(consumer.cursor());
         Ok(KrenReader {
             consumer,
             waker,
-            pace: Pace::default(),
-            current: Record::default(),
+            pace,
+            tag: 0,
             leases: Leases::default(),
             endpoint,
         })

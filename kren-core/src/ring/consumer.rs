@@ -1,9 +1,10 @@
 //! The reading half of the ring.
 
+use super::prefetch::{LINE, prefetch_for_load};
 use super::record::{Record, commit_word, stride, tag};
 use super::{Memory, RingError, Shape};
 use crate::Role;
-use crate::layout::POSITION_MAX;
+use crate::layout::{POSITION_MAX, RECORD_HEADER};
 use crate::sync::Ordering;
 
 /// Reads records. There is one per ring (the reader's role lock sees to that).
@@ -103,12 +104,7 @@ impl<M: Memory> Consumer<M> {
             }
             self.learn(word)?;
         }
-        Ok(Some(Record {
-            payload: self.shape.payload_at(self.offset()),
-            len: self.known.len,
-            tag: tag(header),
-            end: self.cursor + self.known.stride as u64,
-        }))
+        Ok(Some(self.found(tag(header))))
     }
 
     /// Validates a commit word and remembers what it means (G7: before anything uses it).
@@ -131,6 +127,17 @@ impl<M: Memory> Consumer<M> {
             stride: stride(len, self.shape.alignment),
         };
         Ok(())
+    }
+
+    /// The record that `peek` has just returned, with `tag`, which is all that is not remembered here.
+    #[inline]
+    pub(crate) fn found(&self, tag: u32) -> Record {
+        Record {
+            payload: self.shape.payload_at(self.offset()),
+            len: self.known.len,
+            tag,
+            end: self.cursor + self.known.stride as u64,
+        }
     }
 
     /// Steps the cursor over the record that `peek` has just returned.
@@ -172,6 +179,7 @@ impl<M: Memory> Consumer<M> {
     }
 
     /// The offset of the header that will tell of the next record.
+    #[inline]
     pub(crate) fn header_offset(&self) -> usize {
         self.shape.header_at(self.offset())
     }
@@ -179,6 +187,19 @@ impl<M: Memory> Consumer<M> {
     /// Bytes from one record of the last length seen to the next.
     pub(crate) fn usual_stride(&self) -> usize {
         self.known.stride
+    }
+
+    /// Asks for the second line of the record that is waited for, if it is as long as the last one.
+    ///
+    /// A poll that fetches the first line anew would otherwise ask for the second one only when the
+    /// first has come: loads behind a poll are not guessed ahead, since most polls fail. For one
+    /// line it is worth it; more of them would be taken away from the writer before it has filled them.
+    #[inline]
+    pub(crate) fn prefetch(&self) {
+        let header = self.memory.payload(self.header_offset(), 0);
+        if header as usize % LINE + RECORD_HEADER + self.known.len > LINE {
+            prefetch_for_load(header.wrapping_add(LINE));
+        }
     }
 
     /// Whether a record has been committed at the cursor.

@@ -9,8 +9,10 @@ use crate::sync::Ordering;
 
 /// How far ahead of the position [`Producer::prefetch`] looks, in bytes.
 const AHEAD: usize = 1024;
-/// Lines it asks for at most: long copies have the processor's own prefetcher.
-const LINES_MAX: usize = 7;
+/// Bytes of lines it asks for at most: long copies have the processor's own prefetcher.
+const PREFETCH_MAX: usize = 16 * LINE;
+/// Payloads that [`Producer::push_short`] takes: what `copy` stores without a call.
+const SHORT: usize = 128;
 
 /// Writes records. There is one per ring (the writer's role lock sees to that).
 pub(crate) struct Producer<M> {
@@ -18,8 +20,9 @@ pub(crate) struct Producer<M> {
     shape: Shape,
     /// Where the next record starts.
     position: u64,
-    /// `position` as an offset in the data region.
-    offset: usize,
+    /// The position of offset 0 in the current lap. Kept instead of the position's offset: it changes
+    /// once a lap, not with every message.
+    lap: u64,
     /// A record may end here at most (R4): the reader's position as last seen, plus the capacity.
     limit: u64,
 }
@@ -52,7 +55,7 @@ impl<M: Memory> Producer<M> {
             memory,
             shape,
             position: stored,
-            offset: 0,
+            lap: 0,
             limit: 0,
         };
         let read = producer.released();
@@ -65,7 +68,7 @@ impl<M: Memory> Producer<M> {
                 "the stored positions are more than a lap apart",
             ));
         }
-        producer.offset = shape.offset(stored);
+        producer.lap = stored - shape.offset(stored) as u64;
         producer.limit = read + shape.capacity;
 
         loop {
@@ -98,8 +101,7 @@ impl<M: Memory> Producer<M> {
                     "committed records overrun the read position",
                 ));
             }
-            producer.position += stride as u64;
-            producer.offset = shape.step(producer.offset, stride);
+            producer.advance(producer.position + stride as u64);
         }
         // Looks at the reader's position once more, for all that may rest on it from now on.
         producer.fits(producer.position, 0)?;
@@ -117,8 +119,24 @@ impl<M: Memory> Producer<M> {
         Ok(())
     }
 
+    #[inline]
     fn header(&self) -> &crate::sync::AtomicU64 {
-        self.memory.header(self.shape.header_at(self.offset))
+        self.memory.header(self.shape.header_at(self.offset()))
+    }
+
+    /// The position as an offset in the data region.
+    #[inline]
+    fn offset(&self) -> usize {
+        (self.position - self.lap) as usize
+    }
+
+    /// Moves on to `position`, which is at most a lap ahead.
+    #[inline]
+    fn advance(&mut self, position: u64) {
+        self.position = position;
+        if self.offset() >= self.shape.data_len {
+            self.lap += self.shape.data_len as u64;
+        }
     }
 
     /// Where the next record will start.
@@ -139,8 +157,15 @@ impl<M: Memory> Producer<M> {
         Stage {
             first: None,
             position: self.position,
-            offset: self.offset,
+            offset: self.offset(),
         }
+    }
+
+    /// Whether there is room for a payload of `len` bytes, as far as is known already.
+    #[inline]
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        let stride = stride(len, self.shape.alignment);
+        len <= self.shape.max_len && self.position + stride as u64 <= self.limit
     }
 
     /// Finds room for a payload of `len` bytes at the end of `stage` and returns where it lies.
@@ -241,37 +266,91 @@ impl<M: Memory> Producer<M> {
         else {
             return;
         };
-        // R3: the terminator is in place before the record in front of it can be seen. Relaxed:
-        // ordered by the Release just below.
+        self.terminate(offset);
+        self.commit(first, position);
+    }
+
+    /// Stores the terminator at `offset`: R3 wants it there before the record in front of it can be
+    /// seen.
+    #[inline]
+    fn terminate(&self, offset: usize) {
+        // Relaxed: ordered by the Release store of that record's header in `commit`.
         self.memory
             .header(self.shape.header_at(offset))
             .store(NOT_COMMITTED, Ordering::Relaxed);
+    }
+
+    /// Commits the record at the current position, or the batch that begins with it, and moves on to
+    /// `position` behind it, where the terminator is.
+    #[inline]
+    fn commit(&mut self, first: u64, position: u64) {
         // Release: pairs with the Acquire load in `Consumer::peek` and in `resume`; payload, later
         // headers and terminator happen before.
         self.header().store(first, Ordering::Release);
-        self.position = position;
-        self.offset = offset;
+        self.advance(position);
         // Release: pairs with the Acquire loads of `Consumer` and `resume`; whoever sees this
         // position sees the records before it committed (R6).
         self.memory
             .position(Role::Writer)
-            .store(self.position, Ordering::Release);
+            .store(position, Ordering::Release);
     }
 
     /// Copies one payload in and publishes it.
     #[inline]
     pub(crate) fn push(&mut self, data: &[u8], tag: u32) -> Result<(), RingError> {
-        let mut stage = self.stage();
-        let room = self.room(&stage, data.len())?;
+        if self.push_short(data, tag) {
+            return Ok(());
+        }
+        let room = self.room(&self.stage(), data.len())?;
         // SAFETY: `room` points at `data.len()` bytes of the ring that no record occupies (R4) and
-        // that the consumer does not look at before `publish`; `data` is the caller's own memory.
+        // that the consumer does not look at before `finish`; `data` is the caller's own memory.
         #[allow(unsafe_code)]
         unsafe {
             copy(data.as_ptr(), room, data.len());
         }
-        self.seal(&mut stage, data.len(), tag);
-        self.publish(stage);
+        self.finish(data.len(), tag);
         Ok(())
+    }
+
+    /// As [`Self::push`] for a payload that is short and has room as far as is known already;
+    /// else it does nothing and says `false`.
+    ///
+    /// Without calls and failures, so that little more than the stores themselves is left of it.
+    #[inline]
+    pub(crate) fn push_short(&mut self, data: &[u8], tag: u32) -> bool {
+        let len = data.len();
+        if len > SHORT || !self.has_room(len) {
+            return false;
+        }
+        let stride = stride(len, self.shape.alignment);
+        // First, while the reader polls another line: between the payload and the commit word,
+        // which share a line, the wait for this one would give that line back to the reader.
+        let offset = self.offset();
+        self.terminate(self.shape.step(offset, stride));
+        let room = self.memory.payload_mut(self.shape.payload_at(offset), len);
+        // SAFETY: as in `push`; R4 holds by `has_room`.
+        #[allow(unsafe_code)]
+        unsafe {
+            copy(data.as_ptr(), room, len);
+        }
+        self.commit(header(len, tag), self.position + stride as u64);
+        true
+    }
+
+    /// Where the payload of the next record lies, if [`Self::room`] has found room for one.
+    #[inline]
+    pub(crate) fn payload(&self) -> *mut u8 {
+        self.memory
+            .payload_mut(self.shape.payload_at(self.offset()), 0)
+    }
+
+    /// Publishes what has been stored at [`Self::payload`] as a record of `len` bytes, no more than
+    /// room was found for.
+    #[inline]
+    pub(crate) fn finish(&mut self, len: usize, tag: u32) {
+        let stride = stride(len, self.shape.alignment);
+        self.terminate(self.shape.step(self.offset(), stride));
+        self.commit(header(len, tag), self.position + stride as u64);
     }
 
     /// Asks for the lines that will be stored some messages from now, as many as `bytes` covers.
@@ -281,9 +360,12 @@ impl<M: Memory> Producer<M> {
     /// only be traffic on the path of the reply.
     #[inline]
     pub(crate) fn prefetch(&self, bytes: usize) {
-        let ahead = self.memory.payload_mut(self.offset, 0).wrapping_add(AHEAD);
-        for line in 0..=(bytes / LINE).min(LINES_MAX) {
-            prefetch_for_store(ahead.wrapping_add(line * LINE));
+        let end = self.memory.payload_mut(self.offset(), 0) as usize + AHEAD;
+        // Each line once, whatever the stride.
+        let mut line = (end - bytes.min(PREFETCH_MAX)) / LINE;
+        while line < end / LINE {
+            line += 1;
+            prefetch_for_store((line * LINE) as *const u8);
         }
     }
 

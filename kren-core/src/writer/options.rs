@@ -1,6 +1,6 @@
 //! How a channel is created.
 
-use super::KrenWriter;
+use super::{KrenWriter, Reserved};
 use crate::endpoint::{Endpoint, Strategy};
 use crate::ring::{Producer, Shape};
 use crate::ring_memory::RingMemory;
@@ -109,6 +109,7 @@ impl WriterOptions {
         Ok(KrenWriter {
             producer,
             waker,
+            reserved: Reserved::default(),
             endpoint,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::KrenWriter;
 use crate::Result;
-use crate::ring::{RingError, Stage};
+use crate::ring::RingError;
 use std::ops::{Deref, DerefMut};
 
 /// Bytes reserved in the ring, to be filled in place: a `&mut [u8]` that is then committed.
@@ -10,36 +10,40 @@ use std::ops::{Deref, DerefMut};
 /// Dropping it uncommitted aborts: the reader never sees anything of it. Its first content is
 /// whatever the ring held before.
 pub struct Slot<'a> {
+    /// Holds the length and the tag, in `slot`. The slot itself is one pointer: a larger one would travel
+    /// through memory on its way to its user.
     writer: &'a mut KrenWriter,
-    stage: Stage,
-    bytes: &'a mut [u8],
+}
+
+/// What a writer remembers of the slot that it has lent.
+#[derive(Default)]
+pub(super) struct Reserved {
+    len: usize,
     tag: u32,
 }
 
 impl<'a> Slot<'a> {
-    pub(super) fn new(writer: &'a mut KrenWriter, stage: Stage, room: *mut u8, len: usize) -> Self {
-        // SAFETY: `Producer::room` gave `len` mapped bytes that no record occupies and no reader
-        // looks at; they stay so while the slot borrows the writer.
-        #[allow(unsafe_code)]
-        let bytes = unsafe { std::slice::from_raw_parts_mut(room, len) };
-        Self {
-            writer,
-            stage,
-            bytes,
-            tag: 0,
-        }
+    /// Lends the `len` bytes that [`Producer::room`](crate::ring::Producer::room) has found.
+    #[inline]
+    pub(super) fn new(writer: &'a mut KrenWriter, len: usize) -> Self {
+        writer.reserved = Reserved { len, tag: 0 };
+        Self { writer }
+    }
+
+    fn len(&self) -> usize {
+        self.writer.reserved.len
     }
 
     /// Sets the tag that the reader will find on the message. Default 0.
     pub fn set_tag(&mut self, tag: u32) {
-        self.tag = tag;
+        self.writer.reserved.tag = tag;
     }
 
     /// Publishes the whole slot as one message. Does not block. Does nothing in a child made by
     /// `fork`.
     #[inline]
     pub fn commit(self) {
-        let len = self.bytes.len();
+        let len = self.len();
         self.finish(len);
     }
 
@@ -55,7 +59,7 @@ impl<'a> Slot<'a> {
     #[inline]
     pub fn commit_len(self, len: usize) -> Result<()> {
         self.writer.endpoint.check_process()?;
-        let max = self.bytes.len();
+        let max = self.len();
         if len > max {
             return Err(self
                 .writer
@@ -67,36 +71,46 @@ impl<'a> Slot<'a> {
     }
 
     #[inline]
-    fn finish(mut self, len: usize) {
+    fn finish(self, len: usize) {
         // A slot that was reserved before a `fork` belongs to the parent (G10).
         if self.writer.endpoint.is_inherited() {
             return;
         }
-        self.writer.producer.seal(&mut self.stage, len, self.tag);
         let before = self.writer.producer.position();
-        self.writer.producer.publish(self.stage);
+        self.writer.producer.finish(len, self.writer.reserved.tag);
         self.writer.published(before);
     }
 }
 
 impl Deref for Slot<'_> {
     type Target = [u8];
+    #[inline]
     fn deref(&self) -> &[u8] {
-        self.bytes
+        // SAFETY: `Producer::room` found `len` mapped bytes here that no record occupies and no reader
+        // looks at; they stay so while the slot borrows the writer.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts(self.writer.producer.payload(), self.len())
+        }
     }
 }
 
 impl DerefMut for Slot<'_> {
+    #[inline]
     fn deref_mut(&mut self) -> &mut [u8] {
-        self.bytes
+        // SAFETY: as in `deref`; the slot is borrowed mutably, and there is one at a time.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::slice::from_raw_parts_mut(self.writer.producer.payload(), self.len())
+        }
     }
 }
 
 impl std::fmt::Debug for Slot<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slot")
-            .field("len", &self.bytes.len())
-            .field("tag", &self.tag)
+            .field("len", &self.len())
+            .field("tag", &self.writer.reserved.tag)
             .finish()
     }
 }
