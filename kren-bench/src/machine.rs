@@ -12,7 +12,7 @@ pub(crate) fn describe(pinned: Option<[usize; 2]>) -> Value {
     json!({
         "processor": processor().unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
         "processors": processors,
-        "siblings": of_processor(0, "topology/thread_siblings_list"),
+        "cores": cores(pinned.unwrap_or([0, 1])),
         "caches": caches(),
         "governor": of_processor(0, "cpufreq/scaling_governor"),
         "virtual": fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" hypervisor")),
@@ -32,6 +32,27 @@ pub(crate) fn load() -> Option<f64> {
         .next()?
         .parse()
         .ok()
+}
+
+/// Processor time, in ticks: what the host gave to others while this machine wanted it, and all there was.
+pub(crate) fn stolen() -> Option<[f64; 2]> {
+    let text = fs::read_to_string("/proc/stat").ok()?;
+    let line = text.lines().next()?.strip_prefix("cpu ")?;
+    let ticks: Vec<f64> = line.split_whitespace().flat_map(str::parse).collect();
+    Some([*ticks.get(7)?, ticks.iter().take(8).sum()])
+}
+
+/// What the system says of the two processors; a virtual machine's may say little that is true.
+fn cores(processors: [usize; 2]) -> Vec<String> {
+    let describe = |number| {
+        let of = |file: &str| of_processor(number, &format!("topology/{file}"));
+        let (core, package) = (of("core_id")?, of("physical_package_id")?);
+        let threads = of("thread_siblings_list")?;
+        Some(format!(
+            "processor {number}: package {package}, core {core}, whose threads are {threads}"
+        ))
+    };
+    processors.into_iter().filter_map(describe).collect()
 }
 
 fn processor() -> Option<String> {

@@ -52,6 +52,7 @@ pub(crate) fn report(options: &Options) -> Result<()> {
 
 fn measure(options: &Options) -> Result<Record> {
     let machine = machine::describe(options.programs.pinned);
+    let before = machine::stolen();
     let mut figures = Figures::default();
     let measured = options
         .pairs
@@ -65,6 +66,7 @@ fn measure(options: &Options) -> Result<Record> {
     let settings = json!({
         "quick": options.quick, "rounds": options.rounds, "run_ns": options.run_ns,
         "capacity": options.capacity, "load_at_the_end": machine::load(),
+        "stolen_by_the_host": share(before, machine::stolen()),
     });
     Ok(Record {
         machine,
@@ -73,8 +75,16 @@ fn measure(options: &Options) -> Result<Record> {
     })
 }
 
+/// What was stolen of all processor time between two looks.
+fn share(before: Option<[f64; 2]>, after: Option<[f64; 2]>) -> Option<f64> {
+    let ([stolen, all], [stolen_then, all_then]) = (after?, before?);
+    Some((stolen - stolen_then) / (all - all_then).max(1.0))
+}
+
 fn fill(page: &mut Page, record: &Record) {
-    table::machine(page, &record.machine, &record.figures);
+    table::known(page, "Machine", &record.machine);
+    table::known(page, "Run", &record.settings);
+    table::cores(page, &record.figures);
     table::pairs(page, &record.figures);
     growth::fill(page, &record.figures);
     targets::fill(page, &record.figures);

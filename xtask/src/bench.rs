@@ -113,7 +113,7 @@ pub(crate) fn peers(
     rivals: bool,
     bench: &mut Command,
 ) -> Result<()> {
-    let node = folder(workspace).join("node");
+    let node = workspace.bench().join("node");
     if !rivals {
         let what = "Node: linking the benchmark";
         return setup::npm_install_with(what, workspace, tools, &node, &["--omit=optional"]);
@@ -122,14 +122,10 @@ pub(crate) fn peers(
     setup::npm_install("Node: installing the rivals", workspace, tools, &node)
 }
 
-fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.root.join("kren-bench")
-}
-
 /// Installs the rivals apart from the virtual environment, so that the package cannot come to lean on one.
 fn python_rivals(workspace: &Workspace) -> Result<PathBuf> {
-    let list = folder(workspace).join("python").join("requirements.txt");
-    let rivals = folder(workspace).join("python").join("rivals");
+    let list = workspace.bench().join("python").join("requirements.txt");
+    let rivals = workspace.bench().join("python").join("rivals");
     let python = workspace.venv_program("python");
     let extra = python.to_string_lossy().into_owned();
     let stamp = Stamp::new(

@@ -98,6 +98,10 @@ impl Workspace {
         needed(&self.python().join("pyproject.toml"), "requires-python")
     }
 
+    pub(crate) fn bench(&self) -> PathBuf {
+        self.root.join("kren-bench")
+    }
+
     /// What the package's `dev` list names: everything that building and testing it needs.
     pub(crate) fn python_packages(&self) -> Result<Vec<String>> {
         let file = self.python().join("pyproject.toml");
@@ -117,6 +121,8 @@ impl Workspace {
         folders.extend([
             self.node().join("node_modules"),
             examples.join("node").join("node_modules"),
+            self.bench().join("node").join("node_modules"),
+            self.bench().join("python").join("rivals"),
         ]);
         for caches in [".mypy_cache", ".ruff_cache", ".pytest_cache"] {
             folders.extend([

@@ -6,7 +6,7 @@ import { AsyncEnds } from './ends.js';
 
 class Child extends AsyncEnds {
   static title = 'child';
-  static how = 'process.send to a forked child, advanced serialization';
+  static how = 'process.send to a forked child, advanced serialization; processor time of the parent alone';
 
   bringsItsFollower = true;
   #inbox = [];

@@ -11,14 +11,22 @@ use crate::pair::Known;
 /// Rounds of one placement that are worth a table of their own.
 const ENOUGH: usize = 3;
 
-pub(super) fn machine(page: &mut Page, machine: &Value, figures: &Figures) {
-    let known = machine.as_object().into_iter().flatten();
+pub(super) fn known(page: &mut Page, title: &str, all: &Value) {
+    let known = all.as_object().into_iter().flatten();
     let rows = known.filter(|(_, value)| !value.is_null());
     let rows = rows.map(|(key, value)| match value {
         Value::String(text) => (key.clone(), text.clone()),
+        Value::Array(list) if list.iter().all(Value::is_string) => {
+            let list: Vec<&str> = list.iter().filter_map(Value::as_str).collect();
+            (key.clone(), list.join("; "))
+        }
         other => (key.clone(), other.to_string()),
     });
-    page.list("Machine", &rows.collect::<Vec<_>>());
+    page.list(title, &rows.collect::<Vec<_>>());
+}
+
+/// Whether the two processors are two cores, as far as that can be known.
+pub(super) fn cores(page: &mut Page, figures: &Figures) {
     let slowdowns = figures.limits.iter().map(|limits| limits.slowdown);
     if let Some(slowdown) = median(slowdowns) {
         // Two hardware threads of one core share what it can do; two cores do not.
