@@ -423,8 +423,9 @@ impl fmt::Display for Error {
                 os_error,
             } => write!(
                 f,
-                "channel '{channel}': {call} failed: {}",
-                std::io::Error::from_raw_os_error(*os_error)
+                "channel '{channel}': {call} failed: {}{}",
+                std::io::Error::from_raw_os_error(*os_error),
+                advice(*os_error)
             ),
             Self::Busy { channel } => write!(
                 f,
@@ -469,6 +470,22 @@ impl From<Error> for std::io::Error {
             ErrorCode::Forked | ErrorCode::Io => ErrorKind::Other,
         };
         Self::new(kind, error)
+    }
+}
+
+/// What to do about a failed call of the system, where that is known.
+fn advice(os_error: i32) -> &'static str {
+    match os_error {
+        #[cfg(unix)]
+        libc::EMFILE | libc::ENFILE => {
+            "; an endpoint takes two descriptors, a new channel three for a moment: close some, or \
+             raise the limit"
+        }
+        #[cfg(unix)]
+        libc::ENOMEM => {
+            "; a process maps twice the capacity: raise its limit on address space, or ask for less"
+        }
+        _ => "",
     }
 }
 

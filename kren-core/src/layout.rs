@@ -223,7 +223,7 @@ impl SegmentHeader {
         if !valid_alignment(alignment) {
             return corrupt("its alignment is not a power of two from 8 to 4096");
         }
-        if u32_at(28) != 0 {
+        if u32_at(28) != 0 || bytes[52..HEADER_LEN - 8].iter().any(|byte| *byte != 0) {
             return corrupt("a reserved header field is not zero");
         }
         let geometry = Geometry {
@@ -325,6 +325,13 @@ mod tests {
             assert!(
                 SegmentHeader::decode(&altered, len).is_err(),
                 "alignment {alignment}"
+            );
+        }
+        for reserved in [28, 52, 56, 60] {
+            let altered = reseal(reserved, &1u32.to_le_bytes());
+            assert!(
+                SegmentHeader::decode(&altered, len).is_err(),
+                "reserved bytes at {reserved}"
             );
         }
         assert!(SegmentHeader::decode(&bytes, len - 1).is_err());

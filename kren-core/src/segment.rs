@@ -80,6 +80,7 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
     let fail = |failure: Failure| failure.into_error(&name);
     loop {
         let found = place.open(access.any_owner).map_err(fail)?;
+        let is_new = found.is_none();
         let object = match found {
             Some(object) => object,
             None => {
@@ -104,9 +105,12 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
         if !object.is_named(&place) {
             continue;
         }
-        let mapping = object
-            .map(header.geometry, Role::Writer, access.prefault)
-            .map_err(fail)?;
+        let mapped = object.map(header.geometry, Role::Writer, access.prefault);
+        let mapping = mapped.map_err(|failure| {
+            // What nobody has written to yet does not stay behind.
+            object.remove_if_alone(&place, || is_new);
+            fail(failure)
+        })?;
         let place = Place::new(&name, access.machine_wide);
         let segment = Segment {
             name: Arc::clone(&name),

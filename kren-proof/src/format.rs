@@ -19,6 +19,8 @@ pub mod header {
     pub const ALIGNMENT: usize = 24;
     /// u32, zero.
     pub const RESERVED: usize = 28;
+    /// Twelve bytes, zero.
+    pub const RESERVED_TAIL: std::ops::Range<usize> = 52..64;
     /// u64, over what comes before it.
     pub const CHECKSUM: usize = 64;
 }
@@ -141,8 +143,8 @@ impl Segment {
         if !(3..=12).any(|power| alignment == 1 << power) {
             return broken(format!("alignment {alignment}"));
         }
-        if u32_at(&bytes, header::RESERVED) != 0 {
-            return broken("the reserved word is not 0");
+        if u32_at(&bytes, header::RESERVED) != 0 || bytes[header::RESERVED_TAIL] != [0; 12] {
+            return broken("a reserved field is not 0");
         }
         if bytes.len() as u64 != capacity + 4 * granularity as u64 {
             return broken("the size is not four granules and the capacity");

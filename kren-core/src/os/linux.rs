@@ -65,7 +65,21 @@ impl Place {
             return Ok(None);
         }
         // Opened anew like any other: the creator has no more rights than a later writer.
-        self.open(true)
+        self.open(true).inspect_err(|_| self.withdraw(&fd))
+    }
+
+    /// Takes back the name of a segment that its creator could not open, unless somebody is on it already.
+    fn withdraw(&self, fd: &OwnedFd) {
+        let Ok(stat) = stat(fd.as_raw_fd()) else {
+            return;
+        };
+        // Both roles, so that nobody attaches in between. They go with `fd`.
+        if lock(fd.as_raw_fd(), libc::F_WRLCK, 0, 2).is_ok_and(|held| held)
+            && self.leads_to((stat.st_dev, stat.st_ino))
+        {
+            // SAFETY: the path is NUL-terminated.
+            unsafe { libc::unlink(self.path.as_ptr()) };
+        }
     }
 
     /// Gives an unnamed file this name; `false` if the name is taken.
@@ -273,18 +287,23 @@ impl Object {
     }
 
     fn set_lock(&self, kind: i32, start: i64, len: i64) -> Result<bool, Failure> {
-        let mut lock = flock(kind, start, len);
-        // SAFETY: `lock` is a valid flock structure.
-        if unsafe { libc::fcntl(self.lock.raw(), libc::F_OFD_SETLK, &raw mut lock) } == 0 {
-            return Ok(true);
-        }
-        match Failure::last("fcntl(F_OFD_SETLK)") {
-            Failure::Call {
-                code: libc::EAGAIN | libc::EACCES,
-                ..
-            } => Ok(false),
-            failure => Err(failure),
-        }
+        lock(self.lock.raw(), kind, start, len)
+    }
+}
+
+/// Sets or returns an open-file-description lock; `false` if somebody else has it.
+fn lock(fd: RawFd, kind: i32, start: i64, len: i64) -> Result<bool, Failure> {
+    let mut lock = flock(kind, start, len);
+    // SAFETY: `lock` is a valid flock structure.
+    if unsafe { libc::fcntl(fd, libc::F_OFD_SETLK, &raw mut lock) } == 0 {
+        return Ok(true);
+    }
+    match Failure::last("fcntl(F_OFD_SETLK)") {
+        Failure::Call {
+            code: libc::EAGAIN | libc::EACCES,
+            ..
+        } => Ok(false),
+        failure => Err(failure),
     }
 }
 

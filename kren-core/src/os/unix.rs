@@ -41,6 +41,9 @@ pub(crate) fn processors() -> usize {
 }
 
 /// Maps a segment for one role; keeps M1 to M3 of [`Mapping`].
+///
+/// A page in front of it and one behind stay out of reach: an access that leaves the mapping is a fault, and
+/// not a look at whatever the kernel has put there (G7).
 pub(super) fn map(
     fd: BorrowedFd<'_>,
     geometry: Geometry,
@@ -56,21 +59,23 @@ pub(super) fn map(
     };
     let flags = libc::MAP_SHARED | libc::MAP_FIXED | if prefault { POPULATE } else { 0 };
 
+    let guard = granularity();
     // SAFETY: a fresh reservation at an address the kernel chooses disturbs nothing.
-    let base = unsafe {
+    let reserved = unsafe {
         libc::mmap(
             ptr::null_mut(),
-            once + data_len,
+            guard + once + data_len + guard,
             libc::PROT_NONE,
             libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE,
             -1,
             0,
         )
     };
-    if base == libc::MAP_FAILED {
+    if reserved == libc::MAP_FAILED {
         return Err(Failure::last("mmap"));
     }
-    let base = base.cast::<u8>();
+    // SAFETY: inside the reservation.
+    let base = unsafe { reserved.cast::<u8>().add(guard) };
     // From here on dropping `mapping` gives the reservation back.
     let mapping = Mapping::new(base, geometry, unmap);
 
@@ -123,11 +128,12 @@ const POPULATE: i32 = libc::MAP_POPULATE;
 const POPULATE: i32 = 0;
 
 fn unmap(base: *mut u8, geometry: &Geometry) {
+    let guard = granularity();
     // SAFETY: exactly the range that `map` reserved; `Mapping` calls this once, at its end.
     unsafe {
         libc::munmap(
-            base.cast(),
-            geometry.data_offset() + 2 * geometry.data_len(),
+            base.sub(guard).cast(),
+            guard + geometry.data_offset() + 2 * geometry.data_len() + guard,
         );
     }
 }

@@ -37,6 +37,11 @@ fn somebody_else(role: &Role) {
             role.hear("go");
             return;
         }
+        "shut out" => {
+            shut_out(&name);
+            role.say("done", "");
+            return;
+        }
         "connect" => KrenReader::connect(&name).map(|_| ()),
         "create" => KrenWriter::create(&name, PAGE).map(|_| ()),
         "create any" => KrenWriter::options()
@@ -49,6 +54,50 @@ fn somebody_else(role: &Role) {
             .map(|_| ()),
     };
     role.say("done", format!("{outcome:?}"));
+}
+
+/// A channel of one's own whose file mode does not let one in. Root would be let in all the same.
+fn shut_out(name: &str) {
+    let path = format!("/dev/shm/kren-{name}");
+    let mut writer = KrenWriter::create(name, PAGE).unwrap();
+    writer.write(b"inside").unwrap();
+    drop(writer);
+    let allow = |mode| std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+    for mode in [0, 0o400, 0o200, 0o100, 0o066] {
+        allow(mode);
+        for error in [
+            KrenReader::connect(name).unwrap_err(),
+            KrenWriter::create(name, PAGE).unwrap_err(),
+            KrenWriter::options()
+                .fresh(true)
+                .create(name, PAGE)
+                .unwrap_err(),
+        ] {
+            assert!(
+                matches!(error, Error::PermissionDenied { .. }),
+                "{mode:o}: {error:?}"
+            );
+            assert!(error.to_string().contains("mode"), "{error}");
+        }
+    }
+    allow(0o600);
+    assert_eq!(
+        KrenReader::connect(name).unwrap().read().unwrap(),
+        b"inside"
+    );
+}
+
+/// G8: a file whose mode is wrong is refused with the reason, and left as it is.
+#[test]
+fn a_mode_that_lets_nobody_in_is_refused() {
+    if !is_root() {
+        println!("skipped: only root can become another user");
+        return;
+    }
+    let _limit = Limit::new();
+    let name = Name::new("shut");
+    assert_eq!(as_somebody_else(&name, "shut out"), "");
+    name.assert_gone();
 }
 
 fn as_somebody_else(name: &Name, what: &str) -> String {

@@ -3,8 +3,14 @@
 
 use crate::support::{Limit, Name, PAGE, Parts, Process, Role};
 use kren_core::{Error, KrenReader, KrenWriter};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
-pub(crate) const PARTS: Parts = &[("cycles", cycles), ("many channels", many)];
+pub(crate) const PARTS: Parts = &[
+    ("cycles", cycles),
+    ("many channels", many),
+    ("becomes another", becomes_another),
+];
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -125,20 +131,57 @@ fn a_thousand_channels_at_once() {
     Process::start("many channels", &[&name]).finish();
 }
 
-/// A program that an endpoint's process starts does not keep the endpoint alive.
+/// A program that an endpoint's process starts has none of its descriptors, and does not keep the endpoint alive.
 #[test]
 fn a_started_program_inherits_nothing() {
     let _limit = Limit::new();
     let name = Name::new("exec");
     let writer = KrenWriter::create(&name, PAGE).unwrap();
-    let mut sleeper = std::process::Command::new("sleep")
-        .arg("600")
-        .spawn()
-        .unwrap();
-    drop(writer);
+    let reader = KrenReader::connect(&name).unwrap();
+    let listed = Command::new("ls").args(["-l", "/proc/self/fd"]).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    assert!(listed.contains("/fd"), "a list: {listed}");
+    assert!(!listed.contains("shm"), "{listed}");
+    let mut sleeper = Command::new("sleep").arg("600").spawn().unwrap();
+    drop((writer, reader));
     name.assert_gone();
     let again = KrenWriter::create(&name, PAGE);
     sleeper.kill().unwrap();
     sleeper.wait().unwrap();
     again.unwrap();
+}
+
+/// Becomes another program, with an endpoint of either side.
+fn becomes_another(role: &Role) {
+    let (first, second): (String, String) = (role.arg(0), role.arg(1));
+    let mut writer = KrenWriter::create(&first, PAGE).unwrap();
+    writer.write(b"committed").unwrap();
+    let _reader = KrenReader::connect(&second).unwrap();
+    role.say("goes", "");
+    role.hear("go");
+    panic!("{}", Command::new("sleep").arg("600").exec());
+}
+
+/// G4: a process that becomes another program (`exec`) has no endpoints any more. It has not closed them, so
+/// that is a death, although the process lives.
+#[test]
+fn a_process_that_becomes_another_program_is_gone() {
+    let _limit = Limit::new();
+    let (first, second) = (Name::new("exec-writer"), Name::new("exec-reader"));
+    let mut writer = KrenWriter::create(&second, PAGE).unwrap();
+    writer.write(&[0; PAGE - 8]).unwrap();
+    let mut process = Process::start("becomes another", &[&first, &second]);
+    process.expect("goes");
+    let mut reader = KrenReader::connect(&first).unwrap();
+    assert_eq!(reader.read().unwrap(), b"committed");
+    process.tell("go");
+    let told = reader.read().map(|_| ());
+    assert!(matches!(told, Err(Error::PeerDied { pid, .. }) if pid == process.pid()));
+    let told = writer.write(b"x");
+    assert!(matches!(told, Err(Error::PeerDied { pid, .. }) if pid == process.pid()));
+    assert!(std::fs::exists(format!("/proc/{}", process.pid())).unwrap());
+    // Both roles are free.
+    drop(KrenWriter::create(&first, PAGE).unwrap());
+    drop(KrenReader::connect(&second).unwrap());
+    process.kill();
 }

@@ -176,10 +176,13 @@ fn parts() -> HashMap<&'static str, Part> {
     parts.extend_from_slice(crate::forking::PARTS);
     #[cfg(target_os = "linux")]
     {
+        parts.extend_from_slice(crate::guards::PARTS);
         parts.extend_from_slice(crate::idle::PARTS);
+        parts.extend_from_slice(crate::limits::PARTS);
         parts.extend_from_slice(crate::memory::PARTS);
         parts.extend_from_slice(crate::owners::PARTS);
         parts.extend_from_slice(crate::resources::PARTS);
+        parts.extend_from_slice(crate::stopped::PARTS);
         parts.extend_from_slice(crate::storm::PARTS);
     }
     let count = parts.len();

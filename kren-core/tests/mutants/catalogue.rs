@@ -417,6 +417,34 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "hostile::a_segment_of_another_size",
     ),
     mutant(
+        "reserved-trusted",
+        "G7",
+        "layout.rs",
+        &[(
+            "|| bytes[52..HEADER_LEN - 8].iter().any(|byte| *byte != 0)",
+            "",
+        )],
+        Whole,
+        "sweeps::every_header_field",
+    ),
+    mutant(
+        "guard-missing",
+        "G7",
+        UNIX,
+        &[
+            (
+                "let guard = granularity(); // SAFETY: a fresh",
+                "let guard = 0; // SAFETY: a fresh",
+            ),
+            (
+                "let guard = granularity(); // SAFETY: exactly",
+                "let guard = 0; // SAFETY: exactly",
+            ),
+        ],
+        Whole,
+        "guards::",
+    ),
+    mutant(
         "peer-looked-at-without-end",
         "G7",
         ENDPOINT,
@@ -476,6 +504,78 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[("unsafe { libc::close(self.0) };", "")],
         Whole,
         "resources::thousands",
+    ),
+    mutant(
+        "unopened-name-left",
+        "G6",
+        LINUX,
+        &[(".inspect_err(|_| self.withdraw(&fd))", "")],
+        Whole,
+        "limits::without_descriptors",
+    ),
+    mutant(
+        "unmapped-name-left",
+        "G6",
+        "segment.rs",
+        &[(
+            "object.remove_if_alone(&place, || is_new);",
+            "let _ = is_new;",
+        )],
+        Whole,
+        "limits::without_address_space",
+    ),
+    mutant(
+        "exec-inherits",
+        "G4",
+        LINUX,
+        &[(
+            "libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW",
+            "libc::O_RDWR | libc::O_NOFOLLOW",
+        )],
+        Whole,
+        "resources::a_",
+    ),
+    // Leases.
+    mutant(
+        "lease-releases-those-before-it",
+        "G2",
+        "reader/lease.rs",
+        &[(".filter(|entry| entry.released)", ".filter(|_| true)")],
+        Whole,
+        "leases::held",
+    ),
+    mutant(
+        "lease-wakes-nobody",
+        "G9",
+        "reader/lease.rs",
+        &[(
+            "book.waker.notify(own, peer, self.endpoint.own_signal(), reached);",
+            "let _ = (own, peer);",
+        )],
+        Whole,
+        "leases::a_release_elsewhere",
+    ),
+    mutant(
+        "lease-outlives-its-role",
+        "G5",
+        "reader/lease.rs",
+        &[(
+            "if book.entries.is_empty() { drop(book); self.endpoint",
+            "if book.entries.len() < usize::MAX { drop(book); self.endpoint",
+        )],
+        Whole,
+        "leases::a_reader_that_closes",
+    ),
+    mutant(
+        "child-releases-its-parents-lease",
+        "G10",
+        "reader/lease.rs",
+        &[(
+            "if self.endpoint.is_inherited() { return; } let mut book",
+            "let mut book",
+        )],
+        Whole,
+        "forking::",
     ),
     // Death and closing.
     mutant(

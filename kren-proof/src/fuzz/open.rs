@@ -187,6 +187,8 @@ fn patch(bytes: &mut [u8], template: &Template, input: &mut Input<'_>) {
                 (header::CAPACITY, 8),
                 (header::ALIGNMENT, 4),
                 (header::RESERVED, 4),
+                (header::RESERVED_TAIL.start, 4),
+                (header::RESERVED_TAIL.start + 4, 8),
                 (header::CHECKSUM, 8),
             ];
             fields[input.below(fields.len())]
