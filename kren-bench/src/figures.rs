@@ -16,7 +16,7 @@ pub(crate) struct Figure {
     pub(crate) ns: f64,
     /// Processor time of both processes, for each trip or message.
     pub(crate) cpu_ns: f64,
-    /// Nanoseconds of a bare round trip, measured just before.
+    /// Nanoseconds of a bare round trip, the mean of before and after.
     pub(crate) raw: f64,
     /// Nanoseconds for one core to copy such a message into a ring and read it back, in the same round.
     pub(crate) copy: f64,
@@ -160,7 +160,7 @@ pub(crate) struct Grown {
     pub(crate) what: Growth,
     pub(crate) at: usize,
     pub(crate) round: usize,
-    /// Nanoseconds of a bare round trip, measured just before.
+    /// Nanoseconds of a bare round trip, the mean of before and after.
     pub(crate) raw: f64,
     /// Nanoseconds of a round trip.
     pub(crate) trip: f64,

@@ -1,7 +1,7 @@
 //! The pictures for the documents: round trips and streams of each pair of languages, or what growing costs.
 
 use super::svg::{self, Line, Panel};
-use super::{Record, growth, size_name, time};
+use super::{Record, growth, size_name};
 use crate::figures::{Choice, Figures, Grown, Growth};
 use crate::link::Test;
 
@@ -82,7 +82,7 @@ fn languages(figures: &Figures, pair: &str) -> Vec<Panel> {
         }
     };
     vec![
-        panel("round trip, less is better", Test::Trips, time, |_, ns| ns),
+        panel("round trip, less is better", Test::Trips, power, |_, ns| ns),
         panel("one way, more is better", Test::Stream, rate, |size, ns| {
             size as f64 / ns * 1e9
         }),
@@ -108,7 +108,7 @@ fn grown(figures: &Figures, pair: &str) -> Vec<Vec<Panel>> {
         title,
         points,
         lines,
-        label: time,
+        label: power,
         whole_scale: true,
     };
     let by_channels = panel(
@@ -144,6 +144,15 @@ fn grown(figures: &Figures, pair: &str) -> Vec<Vec<Panel>> {
         ],
     );
     vec![vec![by_channels, by_capacity], languages(figures, pair)]
+}
+
+/// A power of ten of nanoseconds.
+fn power(ns: f64) -> String {
+    match ns {
+        ..1e3 => format!("{ns} ns"),
+        ..1e6 => format!("{} us", ns / 1e3),
+        _ => format!("{} ms", ns / 1e6),
+    }
 }
 
 fn rate(bytes: f64) -> String {

@@ -13,7 +13,7 @@ const POINTS: f64 = 36.0;
 const CAPTION: f64 = 24.0;
 const NAMES_APART: f64 = 13.0;
 /// More names of points than this would lie on one another.
-const MOST_POINTS: usize = 10;
+const MOST_POINTS: usize = 8;
 
 const STYLE: &str = "\
 text{font:12px system-ui,sans-serif;fill:#333}.title{font-size:15px;font-weight:600}\

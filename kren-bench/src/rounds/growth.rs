@@ -120,7 +120,7 @@ impl Rounds<'_> {
         counts: &mut Counts,
     ) -> Result<()> {
         let mut ns = [0.0; 2];
-        let raw = self.raw()?;
+        let before = self.raw()?;
         for (ns, test) in ns.iter_mut().zip([Test::Trips, Test::Stream]) {
             let count = match counts.get(&(what, at, test)) {
                 Some(count) => *count,
@@ -130,6 +130,7 @@ impl Rounds<'_> {
             let [lead, _] = self.pair.run(key, test, count)?;
             *ns = positive(&lead["ns"])? / count as f64;
         }
+        let raw = f64::midpoint(before, self.raw()?);
         let [trip, message] = ns;
         self.figures.grown.push(Grown {
             pair: self.name.clone(),
