@@ -12,7 +12,7 @@
 //! The orderings that the code states are weakened one by one in every run of the model checker, by
 //! `src/models/orderings.rs`; here they are among much else.
 //!
-//! A change of the source that a mutant no longer finds its place in is a failure too.
+//! A change of the source that a mutant no longer finds its place in is a failure too, in every run of the tests.
 #![cfg(all(target_os = "linux", not(loom)))]
 
 mod mutants {
@@ -21,8 +21,23 @@ mod mutants {
 }
 
 use mutants::catalogue::{MUTANTS, Suite};
-use mutants::workshop::{Outcome, Workshop};
+use mutants::workshop::{Outcome, Workshop, mutated};
 use std::collections::BTreeMap;
+
+/// Cheap enough for every run: no mutant is forgotten when the source changes.
+#[test]
+fn every_mutant_finds_its_place() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let lost: Vec<_> = MUTANTS
+        .iter()
+        .filter_map(|mutant| {
+            let text = std::fs::read_to_string(source.join(mutant.file)).expect("a source file");
+            let broken = mutated(&text, mutant).err()?;
+            Some(format!("{}: {broken}", mutant.name))
+        })
+        .collect();
+    assert!(lost.is_empty(), "{lost:#?}");
+}
 
 #[test]
 #[ignore = "builds the crate some forty times: minutes"]

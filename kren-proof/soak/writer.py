@@ -22,7 +22,11 @@ def main() -> None:
             journal[INTENT] = number + 1
             while True:
                 try:
-                    writer.write(message, LOOK)
+                    if number % 3:
+                        writer.write(message, LOOK)
+                    else:
+                        with writer.reserve(len(message), LOOK) as slot:
+                            slot[:] = message
                     break
                 except (kren.TimedOut, kren.Closed, kren.PeerDied):
                     if control[WRITER]:

@@ -21,9 +21,9 @@ use flags::Flags;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-kren-proof kill [SCENARIO...] [--stride N] [--visible] [--jobs N]
-    Kills a process after every instruction (or every Nth, or only around those whose effect other
-    processes can see) of each scenario, and checks what is left.
+kren-proof kill [SCENARIO...] [--stride N | --points N | --visible] [--jobs N]
+    Kills a process after every instruction (or every Nth, or N of them elsewhere in each run, or only
+    around those whose effect other processes can see) of each scenario, and checks what is left.
 
 kren-proof soak [--minutes N | --seconds N] [--languages rust,python,node] [--lanes N] [--seed N]
                 [--python PROGRAM] [--node PROGRAM]
@@ -50,7 +50,7 @@ fn command(arguments: &[String]) -> Result<bool, String> {
     let (name, rest) = arguments.split_first().ok_or(USAGE)?;
     match name.as_str() {
         #[cfg(target_os = "linux")]
-        "kill" => kill::command(&Flags::parse(rest, &["stride", "jobs"])?),
+        "kill" => kill::command(&Flags::parse(rest, &["stride", "points", "jobs"])?),
         // What `kill` starts itself as.
         #[cfg(target_os = "linux")]
         "kill-actor" => kill::actor(rest),

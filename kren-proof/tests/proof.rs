@@ -46,6 +46,14 @@ fn g3_no_death_loses_a_message_or_wedges_the_peer() {
     }
 }
 
+/// Dies after some twenty instructions of each operation, others in each run.
+#[test]
+fn g3_no_death_at_any_instruction_does_harm() {
+    let table = run(&["kill", "--points", "20"]);
+    let deaths = table.lines().last().unwrap().split(' ').next().unwrap();
+    assert!(deaths.parse::<u32>().unwrap() > 450, "{deaths} deaths");
+}
+
 #[test]
 fn g3_nothing_is_lost_while_writers_and_readers_are_killed() {
     let report = run(&["soak", "--seconds", "15"]);

@@ -71,6 +71,15 @@ pub(crate) fn node(output: &str) -> Count {
     }
 }
 
+/// The last line of a soak, which is one test.
+pub(crate) fn nothing_lost(output: &str) -> Count {
+    let passed = u64::from(output.lines().any(|line| line == "lost = 0"));
+    Count {
+        passed,
+        failed: 1 - passed,
+    }
+}
+
 /// The number in front of `word`.
 fn before(line: &str, word: &str) -> u64 {
     let mut previous = "";

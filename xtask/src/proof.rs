@@ -35,6 +35,7 @@ pub(crate) fn commands() -> [clap::Command; 4] {
             .arg(Arg::new("only").num_args(0..).help("Some operations, models or mutants only"))
             .arg(number("preemptions", "models: how many to try in each run; each more takes some ten times longer"))
             .arg(number("stride", "kill: only after every so many instructions"))
+            .arg(number("points", "kill: only after so many instructions of each operation, others in each run"))
             .arg(number("jobs", "kill: how many at once"))
             .arg(
                 Arg::new("visible")
@@ -96,7 +97,7 @@ pub(crate) fn proof(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitC
 fn kill(workspace: &Workspace, matches: &ArgMatches, only: &[String]) -> Result<ExitCode> {
     let mut command = program(workspace)?;
     command.arg("kill").args(only);
-    pass(&mut command, matches, &["stride", "jobs"]);
+    pass(&mut command, matches, &["stride", "points", "jobs"]);
     if matches.get_flag("visible") {
         command.arg("--visible");
     }
@@ -127,12 +128,24 @@ pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCo
     if languages.split(',').any(|language| language != "rust") {
         let tools = Tools::find(workspace)?;
         setup::bindings(workspace, &tools)?;
-        command
-            .arg("--python")
-            .arg(workspace.venv_program("python"));
-        command.arg("--node").arg(&tools.node);
+        programs_that_import(&mut command, workspace, &tools);
     }
     shown(command)
+}
+
+/// A soak in all three languages at the pace of a test, with what the tests have built.
+pub(crate) fn short_soak(workspace: &Workspace, tools: &Tools) -> Command {
+    let mut command = workspace.cargo(&["run", "--quiet", "--package", "kren-proof", "--", "soak"]);
+    command.args(["--seconds", "20", "--languages", "rust,python,node"]);
+    programs_that_import(&mut command, workspace, tools);
+    command
+}
+
+fn programs_that_import(command: &mut Command, workspace: &Workspace, tools: &Tools) {
+    command
+        .arg("--python")
+        .arg(workspace.venv_program("python"));
+    command.arg("--node").arg(&tools.node);
 }
 
 pub(crate) fn fuzz(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {

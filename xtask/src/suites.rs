@@ -37,6 +37,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         suite("Python", pytest, count::pytest)?,
         suite("Node", npm, count::node)?,
         examples(workspace, &tools)?,
+        suite(
+            "Soak",
+            proof::short_soak(workspace, &tools),
+            count::nothing_lost,
+        )?,
         bench(workspace, &tools)?,
     ];
     Ok(summary(&outcomes))

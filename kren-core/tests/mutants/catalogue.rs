@@ -109,8 +109,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G7 R6",
         PRODUCER,
         &[(
-            "store(self.position, Ordering::Release)",
-            "store(self.position, Ordering::Relaxed)",
+            "store(position, Ordering::Release)",
+            "store(position, Ordering::Relaxed)",
         )],
         Model,
         "ring::",
@@ -137,8 +137,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
                 "load(Ordering::Relaxed)",
             ),
             (
-                "self.offset = offset;",
-                "self.offset = offset; self.header().store(NOT_COMMITTED, Ordering::Relaxed);",
+                "self.advance(position);",
+                "self.advance(position); self.header().store(NOT_COMMITTED, Ordering::Relaxed);",
             ),
         ],
         Model,
@@ -154,8 +154,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
                 "load(Ordering::Relaxed)",
             ),
             (
-                "self.offset = offset;",
-                "self.offset = offset; self.header().store(NOT_COMMITTED, Ordering::Relaxed);",
+                "self.advance(position);",
+                "self.advance(position); self.header().store(NOT_COMMITTED, Ordering::Relaxed);",
             ),
         ],
         Unit,
@@ -191,6 +191,17 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[(
             "self.limit = read + self.shape.capacity;",
             "self.limit = read + self.shape.capacity + 8;",
+        )],
+        Unit,
+        "oracle::",
+    ),
+    mutant(
+        "short-is-not-full",
+        "G2 R4",
+        PRODUCER,
+        &[(
+            "len <= self.shape.max_len && self.position + stride as u64 <= self.limit",
+            "len <= self.shape.max_len && self.position + stride as u64 <= self.limit + 8",
         )],
         Unit,
         "oracle::",
@@ -684,12 +695,23 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "forking::a_parent_whose_child",
     ),
     mutant(
+        "child-writes-for-its-parent",
+        "G10",
+        "writer.rs",
+        &[(
+            "!self.endpoint.is_inherited() && self.producer.push_short",
+            "self.producer.push_short",
+        )],
+        Whole,
+        "forking::an_inherited",
+    ),
+    mutant(
         "child-commits-for-its-parent",
         "G10",
         "writer/slot.rs",
         &[(
-            "if self.writer.endpoint.is_inherited() { return; } self.writer.producer.seal",
-            "self.writer.producer.seal",
+            "if self.writer.endpoint.is_inherited() { return; } let before",
+            "let before",
         )],
         Whole,
         "forking::an_inherited",

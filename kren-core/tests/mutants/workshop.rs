@@ -137,18 +137,27 @@ impl Workshop {
     pub(crate) fn run_mutated(&self, mutant: &Mutant) -> Outcome {
         let path = self.krate().join("src").join(mutant.file);
         let original = fs::read_to_string(&path).expect("a source file");
-        let mut source = original.clone();
-        for (from, to) in mutant.edits {
-            match places(&source, from).as_slice() {
-                [place] => source.replace_range(place.clone(), to),
-                places => return Outcome::Broken(format!("{} places for {from:?}", places.len())),
-            }
-        }
+        let source = match mutated(&original, mutant) {
+            Ok(source) => source,
+            Err(broken) => return Outcome::Broken(broken),
+        };
         fs::write(&path, source).expect("writable");
         let outcome = self.run(mutant.suite, &[mutant.caught_by]);
         fs::write(&path, original).expect("writable");
         outcome
     }
+}
+
+/// The source with the change of `mutant`, or why it has no place there.
+pub(crate) fn mutated(source: &str, mutant: &Mutant) -> Result<String, String> {
+    let mut source = source.to_owned();
+    for (from, to) in mutant.edits {
+        match places(&source, from).as_slice() {
+            [place] => source.replace_range(place.clone(), to),
+            places => return Err(format!("{} places for {from:?}", places.len())),
+        }
+    }
+    Ok(source)
 }
 
 /// Copies what belongs to the crate: no build folders, nothing hidden.

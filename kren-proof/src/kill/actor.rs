@@ -4,7 +4,7 @@
 use super::message::{filling, message};
 use super::trace::{begin, end};
 use crate::format::role;
-use kren_core::{KrenReader, KrenWriter, Strategy};
+use kren_core::{KrenReader, KrenWriter, Lease, Strategy};
 use std::fs::OpenOptions;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
@@ -153,6 +153,50 @@ pub(super) fn read_release(channel: &str) {
     let found = reader.read().unwrap();
     assert!(found.tag() == tag && found == data);
     drop(found);
+    end();
+}
+
+/// The next message, which must be `number`, held.
+fn held(reader: &mut KrenReader, number: u32) -> Lease {
+    let lease = reader.read().unwrap().into_lease();
+    let (tag, data) = message(number);
+    assert!(lease.tag() == tag && lease[..] == data[..]);
+    lease
+}
+
+pub(super) fn lease(channel: &str) {
+    let mut reader = KrenReader::connect(channel).unwrap();
+    begin();
+    std::mem::forget(reader.read().unwrap().into_lease());
+    end();
+}
+
+/// The later one first, so that the other gives both back.
+pub(super) fn leases_release(channel: &str) {
+    let mut reader = KrenReader::connect(channel).unwrap();
+    let first = held(&mut reader, 0);
+    let second = held(&mut reader, 1);
+    begin();
+    drop(second);
+    drop(first);
+    end();
+}
+
+pub(super) fn lease_release(channel: &str) {
+    let mut reader = KrenReader::connect(channel).unwrap();
+    let lease = held(&mut reader, 0);
+    begin();
+    drop(lease);
+    end();
+}
+
+/// The role is given back with the last lease.
+pub(super) fn close_reader_with_lease(channel: &str) {
+    let mut reader = KrenReader::connect(channel).unwrap();
+    let lease = held(&mut reader, 0);
+    begin();
+    reader.close().unwrap();
+    drop(lease);
     end();
 }
 

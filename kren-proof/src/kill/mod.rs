@@ -12,6 +12,7 @@ mod verify;
 mod visible;
 
 use crate::flags::Flags;
+use crate::rng::{Rng, fresh_seed};
 use peer::Live;
 use report::Report;
 use scenario::Scenario;
@@ -28,6 +29,8 @@ use visible::Watch;
 enum Points {
     /// After every so many instructions.
     Every(usize),
+    /// After so many of them, as far apart as can be, elsewhere in each run.
+    Spread(usize),
     /// After every change that other processes can see.
     Visible,
 }
@@ -35,9 +38,10 @@ enum Points {
 /// The `kill` command; tells whether every check passed.
 pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
     flags.allow(&["visible"])?;
-    let points = match flags.has("visible") {
-        true => Points::Visible,
-        false => Points::Every(flags.number("stride", 1)?.max(1)),
+    let points = match (flags.has("visible"), flags.number("points", 0)?) {
+        (true, _) => Points::Visible,
+        (false, 0) => Points::Every(flags.number("stride", 1)?.max(1)),
+        (false, points) => Points::Spread(points),
     };
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = flags.number("jobs", processors)?.max(1);
@@ -121,6 +125,11 @@ fn survey(scenario: &Scenario, points: Points) -> Result<(usize, Vec<usize>), St
     verify::verify(scenario, &channel, live, Instant::now())?;
     let points = match points {
         Points::Every(stride) => (0..=steps).step_by(stride).collect(),
+        Points::Spread(count) => {
+            let stride = steps / count + 1;
+            let first = Rng::new(fresh_seed()).below(stride);
+            (first..=steps).step_by(stride).collect()
+        }
         Points::Visible => (0..=changes).collect(),
     };
     Ok((steps, points))
@@ -162,7 +171,7 @@ fn die(scenario: &Scenario, points: Points, point: usize) -> Result<Aftermath, S
         let mut passed = 0;
         while passed < point && victim.step()? == Step::Running {
             passed += match points {
-                Points::Every(_) => 1,
+                Points::Every(_) | Points::Spread(_) => 1,
                 Points::Visible => usize::from(watch.has_changed()),
             };
         }

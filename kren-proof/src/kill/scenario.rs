@@ -23,8 +23,8 @@ pub(super) enum Change {
     Nothing,
     /// All of so many new ones are there afterwards; before, none.
     Commits(u32),
-    /// The first one is gone afterwards.
-    Releases,
+    /// So many of the first are gone afterwards, all at once.
+    Releases(u32),
     /// All are gone afterwards.
     Discards,
 }
@@ -99,8 +99,30 @@ pub(super) fn all() -> Vec<Scenario> {
         new("write-wakes-reader", 0, Commits(1), actor::write_first).peer(Peer::SleepingReader),
         new("batch-wakes-reader", 0, Commits(3), actor::batch_first).peer(Peer::SleepingReader),
         new("write-waits", full, Nothing, actor::write_waits).peer(Peer::Reader),
-        new("read-release", 3, Releases, actor::read_release).peer(Peer::Writer),
-        new("read-releases-writer", full, Releases, actor::read_release).peer(Peer::BlockedWriter),
+        new("read-release", 3, Releases(1), actor::read_release).peer(Peer::Writer),
+        new(
+            "read-releases-writer",
+            full,
+            Releases(1),
+            actor::read_release,
+        )
+        .peer(Peer::BlockedWriter),
+        new("lease", 3, Nothing, actor::lease).peer(Peer::Writer),
+        new("leases-release", 3, Releases(2), actor::leases_release).peer(Peer::Writer),
+        new(
+            "lease-releases-writer",
+            full,
+            Releases(1),
+            actor::lease_release,
+        )
+        .peer(Peer::BlockedWriter),
+        new(
+            "close-reader-with-lease",
+            3,
+            Releases(1),
+            actor::close_reader_with_lease,
+        )
+        .peer(Peer::Writer),
         new("read-waits", 0, Nothing, actor::read_waits).peer(Peer::Writer),
         new("create", 0, Nothing, actor::create).may_be_absent(),
         new("create-continues", 3, Nothing, actor::create).after(actor::die_committed),

@@ -78,7 +78,7 @@ fn allowed(scenario: &Scenario, written_by_peer: u32) -> Vec<Vec<u32>> {
     match scenario.change {
         Change::Nothing => vec![before],
         Change::Commits(more) => vec![before, (0..all + more).collect()],
-        Change::Releases => vec![before, (1..all).collect()],
+        Change::Releases(first) => vec![before, (first..all).collect()],
         Change::Discards => vec![before, vec![]],
     }
 }
