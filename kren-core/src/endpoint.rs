@@ -41,6 +41,9 @@ pub enum Strategy {
 
 /// How long `Strategy::Adaptive` spins: about what a sleep and a wake-up cost.
 const SPIN: Duration = Duration::from_micros(20);
+/// How long it spins when the last wait was hardly longer: while large messages are filled, say, where a sleep
+/// each time would cost more than the message.
+const SPIN_LONG: Duration = Duration::from_micros(80);
 /// How often to look again at a peer that is replaced while one looks.
 const PEER_LOOKS: u32 = 16;
 /// Polls between two looks at the clock; each takes some ten nanoseconds.
@@ -72,6 +75,8 @@ pub(crate) struct Endpoint {
     own_signal: Signal,
     peer_signal: Signal,
     generation: u32,
+    /// The last wait that was longer than [`SPIN`] would have ended in a longer spin.
+    patient: AtomicBool,
     /// A thread of this process waits, or is about to. At most one: they share a ticket.
     waiting: AtomicBool,
     /// The endpoint is being closed; whoever waits must leave.
@@ -93,6 +98,7 @@ impl Endpoint {
             own_signal: segment.signal(role)?,
             peer_signal: segment.signal(role.peer())?,
             generation: fork::generation(),
+            patient: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             segment,
@@ -241,6 +247,10 @@ impl Endpoint {
         let deadline = wait.timeout.and_then(|timeout| start.checked_add(timeout));
         let spin = match self.strategy {
             Strategy::Spin => wait::SLICE,
+            // Relaxed: a guess, and one thread waits at a time.
+            Strategy::Adaptive if worth_spinning() && self.patient.load(Ordering::Relaxed) => {
+                SPIN_LONG
+            }
             Strategy::Adaptive if worth_spinning() => SPIN,
             Strategy::Adaptive | Strategy::Sleep => Duration::ZERO,
         };
@@ -250,6 +260,19 @@ impl Endpoint {
                 return Ok(());
             }
         }
+        let slept = self.sleep_until_ready(wait, check, deadline);
+        // A wake-up takes about as long as a short spin.
+        let soon = slept.is_ok() && start.elapsed() < SPIN_LONG + SPIN;
+        self.patient.store(soon, Ordering::Relaxed);
+        slept
+    }
+
+    fn sleep_until_ready(
+        &self,
+        wait: &mut Wait<'_>,
+        check: Check<'_>,
+        deadline: Option<Instant>,
+    ) -> Result<()> {
         loop {
             (wait.sound)().map_err(|error| self.ring_error(error))?;
             if self.closing.load(Ordering::SeqCst) {

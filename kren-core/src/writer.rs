@@ -144,9 +144,20 @@ impl KrenWriter {
         self.write_any(tag, data, timeout)
     }
 
-    /// Out of line, so that what the rarer cases need does not weigh on a short message.
+    /// Out of line, so that what longer messages need does not weigh on a short one.
     #[inline(never)]
     fn write_any(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
+        let before = self.producer.position();
+        if !self.endpoint.is_inherited() && self.producer.push_long(data, tag) {
+            self.published(before);
+            return Ok(());
+        }
+        self.write_rarely(tag, data, timeout)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn write_rarely(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
         self.endpoint.check_process()?;
         match self.push(tag, data) {
             Ok(()) => Ok(()),

@@ -298,17 +298,9 @@ impl<M: Memory> Producer<M> {
     /// Copies one payload in and publishes it.
     #[inline]
     pub(crate) fn push(&mut self, data: &[u8], tag: u32) -> Result<(), RingError> {
-        if self.push_short(data, tag) {
-            return Ok(());
+        while !(self.push_short(data, tag) || self.push_long(data, tag)) {
+            self.room(&self.stage(), data.len())?;
         }
-        let room = self.room(&self.stage(), data.len())?;
-        // SAFETY: `room` points at `data.len()` bytes of the ring that no record occupies (R4) and
-        // that the consumer does not look at before `finish`; `data` is the caller's own memory.
-        #[allow(unsafe_code)]
-        unsafe {
-            copy(data.as_ptr(), room, data.len());
-        }
-        self.finish(data.len(), tag);
         Ok(())
     }
 
@@ -325,15 +317,30 @@ impl<M: Memory> Producer<M> {
         let stride = stride(len, self.shape.alignment);
         // First, while the reader polls another line: between the payload and the commit word,
         // which share a line, the wait for this one would give that line back to the reader.
-        let offset = self.offset();
-        self.terminate(self.shape.step(offset, stride));
-        let room = self.memory.payload_mut(self.shape.payload_at(offset), len);
-        // SAFETY: as in `push`; R4 holds by `has_room`.
+        self.terminate(self.shape.step(self.offset(), stride));
+        // SAFETY: `payload` points at `len` bytes of the ring that no record occupies (R4, by
+        // `has_room`) and that the consumer does not look at before `commit`; `data` is the caller's.
         #[allow(unsafe_code)]
         unsafe {
-            copy(data.as_ptr(), room, len);
+            copy(data.as_ptr(), self.payload(), len);
         }
         self.commit(header(len, tag), self.position + stride as u64);
+        true
+    }
+
+    /// The same for a payload that is not short.
+    #[inline]
+    pub(crate) fn push_long(&mut self, data: &[u8], tag: u32) -> bool {
+        let len = data.len();
+        if len <= SHORT || !self.has_room(len) {
+            return false;
+        }
+        // SAFETY: as in `push_short`.
+        #[allow(unsafe_code)]
+        unsafe {
+            copy(data.as_ptr(), self.payload(), len);
+        }
+        self.finish(len, tag);
         true
     }
 
