@@ -22,6 +22,22 @@ fn read(clock: libc::clockid_t) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Nanoseconds of processor time that this process and those that it has waited for have used.
+pub(crate) fn processor_with_children() -> u64 {
+    let of = |who| {
+        // SAFETY: a zeroed rusage is valid, and it outlives the call.
+        let usage = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            libc::getrusage(who, &raw mut usage);
+            usage
+        };
+        let ns =
+            |time: libc::timeval| time.tv_sec as u64 * 1_000_000_000 + time.tv_usec as u64 * 1000;
+        ns(usage.ru_utime) + ns(usage.ru_stime)
+    };
+    of(libc::RUSAGE_SELF) + of(libc::RUSAGE_CHILDREN)
+}
+
 /// How often this process has been switched away from, willingly or not.
 pub(crate) fn switches() -> u64 {
     // SAFETY: a zeroed rusage is valid, and it outlives the call.

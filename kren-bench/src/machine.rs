@@ -6,6 +6,11 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::clock;
+
+/// Of a second; what Linux counts processor time in.
+const TICKS: f64 = 100.0;
+
 /// What is known of this machine, as lines and values.
 pub(crate) fn describe(pinned: Option<[usize; 2]>) -> Value {
     let processors = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
@@ -34,12 +39,42 @@ pub(crate) fn load() -> Option<f64> {
         .ok()
 }
 
-/// Processor time, in ticks: what the host gave to others while this machine wanted it, and all there was.
-pub(crate) fn stolen() -> Option<[f64; 2]> {
-    let text = fs::read_to_string("/proc/stat").ok()?;
-    let line = text.lines().next()?.strip_prefix("cpu ")?;
-    let ticks: Vec<f64> = line.split_whitespace().flat_map(str::parse).collect();
-    Some([*ticks.get(7)?, ticks.iter().take(8).sum()])
+/// What the processors of this machine have done so far.
+pub(crate) struct Work {
+    /// Ticks in all, those in which something ran, and those that the host gave to others.
+    all: f64,
+    busy: f64,
+    stolen: f64,
+    /// Seconds that this process and those it has waited for ran.
+    own: f64,
+}
+
+impl Work {
+    pub(crate) fn now() -> Option<Self> {
+        let text = fs::read_to_string("/proc/stat").ok()?;
+        let line = text.lines().next()?.strip_prefix("cpu ")?;
+        let ticks: Vec<f64> = line.split_whitespace().flat_map(str::parse).collect();
+        let &[user, nice, system, idle, waiting, hard, soft, stolen, ..] = &ticks[..] else {
+            return None;
+        };
+        let busy = user + nice + system + hard + soft;
+        Some(Self {
+            all: busy + idle + waiting + stolen,
+            busy,
+            stolen,
+            own: clock::processor_with_children() as f64 / 1e9,
+        })
+    }
+
+    /// Of all processor time since `before`: what ran and was not the benchmark, and what the host took.
+    pub(crate) fn since(&self, before: &Self) -> Value {
+        let all = (self.all - before.all).max(1.0);
+        let own = (self.own - before.own) * TICKS;
+        json!({
+            "other_work": ((self.busy - before.busy - own) / all).max(0.0),
+            "stolen_by_the_host": (self.stolen - before.stolen) / all,
+        })
+    }
 }
 
 /// What the system says of the two processors; a virtual machine's may say little that is true.

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use self::page::Page;
 use crate::figures::Figures;
+use crate::machine::Work;
 use crate::options::Options;
 use crate::{Result, machine, pair, rounds};
 
@@ -52,7 +53,7 @@ pub(crate) fn report(options: &Options) -> Result<()> {
 
 fn measure(options: &Options) -> Result<Record> {
     let machine = machine::describe(options.programs.pinned);
-    let before = machine::stolen();
+    let before = Work::now();
     let mut figures = Figures::default();
     let measured = options
         .pairs
@@ -63,22 +64,17 @@ fn measure(options: &Options) -> Result<Record> {
         });
     pair::tidy();
     measured?;
+    let work = before.zip(Work::now());
     let settings = json!({
         "quick": options.quick, "rounds": options.rounds, "run_ns": options.run_ns,
         "capacity": options.capacity, "load_at_the_end": machine::load(),
-        "stolen_by_the_host": share(before, machine::stolen()),
+        "processors": work.map(|(before, after)| after.since(&before)),
     });
     Ok(Record {
         machine,
         settings,
         figures,
     })
-}
-
-/// What was stolen of all processor time between two looks.
-fn share(before: Option<[f64; 2]>, after: Option<[f64; 2]>) -> Option<f64> {
-    let ([stolen, all], [stolen_then, all_then]) = (after?, before?);
-    Some((stolen - stolen_then) / (all - all_then).max(1.0))
 }
 
 fn fill(page: &mut Page, record: &Record) {

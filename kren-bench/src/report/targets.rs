@@ -14,6 +14,9 @@ const MIXED: &str = "Python to Node";
 /// What is not KREN and yet no rival.
 const LIMITS: [&str; 2] = ["raw", "futex"];
 
+/// The share of all turns below which those of a placement are too few to judge by.
+const ENOUGH: f64 = 0.1;
+
 /// What is called good.
 #[derive(Clone, Copy)]
 enum Bound {
@@ -60,11 +63,9 @@ impl Target {
 pub(super) fn all(figures: &Figures) -> Vec<Target> {
     let mut targets = Vec::new();
     for placement in [Placement::Near, Placement::Far] {
-        let seen = |placement| {
-            let mut all = figures.figures.iter();
-            all.any(|figure| Placement::of(figure.raw) == placement)
-        };
-        if seen(placement) {
+        let placed = figures.figures.iter();
+        let placed = placed.filter(|figure| Placement::of(figure.raw) == placement);
+        if placed.count() as f64 >= figures.figures.len() as f64 * ENOUGH {
             let mut goals = Goals {
                 figures,
                 placement: Some(placement),
@@ -236,7 +237,10 @@ impl Goals<'_> {
         };
         let value = of("kren")
             .zip(of("raw"))
-            .map(|((p50, p999), (raw_p50, raw_p999))| (p999 - (raw_p999 - raw_p50).max(0.0)) / p50);
+            .map(|((p50, p999), (raw_p50, raw_p999))| {
+                let beyond = p999 - (raw_p999 - raw_p50).max(0.0);
+                beyond.max(p50) / p50
+            });
         let what = "round trip 64 B, p99.9 beyond raw's, x p50".to_owned();
         self.add(RUST, what, value, AtMost(1.5));
     }
