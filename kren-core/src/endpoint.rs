@@ -44,6 +44,10 @@ const SPIN: Duration = Duration::from_micros(20);
 /// How long it spins when the last wait was hardly longer: while large messages are filled, say, where a sleep
 /// each time would cost more than the message.
 const SPIN_LONG: Duration = Duration::from_micros(80);
+/// How long a side that never sleeps keeps a processor to itself. What it waits for may be waiting for that
+/// processor: a peer, or a thread that the peer needs, say a garbage collector's. Without this they
+/// wait for the end of a time slice, some milliseconds; where nobody waits, it costs under a percent.
+const PATIENCE: Duration = Duration::from_micros(50);
 /// How often to look again at a peer that is replaced while one looks.
 const PEER_LOOKS: u32 = 16;
 /// Polls between two looks at the clock; each takes some ten nanoseconds.
@@ -395,9 +399,15 @@ fn poll(ready: &mut dyn FnMut() -> bool) -> bool {
 
 /// Polls `ready` until `end`.
 fn spin_until(end: Instant, ready: &mut dyn FnMut() -> bool) -> bool {
+    let mut let_others_run = None;
     while !poll(ready) {
-        if Instant::now() >= end {
+        let now = Instant::now();
+        if now >= end {
             return false;
+        }
+        if now >= *let_others_run.get_or_insert(now + PATIENCE) {
+            std::thread::yield_now();
+            let_others_run = Some(now + PATIENCE);
         }
     }
     true
