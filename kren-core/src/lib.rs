@@ -50,6 +50,8 @@ mod mapped;
 #[cfg(not(loom))]
 mod os;
 #[cfg(not(loom))]
+mod outside;
+#[cfg(not(loom))]
 mod pace;
 #[cfg(not(loom))]
 mod reader;
@@ -70,6 +72,7 @@ pub use ring::copy_slice;
 pub use self::{
     endpoint::{PeerState, Strategy},
     mapped::Mapped,
+    outside::Outline,
     reader::{KrenReader, Lease, Message, ReaderOptions},
     waiter::Waiter,
     writer::{Batch, KrenWriter, Slot, WriterOptions},

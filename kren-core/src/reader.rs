@@ -9,7 +9,7 @@ pub use self::message::Message;
 pub use self::options::ReaderOptions;
 
 use self::lease::Leases;
-use crate::endpoint::{Endpoint, PeerState, Wait};
+use crate::endpoint::{Check, Endpoint, PeerState, Wait};
 use crate::layout::RECORD_HEADER;
 use crate::pace::Pace;
 use crate::ring::{Consumer, Memory, Record};
@@ -29,8 +29,8 @@ const POLLS: u32 = 100;
 ///
 /// Dropping it closes this side. Messages not yet read stay for a later reader.
 pub struct KrenReader {
-    consumer: Consumer<RingMemory>,
-    waker: Waker,
+    pub(crate) consumer: Consumer<RingMemory>,
+    pub(crate) waker: Waker,
     pace: Pace,
     /// The tag of the record that is handed out, as long as a [`Message`] lives. All else of that record
     /// is what the consumer has found last.
@@ -222,6 +222,14 @@ impl KrenReader {
         if self.poll_readable() {
             return Ok(());
         }
+        self.wait_for_record(timeout, check)
+    }
+
+    pub(crate) fn wait_for_record(
+        &mut self,
+        timeout: Option<Duration>,
+        check: Check<'_>,
+    ) -> Result<()> {
         let consumer = &self.consumer;
         let mut wait = Wait {
             ready: &mut || consumer.has_record(),

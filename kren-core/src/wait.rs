@@ -48,6 +48,11 @@ impl Waker {
         }
     }
 
+    /// Whether this side must fence between publishing and looking at the peer's ticket (W3).
+    pub(crate) fn fences(&self) -> bool {
+        self.fences
+    }
+
     /// Called after each publication. Costs one load of a line that changes only around sleeps.
     ///
     /// `reached` is the position published, which the peer may be waiting for.

@@ -33,8 +33,8 @@ const PREFETCH_FROM: u64 = 128;
 /// Dropping it closes the channel: the reader gets what was written, then
 /// [`Error::Closed`](crate::Error::Closed).
 pub struct KrenWriter {
-    producer: Producer<RingMemory>,
-    waker: Waker,
+    pub(crate) producer: Producer<RingMemory>,
+    pub(crate) waker: Waker,
     reserved: Reserved,
     pub(crate) endpoint: Arc<Endpoint>,
 }

@@ -178,6 +178,13 @@ impl<M: Memory> Consumer<M> {
         self.cursor
     }
 
+    /// Stands at `cursor`, up to which somebody else has read on this side's behalf.
+    pub(crate) fn stand_at(&mut self, cursor: u64) {
+        // Whatever the number: offsets stay in the ring, and on the alignment.
+        self.cursor = cursor - cursor % self.shape.alignment as u64;
+        self.lap = self.cursor - self.shape.offset(self.cursor) as u64;
+    }
+
     /// The offset of the header that will tell of the next record.
     #[inline]
     pub(crate) fn header_offset(&self) -> usize {

@@ -145,6 +145,21 @@ impl<M: Memory> Producer<M> {
         self.position
     }
 
+    /// Stands at `position`, up to which somebody else has written on this side's behalf.
+    pub(crate) fn stand_at(&mut self, position: u64) {
+        // Whatever the number: offsets stay in the ring, and on the alignment.
+        self.position = position - position % self.shape.alignment as u64;
+        self.lap = self.position - self.shape.offset(self.position) as u64;
+        // What was seen before may be less than what this position has used up.
+        self.limit = self.position;
+    }
+
+    /// Bytes of records that fit behind the position now.
+    pub(crate) fn free(&mut self) -> Result<usize, RingError> {
+        self.fits(self.position, 0)?;
+        Ok((self.limit - self.position) as usize)
+    }
+
     /// The memory the ring lives in.
     #[inline]
     pub(crate) fn memory(&self) -> &M {

@@ -1,0 +1,183 @@
+//! For a face that moves messages itself.
+//!
+//! A call from compiled JavaScript into native code costs as much as several messages, so the Node.js face
+//! reads and writes the ring's words itself, by `docs/spec`, and calls here for all that is rare: waiting,
+//! waking, damage, the end. Between two such calls the endpoint does not know how far its side has come; the
+//! face says so first ([`KrenReader::stand_at`], [`KrenWriter::stand_at`]). Where nobody is left to say it,
+//! the endpoint finds out as a successor of the dead would ([`KrenReader::catch_up`], [`KrenWriter::catch_up`]).
+//!
+//! Nothing here is for users of the crate, and it may change with any version. A wrong position breaks
+//! the channel, never memory: offsets are worked out anew from it, within the ring.
+
+use crate::endpoint::Check;
+use crate::os::Mapping;
+use crate::ring::{Memory, Shape};
+use crate::{KrenReader, KrenWriter, Result, Role};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Where a side's ring lies, and where the side stands in it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Outline {
+    /// The first byte of the mapping; valid as long as the endpoint or its [`Mapped`](crate::Mapped) lives.
+    /// Own page, and a writer's data region, may be stored to; storing elsewhere faults.
+    pub base: *mut u8,
+    /// Length of the mapping in bytes, the mirror included.
+    pub len: usize,
+    /// Offsets of this side's and of the peer's role page.
+    pub own_page: usize,
+    /// See `own_page`.
+    pub peer_page: usize,
+    /// Offset of the data region, and its length without the mirror.
+    pub data: usize,
+    /// See `data`.
+    pub data_len: usize,
+    /// The next position of this side.
+    pub position: u64,
+    /// Whether this side must fence between publishing and looking at the peer's ticket (wake.md, W3).
+    pub fences: bool,
+    /// Whether this side polls before it sleeps.
+    pub spins: bool,
+}
+
+fn outline(mapping: &Mapping, role: Role, position: u64, fences: bool, spins: bool) -> Outline {
+    let geometry = mapping.geometry();
+    let data = geometry.data_offset();
+    Outline {
+        base: mapping.data().wrapping_sub(data),
+        len: data + 2 * geometry.data_len(),
+        own_page: geometry.role_offset(role),
+        peer_page: geometry.role_offset(role.peer()),
+        data,
+        data_len: geometry.data_len(),
+        position,
+        fences,
+        spins,
+    }
+}
+
+#[doc(hidden)]
+impl KrenReader {
+    /// Where the ring lies.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        outline(
+            self.endpoint.mapping(),
+            Role::Reader,
+            self.consumer.cursor(),
+            self.waker.fences(),
+            self.endpoint.spins(),
+        )
+    }
+
+    /// The face has read up to `cursor`.
+    pub fn stand_at(&mut self, cursor: u64) {
+        self.consumer.stand_at(cursor);
+    }
+
+    /// Stands where the stored position says.
+    pub fn catch_up(&mut self) {
+        let memory = self.consumer.memory();
+        // Relaxed: stored by this side.
+        let released = memory.position(Role::Reader).load(Ordering::Relaxed);
+        self.consumer.stand_at(released);
+    }
+
+    /// Fails if what lies at the cursor is damaged; tells whether a message is there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::Forked`](crate::Error::Forked).
+    pub fn check(&mut self) -> Result<bool> {
+        self.endpoint.check_process()?;
+        let found = self.consumer.peek();
+        let found = found.map_err(|error| self.endpoint.ring_error(error))?;
+        Ok(found.is_some())
+    }
+
+    /// As [`KrenReader::wait_readable`], for a face that has polled and kept the pace already.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenReader::wait_readable`].
+    pub fn wait_polled(&mut self, timeout: Option<Duration>, check: Check<'_>) -> Result<()> {
+        self.endpoint.check_process()?;
+        self.wait_for_record(timeout, check)
+    }
+
+    /// Wakes the writer if it sleeps for what has been released.
+    pub fn answer(&mut self) {
+        if self.endpoint.is_inherited() {
+            return;
+        }
+        let memory = self.consumer.memory();
+        // Relaxed: stored by this side.
+        let released = memory.position(Role::Reader).load(Ordering::Relaxed);
+        self.waker.notify(
+            memory.page(Role::Reader),
+            memory.page(Role::Writer),
+            self.endpoint.own_signal(),
+            released,
+        );
+    }
+}
+
+#[doc(hidden)]
+impl KrenWriter {
+    /// Where the ring lies.
+    #[must_use]
+    pub fn outline(&self) -> Outline {
+        outline(
+            self.endpoint.mapping(),
+            Role::Writer,
+            self.producer.position(),
+            self.waker.fences(),
+            self.endpoint.spins(),
+        )
+    }
+
+    /// The face has written up to `position`.
+    pub fn stand_at(&mut self, position: u64) {
+        self.producer.stand_at(position);
+    }
+
+    /// Stands behind the last committed record (R7).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`](crate::Error::Corrupt).
+    pub fn catch_up(&mut self) -> Result<()> {
+        let mapping = self.endpoint.mapping();
+        let memory = crate::ring_memory::RingMemory::new(std::sync::Arc::clone(mapping));
+        let shape = Shape::new(mapping.geometry());
+        let found = crate::ring::Producer::resume(memory, shape);
+        self.producer = found.map_err(|error| self.endpoint.ring_error(error))?;
+        Ok(())
+    }
+
+    /// Bytes of records that fit behind the position now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::Forked`](crate::Error::Forked).
+    pub fn free(&mut self) -> Result<usize> {
+        self.endpoint.check_process()?;
+        let free = self.producer.free();
+        free.map_err(|error| self.endpoint.ring_error(error))
+    }
+
+    /// Wakes the reader if it sleeps.
+    pub fn answer(&mut self) {
+        if self.endpoint.is_inherited() {
+            return;
+        }
+        let memory = self.producer.memory();
+        self.waker.notify(
+            memory.page(Role::Writer),
+            memory.page(Role::Reader),
+            self.endpoint.own_signal(),
+            self.producer.position(),
+        );
+    }
+}
