@@ -11,39 +11,11 @@ use std::ptr::null_mut;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kren_core::Error;
+use kren_core::copy_slice;
 use napi::sys;
 
 use crate::context::Context;
-
-/// A JavaScript value of the call in progress.
-#[derive(Clone, Copy)]
-pub(crate) struct Value(pub(crate) sys::napi_value);
-
-impl Value {
-    /// What a function returns when it returns nothing.
-    pub(crate) const UNDEFINED: Self = Self(null_mut());
-}
-
-/// Why a function has no value to return.
-pub(crate) enum Stop {
-    /// The channel said no.
-    Kren(Error),
-    /// The endpoint was closed by its own side.
-    EndpointClosed { role: &'static str, channel: String },
-    /// An argument is not what `ts/` promises to pass.
-    Argument(&'static str),
-    /// JavaScript is to run no further (a worker is being terminated), or an exception waits already.
-    Unwind,
-}
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self::Kren(error)
-    }
-}
-
-pub(crate) type Outcome = Result<Value, Stop>;
+use crate::value::{Outcome, Stop, Value};
 
 /// One call from JavaScript, with up to `N` arguments; missing ones are `undefined`.
 pub(crate) struct Call<'a, const N: usize> {
@@ -104,6 +76,11 @@ impl<const N: usize> Call<'_, N> {
             sys::Status::napi_ok => Ok(value),
             _ => Err(Stop::Argument("a number")),
         }
+    }
+
+    /// The halves of a number of 64 bits, the low one first.
+    pub(crate) fn u64(&self, index: usize) -> Result<u64, Stop> {
+        Ok(u64::from(self.u32(index)?) | u64::from(self.u32(index + 1)?) << 32)
     }
 
     fn f64(&self, index: usize) -> Result<f64, Stop> {
@@ -212,6 +189,46 @@ impl<const N: usize> Call<'_, N> {
         )
     }
 
+    /// An ArrayBuffer over memory that `keep` keeps valid; `None` where the runtime allows none.
+    ///
+    /// # Safety
+    ///
+    /// `data` is valid for `len` bytes as long as `keep` lives, and no other ArrayBuffer begins there.
+    pub(crate) unsafe fn js_external<T: 'static>(
+        &self,
+        data: *mut u8,
+        len: usize,
+        keep: T,
+    ) -> Option<Value> {
+        let keep = Box::into_raw(Box::new(keep)).cast::<c_void>();
+        let mut value = null_mut();
+        // SAFETY: `drop_kept::<T>` gets the box when the memory is used no more. A refused call keeps nothing.
+        unsafe {
+            let status = sys::napi_create_external_arraybuffer(
+                self.env,
+                data.cast(),
+                len,
+                Some(drop_kept::<T>),
+                keep,
+                &mut value,
+            );
+            if status == sys::Status::napi_ok {
+                return Some(Value(value));
+            }
+            drop(Box::from_raw(keep.cast::<T>()));
+        }
+        None
+    }
+
+    /// Takes an ArrayBuffer's memory away from it: its length and that of all views on it become 0.
+    pub(crate) fn detach(&self, index: usize) -> Result<(), Stop> {
+        // SAFETY: refuses what is no ArrayBuffer, or cannot be detached.
+        match unsafe { sys::napi_detach_arraybuffer(self.env, self.args[index]) } {
+            sys::Status::napi_ok => Ok(()),
+            _ => Err(Stop::Argument("an ArrayBuffer")),
+        }
+    }
+
     pub(crate) fn js_bool(&self, yes: bool) -> Outcome {
         let mut value = null_mut();
         // SAFETY: makes a value in the scope of this call.
@@ -233,7 +250,8 @@ impl<const N: usize> Call<'_, N> {
         unsafe {
             let status = sys::napi_create_buffer(self.env, bytes.len(), &mut data, &mut value);
             if status == sys::Status::napi_ok && !bytes.is_empty() {
-                std::ptr::copy_nonoverlapping(bytes.as_ptr(), data.cast(), bytes.len());
+                let room = std::slice::from_raw_parts_mut(data.cast::<u8>(), bytes.len());
+                copy_slice(bytes, room);
             }
             self.made(status, value)
         }
@@ -392,4 +410,10 @@ unsafe extern "C" fn drop_bound<T, const N: usize>(
     // SAFETY: `data` came from `Box::into_raw` in `Object::method`, and Node finalizes it once.
     let bound = unsafe { Box::from_raw(data.cast::<Bound<T, N>>()) };
     let _ = catch_unwind(AssertUnwindSafe(|| drop(bound)));
+}
+
+unsafe extern "C" fn drop_kept<T>(_env: sys::napi_env, _data: *mut c_void, hint: *mut c_void) {
+    // SAFETY: `hint` came from `Box::into_raw` in `js_external`, and Node finalizes it once.
+    let kept = unsafe { Box::from_raw(hint.cast::<T>()) };
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(kept)));
 }

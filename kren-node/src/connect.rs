@@ -8,9 +8,10 @@ use std::thread::JoinHandle;
 use kren_core::{KrenReader, Result};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 
-use crate::call::{Call, Outcome, Value};
+use crate::call::Call;
 use crate::context::{Context, Live};
 use crate::reader::{options, wrap};
+use crate::value::{Outcome, Value};
 use crate::waiting::connect_within;
 use crate::watch::{report_to, spawn};
 

@@ -11,7 +11,7 @@ use std::sync::Once;
 use kren_core::{Error, ErrorCode};
 use napi::sys;
 
-use crate::call::{Stop, Value};
+use crate::value::{Stop, Value};
 
 /// Something to close when the context ends.
 pub(crate) trait Live {

@@ -1,16 +1,17 @@
-//! What the addon exports, and the words it shares with `ts/`.
+//! What the addon exports.
 #![allow(unsafe_code)]
 
 use std::rc::Rc;
 
-use kren_core::{ErrorCode, PeerState, Strategy};
+use kren_core::ErrorCode;
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue};
 use napi_derive::napi;
 
-use crate::call::{Object, Stop, Value};
+use crate::call::Object;
 use crate::context::Context;
-use crate::{connect, reader, writer};
+use crate::value::{Stop, Value};
+use crate::{connect, lend, reader, writer};
 
 /// One line of the error table that all languages share.
 #[napi(object)]
@@ -60,24 +61,6 @@ pub(crate) fn load<'a>(
 fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
     object.method::<_, 9>(c"openWriter", context, writer::open)?;
     object.method::<_, 6>(c"openReader", context, reader::open)?;
-    object.method::<_, 7>(c"connect", context, connect::connect)
-}
-
-pub(crate) fn strategy(name: &str) -> Result<Strategy, Stop> {
-    match name {
-        "spin" => Ok(Strategy::Spin),
-        "adaptive" => Ok(Strategy::Adaptive),
-        "sleep" => Ok(Strategy::Sleep),
-        _ => Err(Stop::Argument("the strategy 'spin', 'adaptive' or 'sleep'")),
-    }
-}
-
-pub(crate) fn peer_state(state: PeerState) -> &'static str {
-    match state {
-        PeerState::NeverAttached => "never_attached",
-        PeerState::Attached => "attached",
-        PeerState::Closed => "closed",
-        PeerState::Died => "died",
-        _ => "unknown",
-    }
+    object.method::<_, 7>(c"connect", context, connect::connect)?;
+    object.method::<_, 1>(c"detach", context, lend::detach)
 }

@@ -4,13 +4,15 @@
 //! the TypeScript side a handful of plain functions; each endpoint it opens is an object of such
 //! functions again, bound to that endpoint (see `call`, which says why they are not classes).
 //!
-//! Imports go one way: `call -> context -> waiting -> watch -> writer, reader -> connect -> exports`.
+//! Imports go one way: `value -> context -> call, waiting -> lend, watch -> writer, reader -> connect -> exports`.
 
 mod call;
 mod connect;
 mod context;
 mod exports;
+mod lend;
 mod reader;
+mod value;
 mod waiting;
 mod watch;
 mod writer;

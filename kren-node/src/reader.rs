@@ -3,11 +3,12 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
-use kren_core::{Error, KrenReader, ReaderOptions};
+use kren_core::{Error, KrenReader, ReaderOptions, copy_slice};
 
-use crate::call::{Call, Object, Outcome, Stop, Value};
+use crate::call::{Call, Object};
 use crate::context::{Context, Live};
-use crate::exports::{peer_state, strategy};
+use crate::lend::{lend, outline, part};
+use crate::value::{Outcome, Stop, Value, peer_state, strategy};
 use crate::waiting::{blocking, connect_within};
 use crate::watch::Watch;
 
@@ -15,6 +16,8 @@ pub(crate) struct Reader {
     name: String,
     core: RefCell<Option<KrenReader>>,
     last_tag: Cell<u32>,
+    /// JavaScript has been given the ring, and moves the messages itself.
+    in_javascript: Cell<bool>,
     watch: Watch,
 }
 
@@ -57,6 +60,7 @@ pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outc
         name: core.name().to_owned(),
         core: RefCell::new(Some(core)),
         last_tag: Cell::new(0),
+        in_javascript: Cell::new(false),
         watch: Watch::new(),
     });
     call.context.adopt(&reader);
@@ -65,12 +69,21 @@ pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outc
 }
 
 fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
-    object.method::<_, 3>(c"read", reader, read)?;
+    object.method::<_, 1>(c"waitReadable", reader, wait_readable)?;
+    object.method::<_, 1>(c"readInto", reader, read_into)?;
     object.method::<_, 2>(c"tryRead", reader, try_read)?;
     object.method::<_, 0>(c"lastTag", reader, last_tag)?;
     object.method::<_, 0>(c"available", reader, available)?;
+    object.method::<_, 0>(c"held", reader, held)?;
     object.method::<_, 0>(c"peerState", reader, state)?;
     object.method::<_, 0>(c"peerClosed", reader, peer_closed)?;
+    object.method::<_, 0>(c"ring", reader, ring)?;
+    object.method::<_, 2>(c"standAt", reader, stand_at)?;
+    object.method::<_, 1>(c"wait", reader, wait)?;
+    object.method::<_, 0>(c"check", reader, check)?;
+    object.method::<_, 0>(c"answer", reader, answer)?;
+    object.method::<_, 2>(c"lend", reader, lend_part)?;
+    object.method::<_, 3>(c"copyOut", reader, copy_out)?;
     object.method::<_, 2>(c"arm", reader, arm)?;
     object.method::<_, 1>(c"setRef", reader, set_ref)?;
     object.method::<_, 0>(c"close", reader, close)
@@ -104,7 +117,7 @@ impl Reader {
         let len = message.len();
         let value = match pool.get_mut(offset..).and_then(|room| room.get_mut(..len)) {
             Some(room) if len <= POOLED => {
-                room.copy_from_slice(&message);
+                message.copy_to(room);
                 #[allow(clippy::cast_possible_truncation, reason = "at most POOLED")]
                 call.js_u32(len as u32)
             }
@@ -132,7 +145,13 @@ impl Reader {
             .ok()
             .and_then(|mut core| core.take())
         {
-            Some(core) => core.close(),
+            Some(mut core) => {
+                // JavaScript may have moved it and been ended before it could say so.
+                if self.in_javascript.get() {
+                    core.catch_up();
+                }
+                core.close()
+            }
             None => Ok(()),
         }
     }
@@ -154,19 +173,33 @@ impl Drop for Reader {
     }
 }
 
-/// `read(pool, offset, timeout)`
-fn read(reader: &Rc<Reader>, call: &Call<'_, 3>) -> Outcome {
+/// `waitReadable(timeout)`: until there is a message.
+fn wait_readable(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
     let mut core = reader.core()?;
-    loop {
-        if let Some(value) = reader.take(&mut core, call)? {
-            return Ok(value);
+    let timeout = call.timeout(0)?;
+    reader.watch.disarm();
+    blocking(call.context, &reader.name, |check| {
+        core.wait_readable(timeout, check)
+    })?;
+    Ok(Value::UNDEFINED)
+}
+
+/// `readInto(target)`: the length of the next message, put into `target` if it fits there; if not it stays.
+fn read_into(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
+    let mut core = reader.core()?;
+    let target = call.bytes_mut(0)?;
+    let Some(message) = core.try_read()? else {
+        return Ok(Value::UNDEFINED);
+    };
+    let len = message.len();
+    match target.get_mut(..len) {
+        Some(room) => {
+            message.copy_to(room);
+            reader.last_tag.set(message.tag());
         }
-        let timeout = call.timeout(2)?;
-        reader.watch.disarm();
-        blocking(call.context, &reader.name, |check| {
-            core.wait_readable(timeout, check)
-        })?;
+        None => message.keep(),
     }
+    call.js_size(len)
 }
 
 /// `tryRead(pool, offset)`: `undefined` when there is no message now.
@@ -181,6 +214,66 @@ fn last_tag(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
 
 fn available(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     call.js_size(reader.core()?.available())
+}
+
+fn held(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    call.js_size(reader.core()?.held())
+}
+
+/// `ring()`: what JavaScript needs to read the ring by itself; `undefined` where it cannot.
+fn ring(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    let core = reader.core()?;
+    let value = outline(call, &core.outline(), core.mapped())?;
+    reader.in_javascript.set(value.is_some());
+    Ok(value.unwrap_or(Value::UNDEFINED))
+}
+
+/// `standAt(low, high)`: the halves of the position up to which JavaScript has read.
+fn stand_at(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
+    reader.core()?.stand_at(call.u64(0)?);
+    Ok(Value::UNDEFINED)
+}
+
+/// `wait(timeout)`: until there is a message, whose place JavaScript has polled already.
+fn wait(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
+    let mut core = reader.core()?;
+    let timeout = call.timeout(0)?;
+    reader.watch.disarm();
+    blocking(call.context, &reader.name, |check| {
+        core.wait_polled(timeout, check)
+    })?;
+    Ok(Value::UNDEFINED)
+}
+
+/// `check()`: throws if the ring is damaged.
+fn check(reader: &Rc<Reader>, _: &Call<'_, 0>) -> Outcome {
+    reader.core()?.check()?;
+    Ok(Value::UNDEFINED)
+}
+
+/// `answer()`: wakes the writer if it sleeps for what was released.
+fn answer(reader: &Rc<Reader>, _: &Call<'_, 0>) -> Outcome {
+    reader.core()?.answer();
+    Ok(Value::UNDEFINED)
+}
+
+/// `copyOut(target, offset, length)`: copies a part of the ring to the start of `target`.
+fn copy_out(reader: &Rc<Reader>, call: &Call<'_, 3>) -> Outcome {
+    let core = reader.core()?;
+    let outline = core.outline();
+    let (target, len) = (call.bytes_mut(0)?, call.size(2)?);
+    let Some(target) = target.get_mut(..len) else {
+        return Err(Stop::Argument("room for all"));
+    };
+    copy_slice(part(&outline, call.size(1)?, len)?, target);
+    Ok(Value::UNDEFINED)
+}
+
+/// `lend(offset, length)`: an ArrayBuffer over a part of the mapping.
+fn lend_part(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
+    let core = reader.core()?;
+    let outline = core.outline();
+    lend(call, &outline, core.mapped(), call.size(0)?, call.size(1)?)
 }
 
 fn state(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use kren_core::{Error, KrenReader, ReaderOptions, Result};
 
-use crate::call::Stop;
 use crate::context::Context;
+use crate::value::Stop;
 
 /// Runs `wait`, which gets the check that the core calls while it waits, and tells an end of the
 /// context from an end of the wait.

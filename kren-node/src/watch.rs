@@ -16,8 +16,8 @@ use napi::bindgen_prelude::{FromNapiValue, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Status, sys};
 
-use crate::call::{Stop, Value};
 use crate::context::Context;
+use crate::value::{Stop, Value};
 
 /// Calls a JavaScript function from another thread. A weak one does not keep the process alive.
 pub(crate) type Report<const WEAK: bool> =

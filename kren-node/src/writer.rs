@@ -1,19 +1,22 @@
 //! The writing endpoint, as `ts/writer.ts` calls it.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use kren_core::{Error, KrenWriter, WriterOptions};
 
-use crate::call::{Call, Object, Outcome, Stop, Value};
+use crate::call::{Call, Object};
 use crate::context::{Context, Live};
-use crate::exports::{peer_state, strategy};
+use crate::lend::{lend, outline};
+use crate::value::{Outcome, Stop, Value, peer_state, strategy};
 use crate::waiting::blocking;
 use crate::watch::Watch;
 
 pub(crate) struct Writer {
     name: String,
     core: RefCell<Option<KrenWriter>>,
+    /// JavaScript has been given the ring, and moves the messages itself.
+    in_javascript: Cell<bool>,
     watch: Watch,
 }
 
@@ -52,6 +55,7 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
     let writer = Rc::new(Writer {
         name,
         core: RefCell::new(Some(core)),
+        in_javascript: Cell::new(false),
         watch: Watch::new(),
     });
     call.context.adopt(&writer);
@@ -60,12 +64,17 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
 }
 
 fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
-    object.method::<_, 3>(c"write", writer, write)?;
     object.method::<_, 2>(c"tryWrite", writer, try_write)?;
     object.method::<_, 1>(c"flush", writer, flush)?;
     object.method::<_, 0>(c"drained", writer, drained)?;
     object.method::<_, 0>(c"available", writer, available)?;
     object.method::<_, 0>(c"peerState", writer, state)?;
+    object.method::<_, 0>(c"ring", writer, ring)?;
+    object.method::<_, 2>(c"standAt", writer, stand_at)?;
+    object.method::<_, 2>(c"wait", writer, wait)?;
+    object.method::<_, 0>(c"free", writer, free)?;
+    object.method::<_, 0>(c"answer", writer, answer)?;
+    object.method::<_, 2>(c"lend", writer, lend_part)?;
     object.method::<_, 2>(c"arm", writer, arm)?;
     object.method::<_, 1>(c"setRef", writer, set_ref)?;
     object.method::<_, 0>(c"close", writer, close)
@@ -92,7 +101,14 @@ impl Writer {
             .ok()
             .and_then(|mut core| core.take())
         {
-            Some(core) => core.close(),
+            Some(mut core) => {
+                // JavaScript may have moved it and been ended before it could say so. Damage is for the reader
+                // to find.
+                if self.in_javascript.get() {
+                    let _ = core.catch_up();
+                }
+                core.close()
+            }
             None => Ok(()),
         }
     }
@@ -108,24 +124,6 @@ impl Live for Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.close_at_exit();
-    }
-}
-
-/// `write(data, tag, timeout)`
-fn write(writer: &Rc<Writer>, call: &Call<'_, 3>) -> Outcome {
-    let mut core = writer.core()?;
-    let (data, tag) = (call.bytes(0)?, call.u32(1)?);
-    loop {
-        match core.try_write_tagged(tag, data) {
-            Ok(()) => return Ok(Value::UNDEFINED),
-            Err(Error::Full { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let timeout = call.timeout(2)?;
-        writer.watch.disarm();
-        blocking(call.context, &writer.name, |check| {
-            core.wait_writable(data.len(), timeout, check)
-        })?;
     }
 }
 
@@ -160,6 +158,49 @@ fn drained(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
 
 fn available(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
     call.js_size(writer.core()?.available())
+}
+
+/// `ring()`: what JavaScript needs to write to the ring by itself; `undefined` where it cannot.
+fn ring(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
+    let core = writer.core()?;
+    let value = outline(call, &core.outline(), core.mapped())?;
+    writer.in_javascript.set(value.is_some());
+    Ok(value.unwrap_or(Value::UNDEFINED))
+}
+
+/// `standAt(low, high)`: the halves of the position up to which JavaScript has written.
+fn stand_at(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
+    writer.core()?.stand_at(call.u64(0)?);
+    Ok(Value::UNDEFINED)
+}
+
+/// `wait(length, timeout)`: until a message of `length` bytes fits.
+fn wait(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
+    let mut core = writer.core()?;
+    let (len, timeout) = (call.size(0)?, call.timeout(1)?);
+    writer.watch.disarm();
+    blocking(call.context, &writer.name, |check| {
+        core.wait_writable(len, timeout, check)
+    })?;
+    Ok(Value::UNDEFINED)
+}
+
+/// `free()`: bytes of records that fit now; throws if the ring is damaged.
+fn free(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
+    call.js_size(writer.core()?.free()?)
+}
+
+/// `answer()`: wakes the reader if it sleeps.
+fn answer(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
+    writer.core()?.answer();
+    Ok(Value::UNDEFINED)
+}
+
+/// `lend(offset, length)`: an ArrayBuffer over a part of the mapping.
+fn lend_part(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
+    let core = writer.core()?;
+    let outline = core.outline();
+    lend(call, &outline, core.mapped(), call.size(0)?, call.size(1)?)
 }
 
 fn state(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {

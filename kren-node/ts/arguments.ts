@@ -109,8 +109,9 @@ export function checkWhole(value: unknown, option: string, channel: string): num
 }
 
 /** The bytes of `data`, without a copy unless it is text. */
-export function bytesOf(data: unknown): ArrayBufferView {
-  if (ArrayBuffer.isView(data)) return data;
+export function bytesOf(data: unknown): Uint8Array {
+  if (data instanceof Uint8Array) return data;
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (typeof data === 'string') return Buffer.from(data, 'utf8');
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer || isForeignArrayBuffer(data)) {
     return new Uint8Array(data);

@@ -90,3 +90,8 @@ export function timedOut(what: string, after: number, channel: string): KrenErro
     channel,
   );
 }
+
+/** Whether `error` says that nothing more will come. @internal */
+export function isEnd(error: unknown): boolean {
+  return error instanceof KrenError && error.code === 'KREN_CLOSED';
+}

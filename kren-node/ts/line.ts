@@ -2,6 +2,7 @@
 
 import { type KrenError, krenError, timedOut } from './errors';
 import type { NativeEndpoint } from './native';
+import type { OnReady } from './sides';
 import { turned } from './turn';
 
 /** What an attempt gives when the ring is not ready for it. */
@@ -30,18 +31,23 @@ const busy = new Set<object>();
 const LONGEST_TIMER = 0x7fff_ffff;
 
 export class Line {
+  /** How many wait. A field, since each call of the endpoint looks at it. */
+  length = 0;
   readonly #places = new Set<Place>();
   readonly #owner: object;
   readonly #native: NativeEndpoint;
-  readonly #onReady: (failure?: KrenError) => void;
+  readonly #armOwner: (length: number, onReady: OnReady) => void;
+  readonly #onReady: OnReady;
   #isYielding = false;
   /** Whether waiting is to keep the process alive, and whether it does just now. */
   #wantsRef = true;
   #hasRef = false;
 
-  constructor(owner: object, native: NativeEndpoint) {
+  /** `arm` has `onReady` called when `owner` can go on: see NativeEndpoint.arm. */
+  constructor(owner: object, native: NativeEndpoint, arm: (length: number, onReady: OnReady) => void) {
     this.#owner = owner;
     this.#native = native;
+    this.#armOwner = arm;
     // The native side keeps this function for as long as the endpoint is open. Held strongly, an endpoint
     // that the program has let go would never be collected and closed.
     const weak = new WeakRef<Line>(this);
@@ -51,17 +57,13 @@ export class Line {
     };
   }
 
-  get isEmpty(): boolean {
-    return this.#places.size === 0;
-  }
-
   /** Throws where a blocking call would overtake the asynchronous ones, or wait with them for ever. */
   refuseToBlock(call: string): void {
-    if (this.#places.size > 0) {
+    if (this.length > 0) {
       const channel = this.#native.name;
       throw krenError(
         'KREN_BUSY',
-        `channel '${channel}': ${call} would block while ${this.#places.size} asynchronous calls on this ` +
+        `channel '${channel}': ${call} would block while ${this.length} asynchronous calls on this ` +
           'endpoint are waiting; await them first, or use the asynchronous call',
         channel,
       );
@@ -71,7 +73,7 @@ export class Line {
   /** Puts `task` at the end of the line. With `yields` it is tried when the loop has turned, not before. */
   wait<T>(task: Task<T>, timeout: number, signal: AbortSignal | undefined, yields: boolean): Promise<T> {
     if (timeout === 0) {
-      const value = this.isEmpty ? task.attempt() : NOT_YET;
+      const value = this.length === 0 ? task.attempt() : NOT_YET;
       if (value !== NOT_YET) return Promise.resolve(value);
       return Promise.reject(timedOut(task.what, timeout, this.#native.name));
     }
@@ -86,10 +88,11 @@ export class Line {
       };
       place.leave = this.#limit(place, timeout, signal);
       this.#places.add(place);
+      this.length += 1;
       busy.add(this.#owner);
       try {
         if (yields) this.#yield();
-        else if (this.#places.size === 1 && !this.#isYielding) this.#arm(place.length);
+        else if (this.length === 1 && !this.#isYielding) this.#arm(place.length);
         this.#updateRef();
       } catch (error) {
         this.#remove(place);
@@ -167,8 +170,8 @@ export class Line {
 
   #remove(place: Place): void {
     place.leave();
-    this.#places.delete(place);
-    if (this.#places.size === 0) {
+    if (this.#places.delete(place)) this.length -= 1;
+    if (this.length === 0) {
       busy.delete(this.#owner);
       this.#updateRef();
     }
@@ -176,7 +179,7 @@ export class Line {
 
   /** An armed wait is left as it is when nobody needs it any more: it costs nothing, and may be needed again. */
   #arm(length: number): void {
-    this.#native.arm(length, this.#onReady);
+    this.#armOwner(length, this.#onReady);
   }
 
   #ready(failure: KrenError | undefined): void {
@@ -195,7 +198,7 @@ export class Line {
   }
 
   #updateRef(): void {
-    const on = this.#wantsRef && this.#places.size > 0;
+    const on = this.#wantsRef && this.length > 0;
     if (on === this.#hasRef) return;
     this.#hasRef = on;
     this.#native.setRef(on);

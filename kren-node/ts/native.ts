@@ -24,9 +24,39 @@ export interface NativeEndpoint {
   close(): void;
 }
 
-export interface NativeWriter extends NativeEndpoint {
+/** What it takes to work the ring from JavaScript. Offsets are from the start of the buffer. */
+export interface Outline {
+  /** The whole mapping. Kept to ourselves, and one per mapping: it cannot be taken back in parts. */
+  readonly buffer: ArrayBuffer;
+  readonly ownPage: number;
+  readonly peerPage: number;
+  readonly data: number;
+  /** Without the mirror, which lies behind. */
+  readonly dataLength: number;
+  /** The halves of the next position. */
+  readonly low: number;
+  readonly high: number;
+  /** Whether a publisher must fence before it looks at its peer's ticket. */
+  readonly fences: boolean;
+  /** Whether it is worth while to poll before sleeping. */
+  readonly spins: boolean;
+}
+
+/** What the ring in JavaScript calls. The native side learns only through `standAt` how far it has come. */
+interface NativeRing {
+  /** `undefined` where JavaScript cannot have it. From then on the ring is moved from JavaScript alone. */
+  ring(): Outline | undefined;
+  standAt(low: number, high: number): void;
+  /** Wakes the other side if it sleeps for what was published. */
+  answer(): void;
+  /** An ArrayBuffer over a payload, to be detached before that place is lent again. */
+  lend(offset: number, length: number): ArrayBuffer;
+}
+
+export interface NativeWriter extends NativeEndpoint, NativeRing {
   readonly maxMessageLength: number;
-  write(data: ArrayBufferView, tag: number, timeout: Timeout): void;
+  wait(length: number, timeout: Timeout): void;
+  free(): number;
   tryWrite(data: ArrayBufferView, tag: number): boolean;
   flush(timeout: Timeout): void;
   drained(): boolean;
@@ -35,8 +65,17 @@ export interface NativeWriter extends NativeEndpoint {
 /** The length of a message that was put into the pool, or the message itself where it was too long for that. */
 type Taken = number | Buffer;
 
-export interface NativeReader extends NativeEndpoint {
-  read(pool: Uint8Array, offset: number, timeout: Timeout): Taken;
+export interface NativeReader extends NativeEndpoint, NativeRing {
+  held(): number;
+  /** Throws if the ring is damaged. */
+  check(): void;
+  /** Copies `length` bytes at `offset` in the mapping to the start of `target`. */
+  copyOut(target: Uint8Array, offset: number, length: number): void;
+  /** For the ring in JavaScript, which has polled already. */
+  wait(timeout: Timeout): void;
+  waitReadable(timeout: Timeout): void;
+  /** The length of the next message, put into `target` if it fits there; if not it stays. */
+  readInto(target: Uint8Array): number | undefined;
   tryRead(pool: Uint8Array, offset: number): Taken | undefined;
   lastTag(): number;
   peerClosed(): boolean;
@@ -48,6 +87,7 @@ export interface Connecting {
 }
 
 interface Functions {
+  detach(buffer: ArrayBuffer): void;
   openWriter(
     name: string,
     capacity: number,

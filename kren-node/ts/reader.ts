@@ -9,10 +9,12 @@ import {
   type Strategy,
   type TimeoutOptions,
 } from './arguments';
-import { KrenError, krenError } from './errors';
+import { isEnd, krenError } from './errors';
 import { Line, NOT_YET, type Task } from './line';
 import { type NativeReader, native, type PeerState } from './native';
-import { at, place, room } from './pool';
+import { Borrowed } from './borrowed';
+import { closedReadingSide, openReadingSide } from './open';
+import type { ReadingSide } from './sides';
 import { mustYield } from './turn';
 import './dispose';
 
@@ -58,6 +60,7 @@ export class Reader {
   readonly alignment: number;
 
   readonly #native: NativeReader;
+  #side: ReadingSide;
   readonly #line: Line;
   readonly #next: Task<Buffer>;
   #isClosed = false;
@@ -77,8 +80,9 @@ export class Reader {
     this.name = this.#native.name;
     this.capacity = this.#native.capacity;
     this.alignment = this.#native.alignment;
-    this.#line = new Line(this, this.#native);
-    this.#next = { attempt: () => this.#take() ?? NOT_YET, length: 0, what: 'message' };
+    this.#side = openReadingSide(this.#native);
+    this.#line = new Line(this, this.#native, (length, onReady) => this.#side.arm(length, onReady));
+    this.#next = { attempt: () => this.#side.take() ?? NOT_YET, length: 0, what: 'message' };
   }
 
   /**
@@ -90,10 +94,85 @@ export class Reader {
    *   `close()`
    */
   read(options?: TimeoutOptions): Buffer {
-    const timeout = options === undefined ? -1 : checkTimeout(checkOptions(options).timeout, this.name);
-    this.#line.refuseToBlock('read()');
-    const taken = this.#native.read(room(), at(), timeout);
-    return typeof taken === 'number' ? place(taken) : taken;
+    if (options === undefined && this.#line.length === 0) {
+      const message = this.#side.take();
+      if (message !== undefined) return message;
+    }
+    const timeout = this.#beforeWait(options, 'read()');
+    for (;;) {
+      const message = this.#side.take();
+      if (message !== undefined) return message;
+      this.#side.wait(timeout);
+    }
+  }
+
+  /**
+   * Up to `max` messages: waits for the first as {@link read} does, and takes with it those that are there already.
+   *
+   * ```js
+   * for (const message of reader.readMany(64)) handle(message);
+   * ```
+   *
+   * @throws {KrenError} as {@link read}
+   * @throws {RangeError} when `max` is no whole number above 0
+   */
+  readMany(max: number, options?: TimeoutOptions): Buffer[] {
+    if (!Number.isSafeInteger(max) || max < 1)
+      throw new RangeError(`max must be a whole number above 0, not ${max}`);
+    const timeout = this.#beforeWait(options, 'readMany()');
+    for (;;) {
+      const messages = this.#side.takeMany(max);
+      if (messages.length > 0) return messages;
+      this.#side.wait(timeout);
+    }
+  }
+
+  /**
+   * Copies the next message to the start of `target`, waiting for it as {@link read} does, and tells its length. The
+   * cheapest way for large messages, which need no new memory then.
+   *
+   * @throws {KrenError} as {@link read}
+   * @throws {RangeError} when the message is longer than `target`; it stays the next one
+   */
+  readInto(target: Uint8Array, options?: TimeoutOptions): number {
+    if (!(target instanceof Uint8Array)) throw new TypeError('target must be a Buffer or another Uint8Array');
+    const timeout = this.#beforeWait(options, 'readInto()');
+    for (;;) {
+      const length = this.#side.takeInto(target);
+      if (length === undefined) {
+        this.#side.wait(timeout);
+      } else if (length <= target.byteLength) {
+        return length;
+      } else {
+        throw new RangeError(
+          `the next message of channel '${this.name}' has ${length} bytes and the target ${target.byteLength}; ` +
+            'give a larger one, the message is still there',
+        );
+      }
+    }
+  }
+
+  /**
+   * The next message where it lies in the ring, without a copy, waiting for it as {@link read} does. Several may be
+   * held, and released in any order; the writer gets their bytes back from the oldest on, and a ring that is full of
+   * held messages blocks it.
+   *
+   * ```js
+   * {
+   *   using borrowed = reader.borrow();
+   *   handle(borrowed.data);
+   * } // released here; else call borrowed.release()
+   * ```
+   *
+   * @throws {KrenError} as {@link read}
+   */
+  borrow(options?: TimeoutOptions): Borrowed {
+    const timeout = this.#beforeWait(options, 'borrow()');
+    for (;;) {
+      const loan = this.#side.borrow();
+      if (loan !== undefined) return new Borrowed(loan);
+      this.#side.wait(timeout);
+    }
   }
 
   /**
@@ -103,11 +182,11 @@ export class Reader {
    * @throws {KrenError} `KREN_CORRUPT`; `KREN_CLOSED` after `close()`
    */
   tryRead(): Buffer | null {
-    if (!this.#line.isEmpty) {
+    if (this.#line.length > 0) {
       this.#line.serve();
-      if (!this.#line.isEmpty) return null;
+      if (this.#line.length > 0) return null;
     }
-    return this.#take();
+    return this.#side.take() ?? null;
   }
 
   /**
@@ -124,9 +203,9 @@ export class Reader {
         ({ timeout, signal } = this.#check(options));
       }
       const yields = mustYield();
-      if (!yields && this.#line.isEmpty) {
-        const message = this.#take();
-        if (message !== null) return Promise.resolve(message);
+      if (!yields && this.#line.length === 0) {
+        const message = this.#side.take();
+        if (message !== undefined) return Promise.resolve(message);
       }
       return this.#line.wait(this.#next, timeout, signal, yields);
     } catch (error) {
@@ -181,12 +260,17 @@ export class Reader {
 
   /** The tag of the message that was handed out last; 0 unless its writer chose one. */
   get lastTag(): number {
-    return this.#native.lastTag();
+    return this.#side.lastTag;
   }
 
   /** Bytes of the ring that hold messages not yet read, 8 more for each than its length; 0 = nothing to read. */
   get available(): number {
-    return this.#native.available();
+    return this.#side.available();
+  }
+
+  /** Bytes of the ring that {@link borrow}ed messages keep from the writer, and what was read behind them. */
+  get held(): number {
+    return this.#side.held();
   }
 
   /** Whether no writer is there any more, because it closed or because it died. Messages may still be waiting. */
@@ -206,11 +290,17 @@ export class Reader {
 
   /**
    * Closes this side; calls of `readAsync` that wait are rejected with `KREN_CLOSED`. Closing twice is fine. The
-   * last side to close a channel with nothing left to deliver removes it. An endpoint that is not closed is
-   * closed when it is collected, or when its thread or the process ends.
+   * last side to close a channel with nothing left to deliver removes it. Messages that are still borrowed are
+   * taken back, and stay in the channel. An endpoint that is not closed is closed when it is collected, or when its
+   * thread or the process ends.
    */
   close(): void {
-    this.#isClosed = true;
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#side.close();
+      // What is called from now on is refused there.
+      this.#side = closedReadingSide(this.#native);
+    }
     this.#native.close();
     this.#line.close(() =>
       krenError('KREN_CLOSED', `channel '${this.name}': this reader was closed while it waited`, this.name),
@@ -238,10 +328,11 @@ export class Reader {
     return Promise.resolve();
   }
 
-  #take(): Buffer | null {
-    const taken = this.#native.tryRead(room(), at());
-    if (taken === undefined) return null;
-    return typeof taken === 'number' ? place(taken) : taken;
+  /** The timeout of a call that may block, if it may. */
+  #beforeWait(options: TimeoutOptions | undefined, call: string): number {
+    const timeout = options === undefined ? -1 : checkTimeout(checkOptions(options).timeout, this.name);
+    this.#line.refuseToBlock(call);
+    return timeout;
   }
 
   #check(options: AsyncOptions): { timeout: number; signal: AbortSignal | undefined } {
@@ -250,10 +341,6 @@ export class Reader {
     signal?.throwIfAborted();
     return { timeout: checkTimeout(checked.timeout, this.name), signal };
   }
-}
-
-function isEnd(error: unknown): boolean {
-  return error instanceof KrenError && error.code === 'KREN_CLOSED';
 }
 
 function open(name: string, options: (ReaderOptions & TimeoutOptions) | undefined): NativeReader {

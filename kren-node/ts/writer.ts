@@ -18,6 +18,9 @@ import {
 import { krenError } from './errors';
 import { Line, NOT_YET, type Task } from './line';
 import { type NativeWriter, native, type PeerState } from './native';
+import { closedWritingSide, openWritingSide } from './open';
+import { Reserved } from './reserved';
+import type { WritingSide } from './sides';
 import { mustYield } from './turn';
 import './dispose';
 
@@ -62,6 +65,9 @@ export class Writer {
   readonly maxMessageLength: number;
 
   readonly #native: NativeWriter;
+  #side: WritingSide;
+  /** While it is open nothing else is written: it lies where the next message goes. */
+  #reserved: Reserved | undefined;
   readonly #line: Line;
   readonly #drained: Task<void>;
   #isClosed = false;
@@ -96,9 +102,10 @@ export class Writer {
     this.capacity = this.#native.capacity;
     this.alignment = this.#native.alignment;
     this.maxMessageLength = this.#native.maxMessageLength;
-    this.#line = new Line(this, this.#native);
+    this.#side = openWritingSide(this.#native);
+    this.#line = new Line(this, this.#native, (length, onReady) => this.#side.arm(length, onReady));
     this.#drained = {
-      attempt: () => (this.#native.drained() ? undefined : NOT_YET),
+      attempt: () => (this.#side.drained() ? undefined : NOT_YET),
       length: this.maxMessageLength,
       what: 'end of delivery',
     };
@@ -113,6 +120,10 @@ export class Writer {
    * @throws {TypeError} when `data` is not of one of the types
    */
   write(data: Data, options?: TimeoutOptions & TagOptions): void {
+    const bytes = bytesOf(data);
+    if (options === undefined && this.#line.length === 0 && this.#reserved === undefined) {
+      if (this.#side.put(bytes, 0)) return;
+    }
     let tag = 0;
     let timeout = -1;
     if (options !== undefined) {
@@ -120,8 +131,71 @@ export class Writer {
       tag = checkTag(checked.tag, this.name);
       timeout = checkTimeout(checked.timeout, this.name);
     }
-    this.#line.refuseToBlock('write()');
-    this.#native.write(bytesOf(data), tag, timeout);
+    this.#refuseToBlock('write()');
+    while (!this.#side.put(bytes, tag)) this.#side.wait(bytes.byteLength, timeout);
+  }
+
+  /**
+   * Writes several messages in order, waiting for room as {@link write} does, for `timeout` milliseconds at most each
+   * time. Those that fit together become visible together. When it throws, those before the one that it was at are
+   * sent.
+   *
+   * ```js
+   * writer.writeMany(['a', 'b', 'c']);
+   * ```
+   *
+   * @returns how many were written
+   * @throws as {@link write}, and whatever `messages` throws
+   */
+  writeMany(messages: Iterable<Data>, options?: TimeoutOptions & TagOptions): number {
+    const checked = checkOptions(options);
+    const tag = checkTag(checked.tag, this.name);
+    const timeout = checkTimeout(checked.timeout, this.name);
+    let written = 0;
+    try {
+      for (const data of messages) {
+        const bytes = bytesOf(data);
+        this.#refuseToBlock('writeMany()');
+        while (!this.#side.stage(bytes, tag)) this.#side.wait(bytes.byteLength, timeout);
+        written += 1;
+      }
+    } finally {
+      this.#side.publish();
+    }
+    return written;
+  }
+
+  /**
+   * Room for a message of `length` bytes, to be built in the ring and then committed; waits for it as {@link write}
+   * does. While it is open nothing else can be written.
+   *
+   * ```js
+   * {
+   *   using reserved = writer.reserve(1024);
+   *   reserved.data.writeUInt32LE(7);
+   *   reserved.commit(4);
+   * } // given up here if it was not committed
+   * ```
+   *
+   * @throws {KrenError} as {@link write}; `KREN_BUSY` while another one is open
+   * @throws {RangeError} when `length` is no whole number, 0 or more
+   */
+  reserve(length: number, options?: TimeoutOptions): Reserved {
+    if (!Number.isSafeInteger(length) || length < 0) {
+      throw new RangeError(`length must be a whole number, 0 or more, not ${length}`);
+    }
+    const timeout = checkTimeout(checkOptions(options).timeout, this.name);
+    this.#refuseToBlock('reserve()');
+    for (;;) {
+      const room = this.#side.reserve(length);
+      if (room !== undefined) {
+        this.#reserved = new Reserved(room, this.name, () => {
+          this.#reserved = undefined;
+        });
+        return this.#reserved;
+      }
+      this.#side.wait(length, timeout);
+    }
   }
 
   /**
@@ -133,11 +207,13 @@ export class Writer {
    */
   tryWrite(data: Data, options?: TagOptions): boolean {
     const tag = options === undefined ? 0 : checkTag(checkOptions(options).tag, this.name);
-    if (!this.#line.isEmpty) {
+    const bytes = bytesOf(data);
+    if (this.#line.length > 0) {
       this.#line.serve();
-      if (!this.#line.isEmpty) return false;
+      if (this.#line.length > 0) return false;
     }
-    return this.#native.tryWrite(bytesOf(data), tag);
+    this.#refuseWhileReserved('tryWrite()');
+    return this.#side.put(bytes, tag);
   }
 
   /**
@@ -152,9 +228,10 @@ export class Writer {
       const tag = checkTag(options.tag, this.name);
       const bytes = bytesOf(data);
       const yields = mustYield();
-      if (!yields && this.#line.isEmpty && this.#native.tryWrite(bytes, tag)) return Promise.resolve();
+      this.#refuseWhileReserved('writeAsync()');
+      if (!yields && this.#line.length === 0 && this.#side.put(bytes, tag)) return Promise.resolve();
       const task: Task<void> = {
-        attempt: () => (this.#native.tryWrite(bytes, tag) ? undefined : NOT_YET),
+        attempt: () => (this.#side.put(bytes, tag) ? undefined : NOT_YET),
         length: bytes.byteLength,
         what: 'room',
       };
@@ -172,8 +249,8 @@ export class Writer {
    */
   flush(options?: TimeoutOptions): void {
     const timeout = checkTimeout(checkOptions(options).timeout, this.name);
-    this.#line.refuseToBlock('flush()');
-    this.#native.flush(timeout);
+    this.#refuseToBlock('flush()');
+    this.#side.flush(timeout);
   }
 
   /**
@@ -184,7 +261,7 @@ export class Writer {
   flushAsync(options: AsyncOptions = NO_OPTIONS): Promise<void> {
     try {
       const { timeout, signal } = this.#check(options);
-      if (this.#line.isEmpty && this.#native.drained()) return Promise.resolve();
+      if (this.#line.length === 0 && this.#side.drained()) return Promise.resolve();
       return this.#line.wait(this.#drained, timeout, signal, false);
     } catch (error) {
       return Promise.reject(error);
@@ -193,7 +270,7 @@ export class Writer {
 
   /** The longest message, in bytes, that could be written now without waiting. */
   get available(): number {
-    return this.#native.available();
+    return this.#side.available();
   }
 
   /** How the other side stands: `never_attached`, `attached`, `closed` or `died`. */
@@ -213,7 +290,13 @@ export class Writer {
    * process ends.
    */
   close(): void {
-    this.#isClosed = true;
+    if (!this.#isClosed) {
+      this.#isClosed = true;
+      this.#reserved?.abort();
+      this.#side.close();
+      // What is called from now on is refused there.
+      this.#side = closedWritingSide(this.#native);
+    }
     this.#native.close();
     this.#line.close(() =>
       krenError('KREN_CLOSED', `channel '${this.name}': this writer was closed while it waited`, this.name),
@@ -239,6 +322,21 @@ export class Writer {
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
+  }
+
+  #refuseToBlock(call: string): void {
+    this.#line.refuseToBlock(call);
+    this.#refuseWhileReserved(call);
+  }
+
+  #refuseWhileReserved(call: string): void {
+    if (this.#reserved !== undefined) {
+      throw krenError(
+        'KREN_BUSY',
+        `channel '${this.name}': ${call} must wait until the reserved room is committed or given up`,
+        this.name,
+      );
+    }
   }
 
   #check(options: AsyncOptions): { timeout: number; signal: AbortSignal | undefined } {

@@ -50,12 +50,13 @@ export function pair(t, capacity = 65536, options = undefined) {
  *
  * `line()` gives its next line of output, `end()` waits for its end.
  */
-export function child(t, name, code, flags = []) {
+export function child(t, name, code, flags = [], env = {}) {
   const script =
     `const kren = require('@pawanxz/kren'); const name = ${JSON.stringify(name)};` +
     `const say = (line) => require('node:fs').writeSync(1, line + '\\n');${code}`;
   const running = spawn(process.execPath, [...flags, '-e', script], {
     cwd: packageFolder,
+    env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   let output = '';

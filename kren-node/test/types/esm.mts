@@ -1,11 +1,14 @@
 // Every name as an ES module uses it; each @ts-expect-error must be an error.
 
+import type { Readable, Writable } from 'node:stream';
 import kren, {
+  type Borrowed,
   connect,
   KrenError,
   type KrenErrorCode,
   type PeerState,
   type Reader,
+  type Reserved,
   Writer,
 } from '@pawanxz/kren';
 
@@ -47,6 +50,21 @@ const facts: [number, number, boolean, PeerState, boolean] = [
   reader.writerState,
   reader.closed,
 ];
+const many: Buffer[] = reader.readMany(5, { timeout: 5 });
+const length: number = reader.readInto(Buffer.alloc(5), { timeout: 5 }) + reader.readInto(new Uint8Array(5));
+const written: number = writer.writeMany(['text', new Float32Array(2)], { timeout: 5, tag: 1 });
+{
+  using borrowed: Borrowed = reader.borrow({ timeout: 5 });
+  const tag: number = borrowed.tag + borrowed.data.readUInt8(0);
+  using reserved: Reserved = writer.reserve(8, { timeout: 5 });
+  reserved.data.fill(tag);
+  reserved.commit(4, tag);
+  borrowed.release();
+  reserved.abort();
+}
+const input: Readable = kren.readable('name', { timeout: 5, highWaterMark: 4, anyOwner: true });
+const output: Writable = kren.writable('name', 4096, { highWaterMark: 4, alignment: 64 });
+console.log(many, length, written, reader.held, input, output);
 reader.ref().unref().close();
 
 {
@@ -70,6 +88,10 @@ try {
 writer.write(5);
 // @ts-expect-error: no such strategy
 new Writer('name', 4096, { strategy: 'lazy' });
+// @ts-expect-error: made by borrow() alone
+new kren.Borrowed();
+// @ts-expect-error: a number is no message
+writer.writeMany([5]);
 // @ts-expect-error: the capacity is missing
 new Writer('name');
 // @ts-expect-error: a property to read

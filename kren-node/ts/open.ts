@@ -1,0 +1,31 @@
+// Decides who works the ring of an endpoint.
+
+import type { NativeReader, NativeWriter } from './native';
+import { NativeReadingSide } from './native-reader';
+import { NativeWritingSide } from './native-writer';
+import { RingReader } from './ring-reader';
+import { RingWriter } from './ring-writer';
+import type { ReadingSide, WritingSide } from './sides';
+
+/** Leaves everything to the native layer, as where JavaScript cannot have the ring. */
+const isNative = process.env.KREN_NODE_RING === 'native';
+
+export function openReadingSide(native: NativeReader): ReadingSide {
+  const outline = isNative ? undefined : native.ring();
+  return outline === undefined ? new NativeReadingSide(native) : new RingReader(native, outline);
+}
+
+export function openWritingSide(native: NativeWriter): WritingSide {
+  const outline = isNative ? undefined : native.ring();
+  return outline === undefined ? new NativeWritingSide(native) : new RingWriter(native, outline);
+}
+
+/** What is left when an endpoint was closed: the native layer refuses every call. */
+export function closedReadingSide(native: NativeReader): ReadingSide {
+  return new NativeReadingSide(native);
+}
+
+/** See {@link closedReadingSide}. */
+export function closedWritingSide(native: NativeWriter): WritingSide {
+  return new NativeWritingSide(native);
+}

@@ -1,0 +1,64 @@
+// What the Reader and the Writer do their work with: a side of the ring, worked from JavaScript (ring-reader.ts,
+// ring-writer.ts) or, where that cannot be, by the native layer (native-reader.ts, native-writer.ts).
+
+import type { KrenError } from './errors';
+
+/** What an asynchronous call waits with; see NativeEndpoint.arm. */
+export type OnReady = (failure?: KrenError) => void;
+
+/** Milliseconds; a negative number stands for "for ever". */
+export type Timeout = number;
+
+/** Memory that is lent to the user: part of the ring, or a copy. */
+export interface Loan {
+  readonly bytes: Buffer;
+  readonly tag: number;
+  /** Gives it back, and takes it away from whoever still holds it. */
+  end(): void;
+}
+
+export interface ReadingSide {
+  /** The tag of the message that was taken last. */
+  lastTag: number;
+  /** The next message, if it is there: a copy in memory that V8 owns. */
+  take(): Buffer | undefined;
+  /** Up to `max` messages that are there. */
+  takeMany(max: number): Buffer[];
+  /** The length of the next message, having copied it to `target`; `undefined` if there is none. */
+  takeInto(target: Uint8Array): number | undefined;
+  /** The next message where it lies, if it is there. */
+  borrow(): Loan | undefined;
+  /** Waits, blocking the thread, until there is a message. */
+  wait(timeout: Timeout): void;
+  arm(length: number, onReady: OnReady): void;
+  available(): number;
+  held(): number;
+  /** Ends all loans. Nothing else may be called afterwards. */
+  close(): void;
+}
+
+/** A place in the ring to build a message in. */
+export interface Room {
+  readonly bytes: Buffer;
+  /** Ends the room, and sends its first `length` bytes. */
+  commit(length: number, tag: number): void;
+  /** Ends the room, and sends nothing. */
+  abort(): void;
+}
+
+export interface WritingSide {
+  /** Writes a message if there is room for it; tells whether it did. */
+  put(data: Uint8Array, tag: number): boolean;
+  /** As `put`, but nothing is seen of it before `publish`, which a `put` implies. */
+  stage(data: Uint8Array, tag: number): boolean;
+  publish(): void;
+  /** Room for `length` bytes, if there is. */
+  reserve(length: number): Room | undefined;
+  /** Waits, blocking the thread, until a message of `length` bytes fits. */
+  wait(length: number, timeout: Timeout): void;
+  flush(timeout: Timeout): void;
+  drained(): boolean;
+  arm(length: number, onReady: OnReady): void;
+  available(): number;
+  close(): void;
+}
