@@ -99,3 +99,81 @@ pub(crate) fn lead(time: Duration) {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    const STRIDE: u64 = 16;
+
+    /// A page as the reader stores it, in memory of its own.
+    fn page() -> Box<RolePage> {
+        // SAFETY: atomics and integers, for which zero is a value.
+        #[allow(unsafe_code)]
+        unsafe {
+            Box::new(std::mem::zeroed())
+        }
+    }
+
+    fn streaming(page: &RolePage) -> bool {
+        page.sleep.0.streaming.load(Ordering::Relaxed) == 1
+    }
+
+    #[test]
+    fn a_burst_is_a_stream_until_messages_come_one_by_one() {
+        let page = page();
+        let mut pace = Pace::new(0);
+        pace.found_empty(&page, STREAM * STRIDE, STRIDE as usize);
+        assert!(streaming(&page));
+        pace.found_empty(&page, 2 * STREAM * STRIDE, STRIDE as usize);
+        assert!(streaming(&page), "it goes on");
+        pace.found_empty(&page, (2 * STREAM + 1) * STRIDE, STRIDE as usize);
+        assert!(!streaming(&page), "it is over");
+    }
+
+    #[test]
+    fn the_lead_grows_while_a_stream_lasts_and_starts_small_again() {
+        let page = page();
+        let mut pace = Pace::new(0);
+        let mut cursor = 0;
+        let mut leads = vec![];
+        for _ in 0..6 {
+            cursor += STREAM * STRIDE;
+            pace.found_empty(&page, cursor, STRIDE as usize);
+            leads.push(pace.lead);
+        }
+        assert!(leads.is_sorted() && leads[0] == LEAD_MIN && leads[5] == LEAD_MAX);
+        pace.found_empty(&page, cursor + STRIDE, STRIDE as usize);
+        pace.found_empty(&page, cursor + (STREAM + 1) * STRIDE, STRIDE as usize);
+        assert_eq!(pace.lead, LEAD_MIN);
+    }
+
+    /// A request and its reply must not wait for a look-away but once in a thousand times or less.
+    #[test]
+    fn lone_messages_are_probed_more_and_more_seldom() {
+        let page = page();
+        let mut pace = Pace::new(0);
+        let mut probes = vec![];
+        for message in 1..=20_000 {
+            let due = pace.countdown == 1;
+            pace.found_empty(&page, message * STRIDE, STRIDE as usize);
+            assert!(!streaming(&page));
+            if due {
+                probes.push(message);
+            }
+        }
+        assert!((8..=16).contains(&probes.len()), "{probes:?}");
+        let last = &probes[probes.len() - 2..];
+        assert_eq!(last[1] - last[0], u64::from(PROBE_MAX));
+    }
+
+    #[test]
+    fn the_same_empty_moment_counts_once() {
+        let page = page();
+        let mut pace = Pace::new(0);
+        pace.found_empty(&page, STRIDE, STRIDE as usize);
+        let countdown = pace.countdown;
+        pace.found_empty(&page, STRIDE, STRIDE as usize);
+        assert_eq!(pace.countdown, countdown);
+    }
+}
