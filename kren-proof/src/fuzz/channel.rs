@@ -1,8 +1,10 @@
 //! A channel name of this thread's own, and the file behind it.
 
-use crate::format::Segment;
+use crate::format::{Segment, role};
+use kren_core::KrenWriter;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Removes the file when it goes.
@@ -53,6 +55,24 @@ impl Channel {
             .open(&self.path);
         file.and_then(|mut file| file.write_all(bytes))
             .expect("/dev/shm takes a small file");
+    }
+
+    /// Puts an empty channel in place, of one page and alignment 8, in which both sides have come to
+    /// `position`, a multiple of 8, before they closed.
+    pub(super) fn put_aged(&self, position: u64) {
+        static NEW: OnceLock<Vec<u8>> = OnceLock::new();
+        let new = NEW.get_or_init(|| {
+            let own = Self::new();
+            let _writer = KrenWriter::create(&own.name, 4096).expect("the name is new");
+            own.bytes()
+        });
+        let mut bytes = new.clone();
+        for page in 1..=2 {
+            let at = page * 4096 + role::POSITION;
+            bytes[at..at + 8].copy_from_slice(&position.to_le_bytes());
+            bytes[page * 4096 + role::STATE] = 2;
+        }
+        self.put(&bytes);
     }
 
     pub(super) fn bytes(&self) -> Vec<u8> {

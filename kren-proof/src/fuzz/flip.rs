@@ -5,7 +5,8 @@
 use super::channel::Channel;
 use super::input::Input;
 use super::outcome::Outcome;
-use kren_core::{Error, KrenReader, KrenWriter};
+use kren_core::{Error, KrenReader, KrenWriter, Lease, Message};
+use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::os::fd::AsRawFd as _;
 use std::ptr;
@@ -27,8 +28,9 @@ pub(super) fn run(data: &[u8], outcome: &mut Outcome) {
     std::thread::scope(|scope| {
         let vandal = scope.spawn(|| vandal(&shared, &script, &done));
         let stop = OnDrop(&done);
+        let mut held = VecDeque::new();
         while !input.is_empty() {
-            act(&mut writer, &mut reader, &mut input, outcome);
+            act(&mut writer, &mut reader, &mut held, &mut input, outcome);
         }
         drop(stop);
         // Joined, so that nothing of the thread is left for a leak checker to wonder about.
@@ -97,6 +99,7 @@ fn vandal(shared: &Shared, script: &[Stroke], done: &AtomicBool) {
 fn act(
     writer: &mut KrenWriter,
     reader: &mut KrenReader,
+    held: &mut VecDeque<Lease>,
     input: &mut Input<'_>,
     outcome: &mut Outcome,
 ) {
@@ -109,9 +112,21 @@ fn act(
             slot.fill(5);
             slot.commit_len(len / 2)
         }),
-        4..=6 => reader
+        4..=5 => reader
             .try_read()
             .map(|message| message.as_deref().map_or((), touch)),
+        6 => reader.try_read().map(|message| {
+            held.extend(message.map(Message::into_lease));
+            held.iter().for_each(|lease| touch(lease));
+            // From either end, so that some are released out of order.
+            if held.len() > 3 {
+                drop(if len.is_multiple_of(2) {
+                    held.pop_front()
+                } else {
+                    held.pop_back()
+                });
+            }
+        }),
         7 => reader.read_timeout(MOMENT).map(|message| touch(&message)),
         _ => {
             let _ = (writer.available(), reader.available());

@@ -74,6 +74,19 @@ pub(super) fn run(data: &[u8], outcome: &mut Outcome) {
         reader: None,
         next: 1,
     };
+    if input.u8() % 4 == 3 {
+        // Near where positions outgrow 31, 32 and 33 bits, or nearly all that they may be.
+        let edge = [1 << 31, 1 << 32, 1 << 33, (1 << 62) - (1 << 22)][input.below(4)];
+        bench
+            .channel
+            .put_aged(edge - 8 * (input.below(1024) as u64));
+        bench.model = Model {
+            exists: true,
+            capacity: 4096,
+            alignment: 8,
+            ..Model::default()
+        };
+    }
     for _ in 0..LONGEST {
         if input.is_empty() {
             break;
