@@ -24,6 +24,8 @@ mod forking;
 #[cfg(target_os = "linux")]
 mod attacker;
 #[cfg(target_os = "linux")]
+mod giant;
+#[cfg(target_os = "linux")]
 mod guards;
 #[cfg(target_os = "linux")]
 mod hostile;

@@ -276,7 +276,8 @@ fn op() -> impl Strategy<Value = Op> {
 
 /// Near zero, near each edge of 32 bits, near the end of what positions may be, and anywhere.
 fn position() -> impl Strategy<Value = u64> {
-    let near = |edge: u64| (edge - (1 << 17))..(edge + (1 << 14));
+    // So near that most walks cross it.
+    let near = |edge: u64| (edge - (1 << 15))..(edge + (1 << 12));
     prop_oneof![
         Just(0),
         near(1 << 32),
