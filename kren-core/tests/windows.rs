@@ -3,7 +3,7 @@
 //! The guarantees that are the same everywhere are tested by the other files, on Windows too.
 #![cfg(windows)]
 
-use kren_core::{Error, KrenReader, KrenWriter, Strategy};
+use kren_core::{Error, KrenReader, KrenWriter, PeerState, Strategy};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -263,6 +263,81 @@ fn a_live_writer_keeps_what_a_killed_reader_had_not_released() {
     let mut reader = KrenReader::connect(&name).unwrap();
     assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"second");
     writer.drain(PATIENCE).unwrap();
+}
+
+/// Stops every thread of a process, as SIGSTOP does elsewhere.
+#[allow(unsafe_code)]
+fn suspend(child: &Child) {
+    use std::os::windows::io::{AsRawHandle, RawHandle};
+    #[link(name = "ntdll")]
+    unsafe extern "system" {
+        fn NtSuspendProcess(process: RawHandle) -> i32;
+    }
+    // SAFETY: the handle is open, and has every right to a child of ours.
+    assert_eq!(unsafe { NtSuspendProcess(child.as_raw_handle()) }, 0);
+}
+
+/// G4: a process that is held still is not a dead one, however long it is held.
+#[test]
+fn a_suspended_peer_is_not_dead() {
+    let name = name("suspended");
+    let mut other = Other::start("write one and wait to be killed", &name);
+    other.says("ready");
+    let pid = other.child.id();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"committed");
+    suspend(&other.child);
+    // Several times as long as it takes to notice a death.
+    let nothing = reader.read_timeout(Duration::from_millis(450)).map(drop);
+    assert!(
+        matches!(nothing, Err(Error::TimedOut { .. })),
+        "{nothing:?}"
+    );
+    assert_eq!(reader.writer_state(), PeerState::Attached);
+    let refused = KrenWriter::create(&name, CAPACITY).unwrap_err();
+    assert!(
+        matches!(refused, Error::WriterExists { pid: found, .. } if found == pid),
+        "{refused}"
+    );
+    other.kill();
+    let error = reader.read_timeout(PATIENCE).map(drop).unwrap_err();
+    assert!(matches!(error, Error::PeerDied { .. }), "{error}");
+}
+
+/// The system's names end at 260 characters; the longest of ours, with all that is put around it, does not get
+/// there, in either namespace.
+#[test]
+fn the_longest_name_is_not_too_long() {
+    let name = format!("{:x<128}", name("longest"));
+    for machine_wide in [false, true] {
+        let options = KrenWriter::options().machine_wide(machine_wide);
+        let mut writer = match options.create(&name, CAPACITY) {
+            Ok(writer) => writer,
+            // Making one takes a privilege.
+            Err(Error::PermissionDenied { reason, .. }) if machine_wide => {
+                return eprintln!("not run: {reason}");
+            }
+            Err(error) => panic!("{error}"),
+        };
+        let mut reader = KrenReader::options()
+            .machine_wide(machine_wide)
+            .connect(&name)
+            .unwrap();
+        writer.write(b"long").unwrap();
+        assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"long");
+    }
+}
+
+/// As on other systems, and unlike the names of files there.
+#[test]
+fn names_that_differ_in_case_are_two_channels() {
+    let name = name("case");
+    let mut lower = KrenWriter::create(&name, CAPACITY).unwrap();
+    let mut upper = KrenWriter::create(&name.to_uppercase(), CAPACITY).unwrap();
+    lower.write(b"lower").unwrap();
+    upper.write(b"upper").unwrap();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"lower");
 }
 
 /// The difference to other systems: nobody is left to keep an undelivered message.

@@ -413,7 +413,7 @@ impl Signal {
     /// Sleeps while `word` holds `expected`, at most for `timeout`. May return early.
     pub(crate) fn sleep(&self, word: &AtomicU32, expected: u32, timeout: Duration) {
         let timeout = libc::timespec {
-            tv_sec: timeout.as_secs() as libc::time_t,
+            tv_sec: timeout.as_secs() as _,
             tv_nsec: timeout.subsec_nanos().into(),
         };
         // Without FUTEX_PRIVATE_FLAG: the word is shared between processes.

@@ -20,14 +20,15 @@ use crate::layout::{Geometry, RolePage};
 use crate::{Error, Role};
 use std::sync::Arc;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(like_macos)))]
 mod linux;
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(like_macos)))]
 use linux as system;
 
-#[cfg(target_os = "macos")]
+// With `--cfg like_macos` Linux does as macOS does, so that the tests can run over that code.
+#[cfg(any(target_os = "macos", like_macos))]
 mod macos;
-#[cfg(target_os = "macos")]
+#[cfg(any(target_os = "macos", like_macos))]
 use macos as system;
 
 #[cfg(windows)]
@@ -38,7 +39,7 @@ use windows as system;
 #[cfg(unix)]
 mod unix;
 
-#[cfg(any(target_os = "macos", test))]
+#[cfg(any(target_os = "macos", like_macos, test))]
 mod digest;
 
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
@@ -55,7 +56,7 @@ pub(crate) enum Failure {
     NoMemory { needed: u64, available: Option<u64> },
     /// What stands under the name is no segment.
     #[cfg_attr(
-        target_os = "macos",
+        any(target_os = "macos", like_macos),
         allow(
             dead_code,
             reason = "shared-memory objects have a namespace of their own there"
@@ -156,7 +157,7 @@ impl Mapping {
 
     /// Reads a byte of every page, so that later accesses take no page faults; for systems that
     /// have no call for it.
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(any(not(target_os = "linux"), like_macos))]
     #[allow(unsafe_code)]
     fn touch(&self) {
         /// The smallest page of all systems.

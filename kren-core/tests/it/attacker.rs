@@ -26,12 +26,17 @@ pub(crate) const WORDS: [(&str, usize, usize); 9] = [
 pub(crate) struct Attacker {
     base: *mut u8,
     len: usize,
+    /// What keeps the names alive.
+    #[cfg(windows)]
+    _handles: [std::os::windows::io::OwnedHandle; 2],
 }
 
 // SAFETY: reached through atomics only.
 unsafe impl Sync for Attacker {}
 
 impl Attacker {
+    /// The channel must exist. On Windows it does from here on until the attacker is dropped.
+    #[cfg(target_os = "linux")]
     pub(crate) fn new(name: &str) -> Self {
         let path = format!("/dev/shm/kren-{name}");
         let file = std::fs::File::options()
@@ -55,6 +60,25 @@ impl Attacker {
         Self {
             base: base.cast(),
             len,
+        }
+    }
+
+    /// The key in the signpost leads to the segment; see `docs/platform.md`.
+    #[cfg(windows)]
+    pub(crate) fn new(name: &str) -> Self {
+        use windows::{map_whole, open};
+        let signpost_name = format!(r"Local\kren-{name}");
+        let signpost = open(&signpost_name);
+        let (word, word_len) = map_whole(&signpost);
+        // SAFETY: the start of a page that stays mapped until it is given back below.
+        let key = unsafe { (*word.cast::<AtomicU64>()).load(Ordering::SeqCst) };
+        windows::unmap(word, word_len);
+        let segment = open(&format!("{signpost_name}!{key:016x}"));
+        let (base, len) = map_whole(&segment);
+        Self {
+            base,
+            len,
+            _handles: [signpost, segment],
         }
     }
 
@@ -87,7 +111,51 @@ impl Attacker {
 
 impl Drop for Attacker {
     fn drop(&mut self) {
+        #[cfg(target_os = "linux")]
         // SAFETY: what `new` mapped.
-        unsafe { libc::munmap(self.base.cast(), self.len) };
+        unsafe {
+            libc::munmap(self.base.cast(), self.len);
+        }
+        #[cfg(windows)]
+        windows::unmap(self.base, self.len);
+    }
+}
+
+/// Sections by their names, as whoever may open them has them.
+#[cfg(windows)]
+mod windows {
+    use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+    use windows_sys::Win32::System::Memory::{
+        FILE_MAP_READ, FILE_MAP_WRITE, MEMORY_BASIC_INFORMATION, MEMORY_MAPPED_VIEW_ADDRESS,
+        MapViewOfFile, OpenFileMappingW, UnmapViewOfFile, VirtualQuery,
+    };
+
+    const ACCESS: u32 = FILE_MAP_READ | FILE_MAP_WRITE;
+
+    pub(super) fn open(name: &str) -> OwnedHandle {
+        let wide: Vec<u16> = name.encode_utf16().chain([0]).collect();
+        // SAFETY: the name is NUL-terminated.
+        let handle = unsafe { OpenFileMappingW(ACCESS, 0, wide.as_ptr()) };
+        assert!(!handle.is_null(), "{name} is not there");
+        // SAFETY: a handle that has just been opened is ours.
+        unsafe { OwnedHandle::from_raw_handle(handle) }
+    }
+
+    /// The whole section, writable, and its length.
+    pub(super) fn map_whole(section: &OwnedHandle) -> (*mut u8, usize) {
+        let mut found = MEMORY_BASIC_INFORMATION::default();
+        // SAFETY: a view at an address of the system's choice disturbs nothing, and `found` is
+        // writable.
+        unsafe {
+            let view = MapViewOfFile(section.as_raw_handle(), ACCESS, 0, 0, 0);
+            assert!(!view.Value.is_null());
+            VirtualQuery(view.Value, &raw mut found, size_of_val(&found));
+            (view.Value.cast(), found.RegionSize)
+        }
+    }
+
+    pub(super) fn unmap(base: *mut u8, _len: usize) {
+        // SAFETY: what `map_whole` mapped.
+        unsafe { UnmapViewOfFile(MEMORY_MAPPED_VIEW_ADDRESS { Value: base.cast() }) };
     }
 }

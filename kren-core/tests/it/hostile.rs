@@ -156,8 +156,9 @@ fn impossible_positions_are_refused_at_the_start() {
             let name = Name::new("positions");
             let mut writer = KrenWriter::create(&name, PAGE).unwrap();
             writer.write(b"x").unwrap();
+            let attacker = Attacker::new(&name);
             drop(writer);
-            Attacker::new(&name).set(page, 8, value);
+            attacker.set(page, 8, value);
             let error = KrenReader::connect(&name).unwrap_err();
             assert!(
                 matches!(error, Error::Corrupt { .. }),
@@ -191,8 +192,8 @@ fn lost_messages_are_not_taken_for_an_empty_ring() {
         let name = Name::new("lost");
         let mut writer = KrenWriter::create(&name, PAGE).unwrap();
         writer.write(&[0; 50]).unwrap();
-        drop(writer);
         let attacker = Attacker::new(&name);
+        drop(writer);
         attacker.u64(DATA).store(0, Ordering::SeqCst);
         attacker
             .u64(DATA + header_at)
@@ -212,7 +213,7 @@ fn lost_messages_are_not_taken_for_an_empty_ring() {
 /// G7: `fresh` goes over a ring that only its writer would stumble over.
 #[test]
 fn fresh_goes_over_a_ring_that_is_broken_for_its_writer_alone() {
-    let name = Name::new("broken-for-one");
+    let name = Name::new("one-sided");
     let mut writer = KrenWriter::create(&name, PAGE).unwrap();
     let mut reader = KrenReader::connect(&name).unwrap();
     for _ in 0..2 {
@@ -286,14 +287,17 @@ fn every_header_field_is_checked_at_opening() {
             let name = Name::new("header");
             let mut writer = KrenWriter::create(&name, PAGE).unwrap();
             writer.write(b"x").unwrap();
-            drop(writer);
             let attacker = Attacker::new(&name);
+            drop(writer);
             let suspects = suspects(attacker.get(at, len), len);
             let Some(value) = suspects.get(step) else {
                 continue;
             };
+            // There a segment without its first word is one that is still being made.
+            if cfg!(any(target_os = "macos", like_macos)) && (at, *value) == (0, 0) {
+                continue;
+            }
             attacker.set(at, len, *value);
-            drop(attacker);
             for error in [
                 KrenReader::connect(&name).unwrap_err(),
                 KrenWriter::create(&name, PAGE).unwrap_err(),
@@ -314,6 +318,9 @@ fn every_header_field_is_checked_at_opening() {
 }
 
 /// G7: so is the size of the file.
+///
+/// Windows cannot resize a section; `os::windows::tests` forges one of another size.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_segment_of_another_size_is_corrupt() {
     for change in [-(PAGE as i64), -1, 1, PAGE as i64] {

@@ -194,7 +194,8 @@ fn the_last_lease_is_the_last_side() {
         drop(writer);
         assert_eq!(&lease[..], pattern(0, 10));
         drop(lease);
-        if is_gone {
+        // On Windows nothing stays where nobody is.
+        if is_gone || cfg!(windows) {
             name.assert_gone();
         } else {
             let mut reader = KrenReader::connect(&name).unwrap();

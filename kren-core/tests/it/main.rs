@@ -21,13 +21,13 @@ mod waiting;
 #[cfg(unix)]
 mod forking;
 
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod attacker;
 #[cfg(target_os = "linux")]
 mod giant;
 #[cfg(target_os = "linux")]
 mod guards;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod hostile;
 #[cfg(target_os = "linux")]
 mod idle;
@@ -37,11 +37,11 @@ mod limits;
 mod memory;
 #[cfg(target_os = "linux")]
 mod owners;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod resources;
 #[cfg(target_os = "linux")]
 mod stopped;
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 mod storm;
 #[cfg(target_os = "linux")]
 mod sweeps;

@@ -3,19 +3,59 @@
 
 use crate::support::{Limit, Name, PAGE, Parts, Process, Role};
 use kren_core::{Error, KrenReader, KrenWriter};
+#[cfg(target_os = "linux")]
 use std::os::unix::process::CommandExt;
+#[cfg(target_os = "linux")]
 use std::process::Command;
 
 pub(crate) const PARTS: Parts = &[
     ("cycles", cycles),
     ("many channels", many),
+    #[cfg(target_os = "linux")]
     ("becomes another", becomes_another),
+    ("sleeper", sleeper),
 ];
 
+#[cfg(target_os = "linux")]
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+/// Handles, on Windows.
+#[cfg(windows)]
+fn descriptors() -> usize {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount};
+    let mut count = 0;
+    // SAFETY: the handle stands for this process, and `count` is writable.
+    let told = unsafe { GetProcessHandleCount(GetCurrentProcess(), &raw mut count) };
+    assert_ne!(told, 0);
+    count as usize
+}
+
+/// Views of sections, on Windows.
+#[cfg(windows)]
+fn mappings() -> usize {
+    use windows_sys::Win32::System::Memory::{MEM_MAPPED, MEMORY_BASIC_INFORMATION, VirtualQuery};
+    let mut bases = std::collections::BTreeSet::new();
+    let mut address = std::ptr::null::<u8>();
+    loop {
+        let mut found = MEMORY_BASIC_INFORMATION::default();
+        // SAFETY: only asks, and `found` is writable. It fails at the end of the address space.
+        let told = unsafe { VirtualQuery(address.cast(), &raw mut found, size_of_val(&found)) };
+        if told == 0 {
+            return bases.len();
+        }
+        if found.Type == MEM_MAPPED {
+            bases.insert(found.AllocationBase as usize);
+        }
+        address = found
+            .BaseAddress
+            .cast::<u8>()
+            .wrapping_add(found.RegionSize);
+    }
+}
+
+#[cfg(target_os = "linux")]
 fn mappings() -> usize {
     std::fs::read_to_string("/proc/self/maps")
         .unwrap()
@@ -86,6 +126,7 @@ fn thousands_of_channels_one_after_the_other_leave_nothing() {
 
 fn many(role: &Role) {
     const CHANNELS: u32 = 1000;
+    #[cfg(target_os = "linux")]
     // SAFETY: `limit` is a valid structure.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
@@ -138,20 +179,27 @@ fn a_started_program_inherits_nothing() {
     let name = Name::new("exec");
     let writer = KrenWriter::create(&name, PAGE).unwrap();
     let reader = KrenReader::connect(&name).unwrap();
-    let listed = Command::new("ls").args(["-l", "/proc/self/fd"]).output();
-    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
-    assert!(listed.contains("/fd"), "a list: {listed}");
-    assert!(!listed.contains("shm"), "{listed}");
-    let mut sleeper = Command::new("sleep").arg("600").spawn().unwrap();
+    #[cfg(target_os = "linux")]
+    {
+        let listed = Command::new("ls").args(["-l", "/proc/self/fd"]).output();
+        let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+        assert!(listed.contains("/fd"), "a list: {listed}");
+        assert!(!listed.contains("shm"), "{listed}");
+    }
+    let mut sleeper = Process::start("sleeper", &[]);
+    sleeper.expect("sleeps");
     drop((writer, reader));
     name.assert_gone();
-    let again = KrenWriter::create(&name, PAGE);
-    sleeper.kill().unwrap();
-    sleeper.wait().unwrap();
-    again.unwrap();
+    KrenWriter::create(&name, PAGE).unwrap();
+}
+
+fn sleeper(role: &Role) {
+    role.say("sleeps", "");
+    role.linger();
 }
 
 /// Becomes another program, with an endpoint of either side.
+#[cfg(target_os = "linux")]
 fn becomes_another(role: &Role) {
     let (first, second): (String, String) = (role.arg(0), role.arg(1));
     let mut writer = KrenWriter::create(&first, PAGE).unwrap();
@@ -164,6 +212,7 @@ fn becomes_another(role: &Role) {
 
 /// G4: a process that becomes another program (`exec`) has no endpoints any more. It has not closed them, so
 /// that is a death, although the process lives.
+#[cfg(target_os = "linux")]
 #[test]
 fn a_process_that_becomes_another_program_is_gone() {
     let _limit = Limit::new();

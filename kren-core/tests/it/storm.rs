@@ -77,7 +77,6 @@ fn storm(role: &Role) {
             done.store(true, Ordering::Relaxed);
         });
         rounds += 1;
-        drop(attacker);
         // Taken over as it is, if it can be.
         drop((writer, reader));
         let again = KrenWriter::create(&name, PAGE).and_then(|mut writer| {

@@ -12,11 +12,19 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{OnceLock, mpsc};
 use std::time::Duration;
 
-/// Far beyond what any single step takes; only a hang reaches it. Windows is mostly an emulation, whose
-/// every call goes through one process: on a busy machine a start alone has taken a minute.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 300 } else { 60 });
-/// What the smallest ring really holds: as much as this kind of system maps at once.
-pub(crate) const PAGE: usize = if cfg!(windows) {
+/// Far beyond what any single step takes; only a hang reaches it. Other systems than the usual one are mostly
+/// emulations: on a busy machine a start alone has taken a minute there.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(if EMULATED { 300 } else { 60 });
+/// Windows under wine, and every other processor under QEMU.
+const EMULATED: bool = cfg!(any(windows, not(target_arch = "x86_64")));
+/// What the smallest ring really holds: as much as this kind of system maps at once. Linux on ARM has kernels with
+/// larger pages; there the variable says so when the tests are built.
+pub(crate) const PAGE: usize = if let Some(bytes) = option_env!("KREN_TEST_PAGE") {
+    match usize::from_str_radix(bytes, 10) {
+        Ok(page) => page,
+        Err(_) => panic!("KREN_TEST_PAGE is to be a number of bytes"),
+    }
+} else if cfg!(windows) {
     64 * 1024
 } else if cfg!(target_os = "macos") {
     16 * 1024
@@ -72,6 +80,14 @@ impl Drop for Name {
         #[cfg(target_os = "linux")]
         let _ = std::fs::remove_file(self.path());
     }
+}
+
+/// What the tests take for granted of this kernel.
+#[test]
+fn the_smallest_ring_is_a_page() {
+    let name = Name::new("smallest");
+    let page = kren_core::KrenWriter::create(&name, 1).unwrap().capacity();
+    assert_eq!(page, PAGE, "build the tests with KREN_TEST_PAGE={page}");
 }
 
 /// Ends the whole process, with a word about it, if it is not dropped in time.
@@ -181,6 +197,9 @@ fn parts() -> HashMap<&'static str, Part> {
         parts.extend_from_slice(crate::limits::PARTS);
         parts.extend_from_slice(crate::memory::PARTS);
         parts.extend_from_slice(crate::owners::PARTS);
+    }
+    #[cfg(any(target_os = "linux", windows))]
+    {
         parts.extend_from_slice(crate::resources::PARTS);
         parts.extend_from_slice(crate::stopped::PARTS);
         parts.extend_from_slice(crate::storm::PARTS);

@@ -129,15 +129,34 @@ impl Held {
     }
 
     /// Takes a role lock; `false` if somebody else has it.
-    pub(super) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
+    ///
+    /// `true` also, and nothing is held, where the segment has just been removed together with its files: the
+    /// caller, who then asks whether the name leads to it, finds that out.
+    pub(super) fn try_hold(
+        &self,
+        role: Role,
+        is_named: impl FnOnce() -> bool,
+    ) -> Result<bool, Failure> {
         self.folder.prepare()?;
+        let file = &self.files[index(role)];
         let slot = &mut self.locks()[index(role)];
-        if slot.is_none() {
-            // Made anew if somebody has tidied up; who holds the old file is not seen then.
-            let lock = LockFd::open(|| open(&self.files[index(role)], Some(self.mode)))?;
-            if try_lock(&lock, libc::LOCK_EX)? {
-                *slot = Some(lock);
+        if slot.is_some() {
+            return Ok(true);
+        }
+        let lock = match LockFd::open(|| open(file, None)) {
+            Err(Failure::Call {
+                code: libc::ENOENT, ..
+            }) => {
+                if !is_named() {
+                    return Ok(true);
+                }
+                // Somebody has tidied up; who holds the old file is not seen any more.
+                LockFd::open(|| open(file, Some(self.mode)))?
             }
+            lock => lock?,
+        };
+        if try_lock(&lock, libc::LOCK_EX)? {
+            *slot = Some(lock);
         }
         Ok(slot.is_some())
     }

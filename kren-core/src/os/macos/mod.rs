@@ -34,6 +34,7 @@ pub(crate) fn granularity() -> usize {
 }
 
 /// The shared-memory object of a channel.
+#[derive(Clone)]
 pub(crate) struct Place {
     name: CString,
 }
@@ -74,8 +75,10 @@ impl Place {
         }
         // Last, and with it the segment is there.
         store_magic(file.as_fd(), header)?;
-        // Opened anew like any other: the creator has no more rights than a later writer.
-        self.open(true)
+        // Opened anew like any other: the creator has no more rights than a later writer. What the
+        // name leads to by now must be what was built, whose owner need not be asked (G8).
+        let made = self.open(true)?;
+        Ok(made.filter(|object| object.header == *header))
     }
 
     /// Opens the segment under the name, whoever made it.
@@ -97,6 +100,7 @@ impl Place {
             mode,
         );
         Ok(Some(Object {
+            place: self.clone(),
             file,
             len: stat.st_size as u64,
             header,
@@ -145,6 +149,7 @@ fn lock_stem(name: &CStr, header: &[u8; HEADER_LEN]) -> String {
 
 /// An open segment.
 pub(crate) struct Object {
+    place: Place,
     file: OwnedFd,
     len: u64,
     header: [u8; HEADER_LEN],
@@ -182,7 +187,8 @@ impl Object {
 
     /// Takes a role lock; `false` if somebody else has it.
     pub(crate) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
-        self.held.try_hold(role)
+        let is_named = || self.is_named(&self.place);
+        self.held.try_hold(role, is_named)
     }
 
     /// Whether somebody else has the role lock.
@@ -206,9 +212,13 @@ impl Object {
         let Ok(_building) = self.held.folder().lock() else {
             return;
         };
+        // The other side may have done it just now.
+        if !self.is_named(place) {
+            return;
+        }
         let alone = [Role::Writer, Role::Reader]
             .into_iter()
-            .all(|role| matches!(self.held.try_hold(role), Ok(true)));
+            .all(|role| matches!(self.try_hold(role), Ok(true)));
         if alone && agreed() {
             let _ = place.remove_locked(self);
         }

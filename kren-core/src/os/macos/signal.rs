@@ -22,7 +22,18 @@ type UlockWait = unsafe extern "C" fn(u32, *mut c_void, u64, u32) -> c_int;
 /// `__ulock_wake`: operation, address, a thread's name or 0.
 type UlockWake = unsafe extern "C" fn(u32, *mut c_void, u64) -> c_int;
 
-/// Compare a 32-bit word that processes share, and wait.
+/// To the public calls: the word is shared between processes (`OS_SYNC_..._SHARED`).
+const SHARED: u32 = 1;
+/// The clock of a timeout (`OS_CLOCK_MACH_ABSOLUTE_TIME`).
+const CLOCK: u32 = 32;
+#[cfg(target_os = "macos")]
+const _: () = assert!(
+    SHARED == libc::OS_SYNC_WAIT_ON_ADDRESS_SHARED
+        && SHARED == libc::OS_SYNC_WAKE_BY_ADDRESS_SHARED
+        && CLOCK == libc::OS_CLOCK_MACH_ABSOLUTE_TIME
+);
+
+/// To the private ones: compare a 32-bit word that processes share, and wait.
 const UL_COMPARE_AND_WAIT_SHARED: u32 = 3;
 const ULF_WAKE_ALL: u32 = 0x0000_0100;
 
@@ -83,8 +94,8 @@ impl Signal {
                     address,
                     expected.into(),
                     size_of::<u32>(),
-                    libc::OS_SYNC_WAIT_ON_ADDRESS_SHARED,
-                    libc::OS_CLOCK_MACH_ABSOLUTE_TIME,
+                    SHARED,
+                    CLOCK,
                     u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX),
                 ),
                 Calls::Ulock(wait, _) => wait(
@@ -111,11 +122,7 @@ impl Signal {
         unsafe {
             match calls() {
                 Calls::Address(_, wake) => {
-                    wake(
-                        address,
-                        size_of::<u32>(),
-                        libc::OS_SYNC_WAKE_BY_ADDRESS_SHARED,
-                    );
+                    wake(address, size_of::<u32>(), SHARED);
                 }
                 Calls::Ulock(_, wake) => {
                     wake(UL_COMPARE_AND_WAIT_SHARED | ULF_WAKE_ALL, address, 0);

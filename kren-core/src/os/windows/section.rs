@@ -102,22 +102,11 @@ impl Section {
     /// The system does not tell the length of a section, but that of a view of the whole.
     pub(super) fn look(&self) -> Result<(u64, [u8; HEADER_LEN]), Failure> {
         let view = View::new(self, FILE_MAP_READ, 0)?;
-        let mut found = MEMORY_BASIC_INFORMATION::default();
-        // SAFETY: `found` is writable and of the length given.
-        let told =
-            unsafe { VirtualQuery(view.address().cast(), &raw mut found, size_of_val(&found)) };
-        if told == 0 {
-            return Err(Failure::last("VirtualQuery"));
-        }
-        if found.State != MEM_COMMIT || found.RegionSize < HEADER_LEN {
-            return Err(Failure::Foreign(
-                "the memory under its name was never committed",
-            ));
-        }
+        let len = view.committed(HEADER_LEN)?;
         let mut header = [0; HEADER_LEN];
         // SAFETY: the view has at least HEADER_LEN committed bytes.
         unsafe { ptr::copy_nonoverlapping(view.address(), header.as_mut_ptr(), HEADER_LEN) };
-        Ok((found.RegionSize as u64, header))
+        Ok((len as u64, header))
     }
 
     /// Fills in the header of a section that nobody else knows of.
@@ -174,6 +163,24 @@ impl View {
         Ok(Self(address))
     }
 
+    /// How many bytes from the start can be looked at, `needed` at least. Whoever makes a section may
+    /// leave its memory to be committed later, and looking at it before is a fault (G7).
+    fn committed(&self, needed: usize) -> Result<usize, Failure> {
+        let mut found = MEMORY_BASIC_INFORMATION::default();
+        // SAFETY: `found` is writable and of the length given.
+        let told =
+            unsafe { VirtualQuery(self.address().cast(), &raw mut found, size_of_val(&found)) };
+        if told == 0 {
+            return Err(Failure::last("VirtualQuery"));
+        }
+        if found.State != MEM_COMMIT || found.RegionSize < needed {
+            return Err(Failure::Foreign(
+                "the memory under its name was never committed",
+            ));
+        }
+        Ok(found.RegionSize)
+    }
+
     fn address(&self) -> *mut u8 {
         self.0.Value.cast()
     }
@@ -208,6 +215,7 @@ impl Signpost {
 
     fn new(section: Section) -> Result<Self, Failure> {
         let view = View::new(&section, FILE_MAP_READ, size_of::<u64>())?;
+        view.committed(size_of::<u64>())?;
         Ok(Self { section, view })
     }
 

@@ -175,8 +175,21 @@ fn foreign_objects_under_the_name_are_refused() {
     drop(event);
     assert!(taken.open(false).unwrap().is_none());
 
-    // A signpost that leads to a section of another size than its header says.
+    // Memory that nobody has committed.
+    let reserved = reserve(&taken.name, &security);
+    assert!(matches!(taken.open(false), Err(Failure::Foreign(_))));
     let (_, bytes) = header();
+    assert!(matches!(
+        taken.create(&bytes, 1 << 20, 0o600),
+        Err(Failure::Foreign(_))
+    ));
+    drop(reserved);
+    let signpost = Signpost::create(&taken.name, &security).unwrap();
+    assert!(signpost.turn(0, 7).unwrap());
+    let _reserved = reserve(&taken.segment(7), &security);
+    assert!(matches!(taken.open(false), Err(Failure::Foreign(_))));
+
+    // A signpost that leads to a section of another size than its header says.
     for len in [4096, 1 << 20] {
         let forged = place();
         let signpost = Signpost::create(&forged.name, &security).unwrap();
@@ -188,6 +201,28 @@ fn foreign_objects_under_the_name_are_refused() {
         let found = forged.open(false).unwrap().unwrap();
         assert_eq!(found.len(), len);
         assert!(SegmentHeader::decode(&found.read_header().unwrap(), found.len()).is_err());
+    }
+}
+
+/// A section whose memory is to be committed by whoever uses it.
+fn reserve(name: &str, security: &Security) -> OwnedHandle {
+    use std::os::windows::io::FromRawHandle;
+    use windows_sys::Win32::Foundation::INVALID_HANDLE_VALUE;
+    use windows_sys::Win32::System::Memory::{CreateFileMappingW, SEC_RESERVE};
+    let name = wide(name);
+    let attributes = security.attributes();
+    // SAFETY: the name is NUL-terminated, and the attributes outlive the call; a handle that has just been opened is ours.
+    unsafe {
+        let handle = CreateFileMappingW(
+            INVALID_HANDLE_VALUE,
+            &raw const attributes,
+            PAGE_READWRITE | SEC_RESERVE,
+            0,
+            1 << 20,
+            name.as_ptr(),
+        );
+        assert!(!handle.is_null());
+        OwnedHandle::from_raw_handle(handle)
     }
 }
 

@@ -11,8 +11,14 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-/// The least capacity here: what this kind of system maps at once.
-pub(super) const PAGE: usize = if cfg!(windows) {
+/// The least capacity here: what this kind of system maps at once. Linux on ARM has kernels with larger pages; there
+/// the variable says so when the tests are built.
+pub(super) const PAGE: usize = if let Some(bytes) = option_env!("KREN_TEST_PAGE") {
+    match usize::from_str_radix(bytes, 10) {
+        Ok(page) => page,
+        Err(_) => panic!("KREN_TEST_PAGE is to be a number of bytes"),
+    }
+} else if cfg!(windows) {
     64 * 1024
 } else if cfg!(target_os = "macos") {
     16 * 1024
@@ -37,6 +43,8 @@ impl Rig {
             mode: 0o600,
             fresh: true,
         };
+        let page = crate::os::granularity();
+        assert_eq!(PAGE, page, "build the tests with KREN_TEST_PAGE={page}");
         let writer = open_writer(&name, &wish, Access::default()).unwrap();
         let reader = open_reader(&name, Duration::ZERO, Access::default()).unwrap();
         let shape = Shape::new(writer.mapping().geometry());
