@@ -7,17 +7,9 @@ import { copyFileSync, renameSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
+import { addonName } from './platforms.mjs';
 
 const here = dirname(dirname(fileURLToPath(import.meta.url)));
-
-/** The file name of the addon for `target`; ts/native.ts makes the same name from the running process. */
-function addonName(target) {
-  const [arch, , system, abi] = target.split('-');
-  const cpu = { x86_64: 'x64', aarch64: 'arm64', armv7: 'arm', i686: 'ia32' }[arch] ?? arch;
-  if (system === 'darwin') return `kren.darwin-${cpu}.node`;
-  if (system === 'windows') return `kren.win32-${cpu}.node`;
-  return `kren.${system}-${cpu}-${abi.startsWith('musl') ? 'musl' : 'gnu'}.node`;
-}
 
 function run(program, args, stdout) {
   const done = spawnSync(program, args, {

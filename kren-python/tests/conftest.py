@@ -1,8 +1,12 @@
-"""What tests get: a channel of their own, which must be gone at the end."""
+"""What tests get: a channel of their own, which must be gone at the end.
+
+Most tests look into /dev/shm and /proc, or start processes by fork, and so run on Linux alone.
+"""
 
 import gc
 import itertools
 import os
+import sys
 from collections.abc import Iterator
 
 import kren
@@ -11,6 +15,9 @@ import pytest
 from support import segment_of
 
 _numbers = itertools.count()
+
+if sys.platform != "linux":
+    collect_ignore_glob = ["test_[!e]*.py", "test_errors.py"]
 
 
 @pytest.fixture

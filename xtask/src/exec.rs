@@ -202,7 +202,7 @@ impl Running {
 }
 
 /// Standard output and standard error share one pipe, so that what was printed keeps its order.
-fn spawn_merged(mut command: Command) -> io::Result<(Child, io::PipeReader)> {
+pub(crate) fn spawn_merged(mut command: Command) -> io::Result<(Child, io::PipeReader)> {
     let (reader, writer) = io::pipe()?;
     command
         .stdin(Stdio::null())
@@ -226,6 +226,19 @@ pub(crate) fn first_line(command: &mut Command) -> Option<String> {
         .status
         .success()
         .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+}
+
+/// Writes `text` to `file`, and makes the folders it lies in.
+pub(crate) fn write(file: &Path, text: &str) -> Result<()> {
+    if let Some(folder) = file.parent() {
+        create_folder(folder)?;
+    }
+    std::fs::write(file, text).context(file.display())
+}
+
+/// Makes `folder`, and those it lies in, where they are missing.
+pub(crate) fn create_folder(folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).context(folder.display())
 }
 
 /// The command as a person would type it at the root of the repository.

@@ -9,20 +9,25 @@ mod check;
 mod count;
 mod cross;
 mod demo;
+mod dist;
 mod exec;
+mod kit;
 mod pairs;
 mod proof;
+mod quickstart;
 mod rivals;
+mod second;
 mod setup;
 mod stamp;
 mod suites;
+mod targets;
 mod term;
 mod tools;
 mod workspace;
 
 use std::process::ExitCode;
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 use crate::term::Result;
 use crate::workspace::Workspace;
@@ -47,8 +52,21 @@ fn command_line() -> Command {
                 .disable_help_flag(true)
                 .arg(Arg::new("options").num_args(0..).allow_hyphen_values(true).trailing_var_arg(true)),
             Command::new("cross")
-                .about("The core for another system: built, linted, and tested as far as an emulator goes")
-                .arg(Arg::new("system").required(true).value_parser(cross::SYSTEMS)),
+                .about("KREN for another system: built, linted, and tested as far as an emulator goes")
+                .arg(Arg::new("system").required(true).value_parser(cross::SYSTEMS))
+                .arg(
+                    Arg::new("short")
+                        .long("short")
+                        .action(ArgAction::SetTrue)
+                        .help("The core alone, and the least that shows whether it works there"),
+                ),
+            Command::new("dist")
+                .about("Everything that a release publishes, built and examined, in target/dist")
+                .arg(
+                    Arg::new("target")
+                        .num_args(0..)
+                        .help("Rust's names of the systems to build for; all that this machine can, if left out"),
+                ),
             Command::new("clean")
                 .about("Removes what building made: target, the virtual environment, node_modules"),
         ])
@@ -80,7 +98,12 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
         }
         Some(("cross", matches)) => {
             let system: &String = matches.get_one("system").expect("clap requires it");
-            cross::run(&workspace, system)
+            cross::run(&workspace, system, matches.get_flag("short"))
+        }
+        Some(("dist", matches)) => {
+            let targets = matches.get_many("target").unwrap_or_default();
+            let targets: Vec<String> = targets.cloned().collect();
+            dist::run(&workspace, &targets)
         }
         Some(("proof", matches)) => proof::proof(&workspace, matches),
         Some(("soak", matches)) => proof::soak(&workspace, matches),

@@ -233,7 +233,7 @@ impl Pair<'_> {
 }
 
 /// The value of the line `sha256 <digest>`.
-fn digest(output: &str) -> Option<&str> {
+pub(crate) fn digest(output: &str) -> Option<&str> {
     output.lines().find_map(|line| line.strip_prefix("sha256 "))
 }
 

@@ -7,8 +7,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
-use crate::cross;
 use crate::exec;
+use crate::second;
 use crate::setup;
 use crate::term::{self, Context as _, Failure, Result};
 use crate::tools::Tools;
@@ -243,7 +243,7 @@ fn address(workspace: &Workspace) -> Result<ExitCode> {
 ///
 /// It must see the standard library's own synchronisation too, so that is built with it.
 fn thread(workspace: &Workspace) -> Result<ExitCode> {
-    cross::need(&[
+    second::need(&[
         ("/usr/bin/clang-22", "clang-22"),
         (
             "/usr/lib/llvm-22/lib/clang/22/lib/linux",
@@ -263,8 +263,8 @@ fn thread(workspace: &Workspace) -> Result<ExitCode> {
         "idle::",
     ];
     for tests in [&["--lib", "race"][..], &endpoints] {
-        let mut command = cross::toolchain(workspace, "/usr/bin/cargo");
-        command.args(["test", "--package", "kren-core", "-Z", cross::BUILD_STD]);
+        let mut command = second::toolchain(workspace, second::CARGO);
+        command.args(["test", "--package", "kren-core", "-Z", second::BUILD_STD]);
         command.args(["--target", &target()]).args(tests);
         let flags =
             "-Zsanitizer=thread -Zexternal-clangrt -Clinker=clang-22 -Clink-arg=-fsanitize=thread";

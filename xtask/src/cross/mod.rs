@@ -1,50 +1,35 @@
-//! `cargo xtask cross SYSTEM`: the core built for another system on this one, and its tests run there as far as
-//! an emulator goes.
-//!
-//! The standard library is built along with KREN, by Debian's second Rust toolchain: it is the one that comes
-//! with its own sources, so that any target can be had from Debian's packages and crates.io alone.
+//! `cargo xtask cross SYSTEM`: KREN built for another system on this one, and its tests run there as far as an
+//! emulator goes.
 
 mod arm;
+mod coverage;
 mod languages;
 mod macos;
 mod windows;
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 use crate::count::{self, Count};
 use crate::exec;
-use crate::term::{self, Context as _, Failure, Result};
-use crate::tools;
+use crate::second::{self, BUILD_STD};
+use crate::targets::{WINDOWS_GNU, libnode};
+use crate::term::{self, Failure, Result};
 use crate::workspace::Workspace;
-
-/// What every target needs: the toolchain, its sources and what builds them.
-const TOOLCHAIN: &[(&str, &str)] = &[
-    ("/usr/bin/rustc", "rustc-web"),
-    ("/usr/bin/cargo", "cargo-web"),
-    ("/usr/bin/cargo-clippy", "rust-web-clippy"),
-    (
-        "/usr/lib/rustlib/src/rust/library/Cargo.lock",
-        "rust-web-src",
-    ),
-];
-pub(crate) const BUILD_STD: &str = "build-std=std,panic_unwind";
 
 /// The systems, as the command line names them.
 pub(crate) const SYSTEMS: [&str; 3] = ["windows", "macos", "arm"];
 
-pub(crate) fn run(workspace: &Workspace, system: &str) -> Result<ExitCode> {
+pub(crate) fn run(workspace: &Workspace, system: &str, short: bool) -> Result<ExitCode> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         return Err(Failure::new(
             "cross builds run on x86-64 Debian; elsewhere, `cargo test --package kren-core` tests the system itself",
         ));
     }
     let count = match system {
-        "windows" => windows::run(workspace)?,
-        "macos" => macos::run(workspace)?,
-        "arm" => arm::run(workspace)?,
+        "windows" => windows::run(workspace, short)?,
+        "macos" => macos::run(workspace, short)?,
+        "arm" => arm::run(workspace, short)?,
         _ => unreachable!("clap allows the systems above only"),
     };
     println!("\n{} passed, {} failed", count.passed, count.failed);
@@ -55,75 +40,43 @@ pub(crate) fn run(workspace: &Workspace, system: &str) -> Result<ExitCode> {
     })
 }
 
-/// Installs the Debian packages whose files (the first of each pair) are missing.
-pub(crate) fn need(packages: &[(&str, &'static str)]) -> Result<()> {
-    let missing: Vec<&str> = TOOLCHAIN
-        .iter()
-        .chain(packages)
-        .filter(|(file, _)| !Path::new(file).exists())
-        .map(|(_, package)| *package)
-        .collect();
-    if missing.is_empty() {
-        Ok(())
-    } else {
-        tools::install_on_debian(&missing)
+/// The lints of `packages`, as another target sees them.
+fn lint(workspace: &Workspace, target: &str, packages: &[&str]) -> Result<()> {
+    // By its path: cargo would look for it among the other toolchain's programs first.
+    let mut clippy = second::toolchain(workspace, "/usr/bin/cargo-clippy");
+    clippy.args(["clippy", "--all-targets", "-Z", BUILD_STD]);
+    for package in packages {
+        clippy.args(["--package", package]);
     }
-}
-
-/// Where everything for cross builds is kept, apart from what the own system's toolchain builds.
-fn folder(workspace: &Workspace) -> PathBuf {
-    workspace.target.join("cross")
-}
-
-/// Runs a program of the second toolchain in the workspace.
-///
-/// What rustup says of its own toolchain does not hold for this one.
-pub(crate) fn toolchain(workspace: &Workspace, program: impl AsRef<OsStr>) -> Command {
-    let mut command = Command::new(program);
-    command.current_dir(&workspace.root);
-    for variable in [
-        "RUSTUP_TOOLCHAIN",
-        "LD_LIBRARY_PATH",
-        "CARGO",
-        "RUSTC",
-        "RUSTDOC",
-    ] {
-        command.env_remove(variable);
-    }
-    command
-        .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_TARGET_DIR", folder(workspace));
-    command
-}
-
-/// The lints of the core, as another target sees it.
-fn lint(workspace: &Workspace, target: &str) -> Result<()> {
-    let mut clippy = toolchain(workspace, "/usr/bin/cargo-clippy");
-    clippy.args([
-        "clippy",
-        "--package",
-        "kren-core",
-        "--all-targets",
-        "-Z",
-        BUILD_STD,
-    ]);
     clippy.args(["--target", target, "--", "-D", "warnings"]);
+    clippy.env("PYO3_NO_PYTHON", "1");
+    if target == WINDOWS_GNU {
+        // There it takes initializers for variable that are `const`.
+        clippy.args(["-A", "clippy::missing_const_for_thread_local"]);
+        clippy.env("LIBNODE_PATH", libnode(workspace)?);
+    }
     exec::step(
-        &format!("{target}: lints"),
+        &format!("{target}: lints of {}", packages.join(", ")),
         clippy,
-        "mend what the lints say above",
+        "read the compiler's output above",
     )
 }
 
-/// The tests of the core on another target, started as `prepare` says; `arguments` choose among them.
+/// What running a suite showed.
+struct Suite {
+    count: Count,
+    /// Everything it printed.
+    output: String,
+}
+
+/// Runs the core's tests for `target`.
 fn test(
     workspace: &Workspace,
     target: &str,
     arguments: &[&str],
     prepare: impl Fn(&mut Command),
-) -> Result<Count> {
-    let mut cargo = toolchain(workspace, "/usr/bin/cargo");
+) -> Result<Suite> {
+    let mut cargo = second::toolchain(workspace, second::CARGO);
     cargo.args([
         "test",
         "--package",
@@ -144,13 +97,5 @@ fn test(
         count.failed,
         term::seconds(started.elapsed())
     );
-    Ok(count)
-}
-
-/// Writes `text` to `file`, and makes the folders it lies in.
-fn write(file: &Path, text: &str) -> Result<()> {
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).context(folder.display())?;
-    }
-    std::fs::write(file, text).context(file.display())
+    Ok(Suite { count, output })
 }

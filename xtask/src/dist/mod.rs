@@ -1,0 +1,136 @@
+//! `cargo xtask dist`: everything that a release publishes, built and examined, under `target/dist`.
+//!
+//! Each machine builds what it can and says what it left out and why: Linux nearly all of it, macOS and Windows their
+//! own. Nothing is uploaded; RELEASE.md says what to do with the result.
+
+mod archives;
+mod check;
+mod crates;
+pub(crate) mod npm;
+mod sums;
+pub(crate) mod wheels;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::kit::Kit;
+use crate::targets::{self, Builder, Target};
+use crate::term::{self, Context as _, Failure, Result};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+
+/// What a run is about.
+pub(crate) struct Dist<'a> {
+    pub(crate) workspace: &'a Workspace,
+    pub(crate) tools: &'a Tools,
+    pub(crate) kit: &'a Kit,
+    /// Where the results go.
+    pub(crate) folder: PathBuf,
+    pub(crate) version: String,
+}
+
+/// What was not built, and why.
+struct Skipped {
+    what: String,
+    why: String,
+}
+
+pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<ExitCode> {
+    let wanted = wanted(only)?;
+    let version = workspace.version()?;
+    let tools = Tools::find(workspace)?;
+    let kit = Kit::prepare(workspace, &tools)?;
+    let folder = workspace.target.join("dist");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).context(folder.display())?;
+    }
+    fs::create_dir_all(&folder).context(folder.display())?;
+    let dist = Dist {
+        workspace,
+        tools: &tools,
+        kit: &kit,
+        folder,
+        version,
+    };
+    let mut skipped = Vec::new();
+    let mut addons = Vec::new();
+    for target in wanted {
+        match Builder::new(workspace, &kit, target) {
+            Ok(builder) => {
+                wheels::build(&builder, &dist.folder)?;
+                addons.push((target, npm::build(&builder)?));
+                archives::build(&dist, &builder)?;
+            }
+            Err(why) => skipped.push(Skipped {
+                what: format!("{} ({})", target.shown, target.triple),
+                why,
+            }),
+        }
+    }
+    wheels::sources(&dist)?;
+    npm::pack(&dist, &addons)?;
+    crates::pack(&dist)?;
+    check::run(&dist, &addons)?;
+    sums::write(&dist)?;
+    report(&dist, &skipped)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The targets of these triples; all where none is named.
+fn wanted(only: &[String]) -> Result<Vec<&'static Target>> {
+    if only.is_empty() {
+        return Ok(targets::all().collect());
+    }
+    let known = || -> Vec<&str> { targets::all().map(|target| target.triple).collect() };
+    only.iter()
+        .map(|triple| {
+            targets::all()
+                .find(|target| target.triple == triple)
+                .ok_or_else(|| {
+                    Failure::new(format!(
+                        "there are no packages for '{triple}'; there are for {}",
+                        known().join(", ")
+                    ))
+                })
+        })
+        .collect()
+}
+
+fn report(dist: &Dist<'_>, skipped: &[Skipped]) -> Result<()> {
+    term::heading(&format!(
+        "KREN {} in {}",
+        dist.version,
+        dist.folder.display()
+    ));
+    let files = files(dist)?;
+    for file in &files {
+        let len = fs::metadata(file).context(file.display())?.len();
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        println!("    {:>9}  {name}", format!("{} KiB", len.div_ceil(1024)));
+    }
+    for Skipped { what, why } in skipped {
+        println!("    skipped: {what}: {why}");
+    }
+    if archives::program(dist.workspace)?.is_none() {
+        println!(
+            "    skipped: archives of the command-line program: the workspace has no package named {} yet",
+            archives::PACKAGE
+        );
+    }
+    println!("\n{} built, {} skipped", files.len(), skipped.len());
+    Ok(())
+}
+
+/// What was built, in the order of its names.
+fn files(dist: &Dist<'_>) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&dist.folder).context(dist.folder.display())? {
+        let file = entry.context(dist.folder.display())?.path();
+        if file.is_file() {
+            files.push(file);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
