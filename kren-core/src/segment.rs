@@ -102,7 +102,7 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
             header => header?,
         };
         hold(&name, &object, &header, Role::Writer)?;
-        if !object.is_named(&place) {
+        if !object.is_named(&place).map_err(fail)? {
             continue;
         }
         let mapped = object.map(header.geometry, Role::Writer, access.prefault);
@@ -136,7 +136,7 @@ pub(crate) fn open_reader(name: &str, timeout: Duration, access: Access) -> Resu
         if let Some(object) = place.open(access.any_owner).map_err(fail)? {
             let header = read_header(&name, &object)?;
             hold(&name, &object, &header, Role::Reader)?;
-            if !object.is_named(&place) {
+            if !object.is_named(&place).map_err(fail)? {
                 continue;
             }
             let mapping = object

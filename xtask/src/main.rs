@@ -58,7 +58,7 @@ fn command_line() -> Command {
                     Arg::new("short")
                         .long("short")
                         .action(ArgAction::SetTrue)
-                        .help("The core alone, and the least that shows whether it works there"),
+                        .help("The core's tests alone"),
                 ),
             Command::new("dist")
                 .about("Everything that a release publishes, built and examined, in target/dist")

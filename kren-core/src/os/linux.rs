@@ -234,8 +234,9 @@ impl Object {
     }
 
     /// Whether the name still leads here.
-    pub(crate) fn is_named(&self, place: &Place) -> bool {
-        place.leads_to(self.identity)
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn is_named(&self, place: &Place) -> Result<bool, Failure> {
+        Ok(place.leads_to(self.identity))
     }
 
     pub(crate) fn map(

@@ -197,11 +197,11 @@ fn parts() -> HashMap<&'static str, Part> {
         parts.extend_from_slice(crate::limits::PARTS);
         parts.extend_from_slice(crate::memory::PARTS);
         parts.extend_from_slice(crate::owners::PARTS);
+        parts.extend_from_slice(crate::stopped::PARTS);
     }
     #[cfg(any(target_os = "linux", windows))]
     {
         parts.extend_from_slice(crate::resources::PARTS);
-        parts.extend_from_slice(crate::stopped::PARTS);
         parts.extend_from_slice(crate::storm::PARTS);
     }
     let count = parts.len();

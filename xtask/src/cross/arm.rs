@@ -122,6 +122,15 @@ impl System {
                 .env("RUST_BACKTRACE", "0");
         };
         println!("==> {}, pages of {page} bytes", self.target);
-        test(workspace, self.target, &["--lib", "--test", "it"], emulated).map(|suite| suite.count)
+        // Every length of a ring that is one page long, by an emulator: what matters of it is the same everywhere.
+        let arguments = [
+            "--lib",
+            "--test",
+            "it",
+            "--",
+            "--skip",
+            "sweeps::every_record_length",
+        ];
+        test(workspace, self.target, &arguments, emulated).map(|suite| suite.count)
     }
 }

@@ -59,6 +59,23 @@ const REASONS: Reasons = &[
         "a section cannot be resized; os::windows::tests makes one of another size",
     ),
     (
+        "sweeps::",
+        "they write whole segments into /dev/shm; what is checked there is the same code everywhere",
+    ),
+    (
+        "guards::",
+        "a mapping has no pages out of reach around it there",
+    ),
+    ("stopped::", "there is no SIGSTOP, as above"),
+    (
+        "resources::a_process_that_becomes_another_program_is_gone",
+        "a process cannot become another program",
+    ),
+    (
+        "limits::",
+        "they set limits of resources that only Unix has",
+    ),
+    (
         "idle::",
         "they count system calls with strace; windows.rs measures processor time",
     ),

@@ -135,7 +135,7 @@ impl Held {
     pub(super) fn try_hold(
         &self,
         role: Role,
-        is_named: impl FnOnce() -> bool,
+        is_named: impl FnOnce() -> Result<bool, Failure>,
     ) -> Result<bool, Failure> {
         self.folder.prepare()?;
         let file = &self.files[index(role)];
@@ -147,7 +147,7 @@ impl Held {
             Err(Failure::Call {
                 code: libc::ENOENT, ..
             }) => {
-                if !is_named() {
+                if !is_named()? {
                     return Ok(true);
                 }
                 // Somebody has tidied up; who holds the old file is not seen any more.

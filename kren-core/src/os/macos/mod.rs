@@ -108,15 +108,12 @@ impl Place {
         }))
     }
 
-    /// Whether the name leads to the segment of this header.
-    fn leads_to(&self, header: &[u8; HEADER_LEN]) -> bool {
-        let found = || -> Result<bool, Failure> {
-            let Some(file) = open(&self.name, libc::O_RDWR, 0)? else {
-                return Ok(false);
-            };
-            Ok(look(file.as_fd(), stat(file.as_fd())?.st_size)?.as_ref() == Some(header))
+    /// Whether the name leads to the segment of this header. There is no way to ask without opening it.
+    fn leads_to(&self, header: &[u8; HEADER_LEN]) -> Result<bool, Failure> {
+        let Some(file) = open(&self.name, libc::O_RDWR, 0)? else {
+            return Ok(false);
         };
-        found().unwrap_or(false)
+        Ok(look(file.as_fd(), stat(file.as_fd())?.st_size)?.as_ref() == Some(header))
     }
 
     /// Removes the name if it leads to `object`, whatever lives on it.
@@ -127,7 +124,7 @@ impl Place {
 
     /// As `remove`, by one who holds the folder's lock.
     fn remove_locked(&self, object: &Object) -> Result<(), Failure> {
-        if !self.leads_to(&object.header) {
+        if !self.leads_to(&object.header)? {
             return Ok(());
         }
         unlink(&self.name)?;
@@ -168,7 +165,7 @@ impl Object {
     }
 
     /// Whether the name still leads here.
-    pub(crate) fn is_named(&self, place: &Place) -> bool {
+    pub(crate) fn is_named(&self, place: &Place) -> Result<bool, Failure> {
         place.leads_to(&self.header)
     }
 
@@ -213,7 +210,7 @@ impl Object {
             return;
         };
         // The other side may have done it just now.
-        if !self.is_named(place) {
+        if !matches!(self.is_named(place), Ok(true)) {
             return;
         }
         let alone = [Role::Writer, Role::Reader]

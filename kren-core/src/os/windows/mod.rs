@@ -181,8 +181,9 @@ impl Object {
     }
 
     /// Whether the name still leads here.
-    pub(crate) fn is_named(&self, _place: &Place) -> bool {
-        self.signpost.key() == self.key
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn is_named(&self, _place: &Place) -> Result<bool, Failure> {
+        Ok(self.signpost.key() == self.key)
     }
 
     pub(crate) fn map(
