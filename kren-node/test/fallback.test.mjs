@@ -14,7 +14,7 @@ test('everything works without external ArrayBuffers too', {
 }, () => {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const files = ESSENTIALS.map((name) => `test/${name}.test.mjs`);
-  const run = spawnSync(process.execPath, ['--test', '--test-timeout=60000', ...files], {
+  const run = spawnSync(process.execPath, ['--test', ...files], {
     cwd: packageFolder,
     env: { ...env, KREN_NODE_RING: 'native' },
     encoding: 'utf8',

@@ -48,18 +48,60 @@ class Adaptive extends Kren {
 
 class Many extends Kren {
   static title = 'kren-many';
-  static how = `write; readMany of up to ${MANY}; spinning`;
+  static how = `writeMany and readMany of up to ${MANY}; spinning`;
   static tests = ['stream'];
 
+  sendMany(count) {
+    // No more at a time than a part of the ring: the reader is to go on meanwhile.
+    const most = Math.max(1, Math.min(MANY, Math.floor(this.capacity / 4 / (this.size + 8))));
+    const messages = Array(most).fill(this.payload);
+    for (let left = count; left >= most; left -= most) this.writer.writeMany(messages);
+    this.writer.writeMany(messages.slice(0, count % most));
+  }
+
   receiveMany(count) {
-    let last;
-    for (let left = count; left > 0; ) {
-      let messages = this.reader.readMany(Math.min(left, MANY));
-      if (messages.length === 0) messages = [this.reader.read()];
-      left -= messages.length;
-      last = messages[messages.length - 1];
-    }
-    return last;
+    let messages;
+    for (let left = count; left > 0; left -= messages.length)
+      messages = this.reader.readMany(Math.min(left, MANY));
+    return messages[messages.length - 1];
+  }
+}
+
+class Into extends Kren {
+  static title = 'kren-into';
+  static how = 'write and readInto a Buffer that is used again, spinning';
+
+  open() {
+    super.open();
+    this.target = Buffer.alloc(this.size);
+  }
+
+  receive() {
+    this.reader.readInto(this.target);
+    return this.target;
+  }
+}
+
+class InPlace extends Kren {
+  static title = 'kren-inplace';
+  static how = 'reserve and fill; borrow and copy out; spinning';
+
+  open() {
+    super.open();
+    this.target = Buffer.alloc(this.size);
+  }
+
+  send(payload) {
+    const reserved = this.writer.reserve(this.size);
+    reserved.data.set(payload);
+    reserved.commit();
+  }
+
+  receive() {
+    const borrowed = this.reader.borrow();
+    this.target.set(borrowed.data);
+    borrowed.release();
+    return this.target;
   }
 }
 
@@ -99,6 +141,4 @@ class Iterated extends Promised {
   }
 }
 
-export const TRANSPORTS = [Kren, Adaptive, Promised, Iterated];
-// A call that this version of the package may not have yet.
-if ('readMany' in kren.Reader.prototype) TRANSPORTS.push(Many);
+export const TRANSPORTS = [Kren, Adaptive, Many, Into, InPlace, Promised, Iterated];
