@@ -88,7 +88,7 @@ impl<'a> Rounds<'a> {
         let mut known = self.pair.transports()?;
         let unknown = self.options.transports.iter().find(|word| {
             let names = known.iter().map(|known| &known.name);
-            !names.clone().any(|name| is_named(name, word))
+            !is_limit(word) && !names.clone().any(|name| is_named(name, word))
         });
         if let Some(word) = unknown {
             let names: Vec<&str> = known.iter().map(|known| &*known.name).collect();
