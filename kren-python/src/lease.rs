@@ -22,7 +22,7 @@ use crate::buffer::{export, to_bytes};
 /// released in any order; the writer gets bytes back from the oldest on.
 ///
 /// After its release every use raises ValueError.
-#[pyclass(frozen, module = "kren", weakref)]
+#[pyclass(frozen, module = "kren")]
 pub(crate) struct Lease {
     state: Mutex<State>,
     start: *const u8,

@@ -21,7 +21,7 @@ use crate::writer::Writer;
 /// In a `with` block the message is committed at the end, or aborted when an exception leaves the
 /// block; commit(length) inside it commits less. Until then the writer does nothing else: its other
 /// calls raise Busy. A slot that is collected was aborted.
-#[pyclass(frozen, module = "kren", weakref)]
+#[pyclass(frozen, module = "kren")]
 pub(crate) struct Slot {
     writer: Py<Writer>,
     state: Mutex<State>,
