@@ -40,8 +40,14 @@ let word = control.get(READER)[0];
 while (reader !== undefined && word !== STOP) {
   word = control.get(READER)[0];
   let message;
+  let loan;
   try {
-    message = reader.read({ timeout: LOOK });
+    // A copy is released before it can be noted, a loan after: both must be accounted for.
+    if (next % 2) message = reader.read({ timeout: LOOK });
+    else {
+      loan = reader.borrow({ timeout: LOOK });
+      message = loan.data;
+    }
   } catch (error) {
     if (isTimeout(error)) continue;
     if (!isPeer(error)) throw error;
@@ -55,6 +61,7 @@ while (reader !== undefined && word !== STOP) {
   if (line !== undefined) fs.writeSync(log, `${line}\n`);
   [session, next] = [newSession, number + 1];
   journal.set(0, next, session);
+  loan?.release();
 }
 if (control.get(READER)[0] === LAST) fs.writeSync(log, `${end()}\n`);
 reader?.close();

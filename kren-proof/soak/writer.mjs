@@ -14,7 +14,12 @@ const isStopped = () => control.get(WRITER)[0] !== 0;
 function write(message) {
   for (;;) {
     try {
-      writer.write(message, { timeout: LOOK });
+      if (message.readUInt32LE(4) % 3) writer.write(message, { timeout: LOOK });
+      else {
+        const room = writer.reserve(message.length, { timeout: LOOK });
+        message.copy(room.data);
+        room.commit();
+      }
       return true;
     } catch (error) {
       if (!isPeer(error) && !isTimeout(error)) throw error;
