@@ -103,13 +103,21 @@ impl Limit {
         let place = std::panic::Location::caller();
         let (end, ended) = mpsc::channel();
         std::thread::spawn(move || {
-            if ended.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if ended.recv_timeout(patience()) == Err(mpsc::RecvTimeoutError::Timeout) {
                 eprintln!("the test at {place} hangs");
                 std::process::abort();
             }
         });
         Self(end)
     }
+}
+
+/// How long a whole test may take: [`PATIENCE`], or as many seconds as the environment says, for a build that is
+/// slowed down many times.
+fn patience() -> Duration {
+    let seconds = std::env::var("KREN_TEST_PATIENCE").ok();
+    let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+    seconds.map_or(PATIENCE, Duration::from_secs)
 }
 
 /// The bytes of message `seed`, `len` of at most 128 KiB, cheap enough to check a hundred thousand.
