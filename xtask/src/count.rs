@@ -113,6 +113,14 @@ mod tests {
     }
 
     #[test]
+    fn a_soak_is_one_test() {
+        let passed = |output| nothing_lost(output).passed;
+        assert_eq!(passed("twice 0 messages\nlost = 0\n"), 1);
+        assert_eq!(passed("FAILED lane 1\nlost = see above\n"), 0);
+        assert_eq!(nothing_lost("").failed, 1);
+    }
+
+    #[test]
     fn pytest_is_read_with_and_without_its_frame() {
         let framed = "x.py ..F\n=== 1 failed, 12 passed, 3 skipped, 2 errors in 0.20s ===\n";
         assert_eq!(

@@ -2,9 +2,12 @@
 
 use super::catalogue::{Mutant, Suite};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// What became of a run of tests.
@@ -20,7 +23,7 @@ pub(crate) enum Outcome {
 }
 
 /// Longer than any suite takes, and than the tests' own limit against hangs.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub(crate) struct Workshop {
     root: PathBuf,
@@ -112,22 +115,36 @@ impl Workshop {
         let mut tests = command
             .env("RUST_BACKTRACE", "0")
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("what was just built");
+        // One failure is enough: a broken ring may keep the other tests busy for minutes.
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let (failed, said) = (Arc::clone(&has_failed), tests.stdout.take());
+        std::thread::spawn(move || {
+            let said = BufReader::new(said.expect("piped"));
+            let mut lines = said.lines().map_while(Result::ok);
+            failed.store(
+                lines.any(|line| line.ends_with("... FAILED")),
+                Ordering::Relaxed,
+            );
+        });
         let start = Instant::now();
         let outcome = loop {
-            match tests.try_wait().expect("a child of ours") {
+            let is_over = match tests.try_wait().expect("a child of ours") {
                 Some(status) if status.success() => break Outcome::Passed,
                 Some(_) => break Outcome::Failed,
-                None if start.elapsed() > PATIENCE => {
-                    tests.kill().expect("it runs");
-                    tests.wait().expect("a child of ours");
-                    break Outcome::Hung;
+                None if has_failed.load(Ordering::Relaxed) => Outcome::Failed,
+                None if start.elapsed() > PATIENCE => Outcome::Hung,
+                None => {
+                    std::thread::sleep(Duration::from_millis(20));
+                    continue;
                 }
-                None => std::thread::sleep(Duration::from_millis(20)),
-            }
+            };
+            tests.kill().expect("it runs");
+            tests.wait().expect("a child of ours");
+            break is_over;
         };
         sweep(tests.id());
         outcome
