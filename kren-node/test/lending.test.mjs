@@ -247,6 +247,23 @@ test('reserve waits for room, and says what cannot be', (t) => {
   assert.equal(reader.read().length, 65528);
 });
 
+test('room is reserved as long as there is any, and no message is built over another (G1)', (t) => {
+  const [writer, reader] = pair(t, 1 << 20);
+  for (const length of [1000, 20_000, 100_000]) {
+    for (let round = 0; round < 3; round++) {
+      const most = Math.floor(writer.capacity / (length + 8));
+      for (let i = 0; i < most; i++) {
+        const reserved = writer.reserve(length);
+        reserved.data.fill(i);
+        reserved.commit();
+      }
+      assert.throws(() => writer.reserve(length, { timeout: 1 }), krenError('KREN_TIMED_OUT', writer.name));
+      for (let i = 0; i < most; i++) assert.ok(reader.read().equals(Buffer.alloc(length, i)), `message ${i}`);
+      assert.equal(reader.tryRead(), null);
+    }
+  }
+});
+
 test('a closed writer gives its reserved room up', () => {
   const name = channelName();
   const writer = new kren.Writer(name, 65536);
