@@ -100,6 +100,10 @@ fn publish(task: &Task<'_>, writer: &mut KrenWriter, next: u32, count: u32) -> R
         message
     };
     if count > 1 {
+        // Room for all of them first: a batch waits for room without end, also for a reader that never comes.
+        let strides =
+            (next..next + count).map(|number| (task.plan.len(number) + 8).next_multiple_of(8));
+        writer.wait_writable(strides.sum::<usize>() - 8, Some(LOOK), &mut || Ok(()))?;
         let mut batch = writer.batch();
         for number in next..next + count {
             batch.push(&message(number))?;
