@@ -61,7 +61,7 @@ fn command_line() -> Command {
                         .help("The core's tests alone"),
                 ),
             Command::new("dist")
-                .about("Everything that a release publishes, built and examined, in target/dist")
+                .about("Everything that a release publishes, built and examined, in target/publish")
                 .arg(
                     Arg::new("target")
                         .num_args(0..)

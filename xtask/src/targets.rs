@@ -93,6 +93,10 @@ impl Target {
         self.triple.contains("-apple-")
     }
 
+    pub(crate) fn is_linux(&self) -> bool {
+        self.triple.contains("-linux-")
+    }
+
     pub(crate) fn is_glibc(&self) -> bool {
         self.triple.ends_with("-linux-gnu")
     }
@@ -191,8 +195,7 @@ impl<'a> Builder<'a> {
     }
 
     fn by_zig(&self) -> bool {
-        self.target.triple.contains("-linux-")
-            || (self.target.is_apple() && !cfg!(target_os = "macos"))
+        self.target.is_linux() || (self.target.is_apple() && !cfg!(target_os = "macos"))
     }
 
     /// Where what was built lies.

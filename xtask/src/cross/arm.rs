@@ -1,5 +1,5 @@
 //! ARM Linux, 64 and 32 bits, and 32-bit x86: built with Debian's cross compilers, run under QEMU's user-mode
-//! emulation. On 64-bit ARM with pages of 4, 16 and 64 KiB, as its kernels come.
+//! emulation, the last by this kernel. On 64-bit ARM with pages of 4, 16 and 64 KiB, as its kernels come.
 
 mod sharing;
 
@@ -16,15 +16,23 @@ struct System {
     target: &'static str,
     linker: &'static str,
     /// Also for the processes that tests start: the kernel does not know how to run them.
-    runner: &'static str,
+    runner: Runner,
     /// A file of each package, and the package.
     packages: &'static [(&'static str, &'static str)],
+}
+
+#[derive(Clone, Copy)]
+enum Runner {
+    /// An emulator, which is told the size of a page besides.
+    Emulator(&'static str),
+    /// This kernel, once the program says where its C library is.
+    Kernel { library: &'static str },
 }
 
 const AARCH64: System = System {
     target: "aarch64-unknown-linux-gnu",
     linker: "/usr/bin/aarch64-linux-gnu-gcc",
-    runner: "/usr/bin/qemu-aarch64-static -L /usr/aarch64-linux-gnu",
+    runner: Runner::Emulator("/usr/bin/qemu-aarch64-static -L /usr/aarch64-linux-gnu"),
     packages: &[
         ("/usr/bin/aarch64-linux-gnu-gcc", "gcc-aarch64-linux-gnu"),
         (
@@ -40,7 +48,7 @@ const SMALL: [System; 2] = [
     System {
         target: "armv7-unknown-linux-gnueabihf",
         linker: "/usr/bin/arm-linux-gnueabihf-gcc",
-        runner: "/usr/bin/qemu-arm-static -L /usr/arm-linux-gnueabihf",
+        runner: Runner::Emulator("/usr/bin/qemu-arm-static -L /usr/arm-linux-gnueabihf"),
         packages: &[
             (
                 "/usr/bin/arm-linux-gnueabihf-gcc",
@@ -56,11 +64,12 @@ const SMALL: [System; 2] = [
     System {
         target: "i686-unknown-linux-gnu",
         linker: "/usr/bin/i686-linux-gnu-gcc",
-        runner: "/usr/bin/qemu-i386-static -L /usr/i686-linux-gnu",
+        runner: Runner::Kernel {
+            library: "/usr/i686-linux-gnu/lib",
+        },
         packages: &[
             ("/usr/bin/i686-linux-gnu-gcc", "gcc-i686-linux-gnu"),
             ("/usr/i686-linux-gnu/lib/libc.so.6", "libc6-dev-i386-cross"),
-            ("/usr/bin/qemu-i386-static", "qemu-user-static"),
         ],
     },
 ];
@@ -107,15 +116,30 @@ impl System {
 
     fn link(&self, cargo: &mut Command) {
         cargo.env(self.variable("LINKER"), self.linker);
+        if let Runner::Kernel { library } = self.runner {
+            let flags =
+                format!("-Clink-arg=-Wl,--dynamic-linker={library}/ld-linux.so.2,-rpath,{library}");
+            cargo.env(self.variable("RUSTFLAGS"), flags);
+        }
+    }
+
+    /// What a program is started with where pages have this many bytes; nothing where this kernel starts it itself.
+    fn start(&self, page: &str) -> String {
+        match self.runner {
+            Runner::Emulator(emulator) => format!("{emulator} -p {page}"),
+            Runner::Kernel { .. } => String::new(),
+        }
     }
 
     /// Runs the core's tests where pages have this many bytes.
     fn test(&self, workspace: &Workspace, page: &str) -> Result<Count> {
-        let runner = format!("{} -p {page}", self.runner);
+        let runner = self.start(page);
         let emulated = |cargo: &mut Command| {
             self.link(cargo);
+            if !runner.is_empty() {
+                cargo.env(self.variable("RUNNER"), &runner);
+            }
             cargo
-                .env(self.variable("RUNNER"), &runner)
                 .env("KREN_TEST_RUNNER", &runner)
                 .env("KREN_TEST_PAGE", page)
                 // Printing one takes the emulator down, and hides what went wrong.

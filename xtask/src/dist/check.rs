@@ -10,13 +10,18 @@ use crate::quickstart::{self, Sides};
 use crate::targets::{GLIBC, Target};
 use crate::term::{Context as _, Failure, Result, Step};
 
+/// The systems that wheels with glibc are for, as their names say it.
+const MANYLINUX: &str = "manylinux_2_28";
 const NOT_FIT: &str = "it must not be published; read the output above";
 
 pub(super) fn run(dist: &Dist<'_>, addons: &[(&Target, PathBuf)]) -> Result<()> {
     wheels(dist)?;
     for (target, addon) in addons {
-        if target.is_glibc() {
-            glibc(dist, target, addon)?;
+        if target.is_linux() {
+            for name in ["kren_node", "kren_python"] {
+                let library = addon.with_file_name(target.library(name));
+                c_library(dist, target, &library)?;
+            }
         }
     }
     if addons.iter().any(|(target, _)| target.is_this()) {
@@ -41,19 +46,17 @@ fn wheels(dist: &Dist<'_>) -> Result<()> {
         let mut abi = Command::new(dist.kit.program("abi3audit"));
         abi.args(["--strict", "--verbose"]).arg(wheel);
         step(&format!("checking the stable ABI of {name}"), abi, NOT_FIT)?;
-        if let Some(promised) = ["manylinux_2_28", "musllinux_1_2"]
-            .into_iter()
-            .find(|platform| name.contains(platform))
-        {
-            c_library(dist, wheel, promised)?;
+        // It reads musl's wheels on musl systems only; `c_library` looks at them everywhere.
+        if name.contains(MANYLINUX) {
+            platform(dist, wheel)?;
         }
     }
     Ok(())
 }
 
-/// A second opinion on the C library that a wheel needs.
-fn c_library(dist: &Dist<'_>, wheel: &Path, promised: &str) -> Result<()> {
-    let what = format!("checking that a wheel keeps to {promised}");
+/// A second opinion on the systems that a wheel is for.
+fn platform(dist: &Dist<'_>, wheel: &Path) -> Result<()> {
+    let what = format!("checking that it keeps to {MANYLINUX}");
     let running = Step::begin(&what);
     let mut show = Command::new(dist.kit.program("auditwheel"));
     show.arg("show").arg(wheel);
@@ -61,8 +64,8 @@ fn c_library(dist: &Dist<'_>, wheel: &Path, promised: &str) -> Result<()> {
     // An older platform than the promised one is fine: it names the oldest that fits.
     let policy = output
         .split(['"', '\''])
-        .find(|word| word.starts_with("manylinux_") || word.starts_with("musllinux_"));
-    let fits = |policy: &str| version_after(policy) <= version_after(promised);
+        .find(|word| word.starts_with("manylinux_"));
+    let fits = |policy: &str| version_after(policy) <= version_after(MANYLINUX);
     if status.success() && policy.is_some_and(fits) {
         running.done();
         return Ok(());
@@ -77,25 +80,32 @@ fn version_after(policy: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// An addon's newest symbol version must not be newer than what the packages promise.
-fn glibc(dist: &Dist<'_>, target: &Target, addon: &Path) -> Result<()> {
-    let what = format!("{}: the addon's symbols", target.shown);
+/// A library's newest symbol of glibc must not be newer than what the packages promise; for musl it has none.
+fn c_library(dist: &Dist<'_>, target: &Target, library: &Path) -> Result<()> {
+    let name = library.file_name().unwrap_or_default().to_string_lossy();
+    let what = format!("{}: symbols of {name}", target.shown);
     let running = Step::begin(&what);
     // Comes with auditwheel, and reads any processor's files on any system.
     let mut readelf = Command::new(dist.kit.program("python"));
     readelf
         .arg(dist.kit.programs().join("readelf.py"))
         .arg("--version-info")
-        .arg(addon);
+        .arg(library);
     let (status, output) = exec::captured(readelf).context("readelf.py")?;
     let newest = newest_glibc(&output);
-    if status.success() && newest.is_some_and(|newest| newest <= GLIBC) {
+    let fits = if target.is_glibc() {
+        newest.is_some_and(|newest| newest <= GLIBC)
+    } else {
+        newest.is_none()
+    };
+    if status.success() && fits {
         running.done();
         return Ok(());
     }
     running.failed();
     Err(Failure::new(format!(
-        "{what}: the newest is {newest:?}, and {GLIBC:?} is promised"
+        "{what}: the newest of glibc is {newest:?}, which is not what was promised: {}",
+        output.lines().last().unwrap_or_default()
     )))
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask dist`: everything that a release publishes, built and examined, under `target/dist`.
+//! `cargo xtask dist`: everything that a release publishes, built and examined, under `target/publish`.
 //!
 //! Each machine builds what it can and says what it left out and why: Linux nearly all of it, macOS and Windows their
 //! own. Nothing is uploaded; RELEASE.md says what to do with the result.
@@ -41,7 +41,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<ExitCode> {
     let version = workspace.version()?;
     let tools = Tools::find(workspace)?;
     let kit = Kit::prepare(workspace, &tools)?;
-    let folder = workspace.target.join("dist");
+    let folder = workspace.target.join("publish");
     if folder.exists() {
         fs::remove_dir_all(&folder).context(folder.display())?;
     }

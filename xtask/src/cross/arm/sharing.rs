@@ -59,7 +59,7 @@ pub(super) fn run(workspace: &Workspace, systems: &[&System]) -> Result<Count> {
 }
 
 fn emulated(workspace: &Workspace, system: &System, page: &str) -> Side {
-    let runner = format!("{} -p {page}", system.runner);
+    let runner = system.start(page);
     let mut start: Vec<PathBuf> = runner.split_whitespace().map(PathBuf::from).collect();
     start.push(second::folder(workspace).join(system.target).join("debug"));
     Side {
