@@ -32,6 +32,18 @@ pub(super) fn pack(dist: &Dist<'_>) -> Result<()> {
             publish,
             "read cargo's output above",
         )?;
+        // That file goes away again, or lies where only cargo knows; this one, of the same bytes, is to be kept.
+        let mut package = dist
+            .workspace
+            .cargo(&["package", "--no-verify", "--package", name]);
+        if !is_clean {
+            package.arg("--allow-dirty");
+        }
+        step(
+            &format!("Rust: cargo package {name}"),
+            package,
+            "read cargo's output above",
+        )?;
         let file = format!("{name}-{}.crate", dist.version);
         let from = dist.workspace.target.join("package").join(&file);
         std::fs::copy(&from, dist.folder.join(&file)).context(from.display())?;
