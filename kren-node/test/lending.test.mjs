@@ -150,7 +150,10 @@ test('a loan that the program lets go is released when it is collected', { skip:
   assert.equal(await other.line(), 'held true 20000');
   assert.equal(await other.line(), 'closed 0');
   await assertFine(other);
-  new kren.Reader(name).close();
+  const next = new kren.Reader(name);
+  assert.equal(next.readMany(9).length, 4, 'the oldest was never released, so all four come once more');
+  next.close();
+  assertGone(name);
 });
 
 test('a hundred thousand loans in a row leave nothing behind', (t) => {

@@ -174,4 +174,5 @@ test('calls that would block are refused while asynchronous ones wait', async (t
   busy(() => writer.reserve(1));
   reader.read();
   await written;
+  assert.equal(reader.read().length, 4000);
 });

@@ -12,6 +12,7 @@ import {
   closing,
   kren,
   krenError,
+  leaving,
   pair,
 } from './support/index.mjs';
 
@@ -139,6 +140,7 @@ for (const [call, act] of Object.entries(calls)) {
   test(`a length that cannot be is corrupt to ${call}() (G7)`, onLinux, async (t) => {
     for (const word of [4090, 4097, 65536, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff]) {
       const [writer, reader] = pair(t, 4096);
+      leaving(t, writer.name);
       writer.write('good');
       writer.write('bad');
       assert.equal(reader.read().toString(), 'good');
@@ -153,6 +155,7 @@ for (const [call, act] of Object.entries(calls)) {
 
 test('readMany hands out what came before the damage (G7)', onLinux, (t) => {
   const [writer, reader] = pair(t, 4096);
+  leaving(t, writer.name);
   writer.writeMany(['a', 'b', 'c']);
   alter(writer.name, [DATA + 32, 32, 0xffff_ffff]);
   assert.deepEqual(reader.readMany(9).map(String), ['a', 'b']);
@@ -161,6 +164,7 @@ test('readMany hands out what came before the damage (G7)', onLinux, (t) => {
 
 test('a record that has lost its header is no empty ring (G7)', onLinux, async (t) => {
   const [writer, reader] = pair(t, 4096);
+  leaving(t, writer.name);
   writer.write('lost');
   alter(writer.name, [DATA, 64, 0]);
   assert.equal(reader.tryRead(), null);
@@ -171,6 +175,7 @@ test('a record that has lost its header is no empty ring (G7)', onLinux, async (
 test('a reader’s position that cannot be is corrupt to the writer (G7)', onLinux, async (t) => {
   for (const position of [8n, 4104n, 2n ** 32n, 2n ** 32n + 4000n, 2n ** 62n, 2n ** 64n - 8n]) {
     const [writer, reader] = pair(t, 4096);
+    leaving(t, writer.name);
     writer.write('x');
     reader.read();
     alter(writer.name, [READER, 64, position]);

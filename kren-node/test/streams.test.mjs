@@ -45,6 +45,8 @@ test('back-pressure reaches the writer: it waits for the reader, not in memory',
   assert.equal(reader.readMany(10).length, 4);
   await once(stream, 'drain');
   stream.destroy();
+  await once(stream, 'close');
+  for (const message of reader) assert.equal(message.length, 1000);
 });
 
 test('a readable holds a few messages and leaves the rest in the ring', async () => {

@@ -12,6 +12,7 @@ mod demo;
 mod dist;
 mod exec;
 mod kit;
+mod leftovers;
 mod pairs;
 mod proof;
 mod quickstart;

@@ -1,12 +1,12 @@
 //! The examples in all nine language pairs: any writer with any reader, contents hashed on both sides.
 
 use std::fmt;
-use std::fs;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use crate::count::Count;
 use crate::exec::{self, Ended};
+use crate::leftovers::Leftovers;
 use crate::setup;
 use crate::term::{self, Result};
 use crate::tools::Tools;
@@ -114,8 +114,9 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Result<Count> {
         }
     };
     let prefix = format!("example-{}", std::process::id());
+    let before = Leftovers::before();
     let mut count = all(PROGRAMS, &prefix, &launch)?;
-    count += outcome(nothing_is_left(&prefix));
+    count += before.check();
     Ok(count)
 }
 
@@ -235,21 +236,4 @@ impl Pair<'_> {
 /// The value of the line `sha256 <digest>`.
 pub(crate) fn digest(output: &str) -> Option<&str> {
     output.lines().find_map(|line| line.strip_prefix("sha256 "))
-}
-
-/// Whether the channels of this run have gone from where Linux shows them.
-fn nothing_is_left(prefix: &str) -> bool {
-    let Ok(entries) = fs::read_dir("/dev/shm") else {
-        return true;
-    };
-    let left: Vec<String> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.contains(prefix))
-        .collect();
-    if left.is_empty() {
-        println!("    nothing of these channels is left in /dev/shm");
-    } else {
-        println!("    FAILED: left in /dev/shm: {}", left.join(" "));
-    }
-    left.is_empty()
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::bench;
 use crate::count::{self, Count};
 use crate::exec;
+use crate::leftovers::Leftovers;
 use crate::pairs;
 use crate::proof;
 use crate::setup;
@@ -31,6 +32,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     pytest.args(["-m", "pytest", "--color=no"]);
     let mut npm = workspace.command(&tools.npm, &workspace.node());
     npm.arg("test").env("NO_COLOR", "1");
+    let before = Leftovers::before();
     let outcomes = [
         suite("Rust", cargo, count::cargo)?,
         suite("Models", proof::models(workspace), count::cargo)?,
@@ -43,6 +45,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             count::nothing_lost,
         )?,
         bench(workspace, &tools)?,
+        leftovers(&before),
     ];
     Ok(summary(&outcomes))
 }
@@ -79,6 +82,15 @@ fn bench(workspace: &Workspace, tools: &Tools) -> Result<Outcome> {
         count,
         time: started.elapsed(),
     })
+}
+
+fn leftovers(before: &Leftovers) -> Outcome {
+    term::heading("Leftovers: what all of them left behind");
+    Outcome {
+        suite: "Leftovers",
+        count: before.check(),
+        time: Duration::ZERO,
+    }
 }
 
 /// The last line has a fixed form, so that other programs can read it.

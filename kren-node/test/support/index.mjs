@@ -3,9 +3,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 export const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
@@ -15,11 +16,16 @@ export const kren = createRequire(import.meta.url)('@pawanxz/kren');
 
 let names = 0;
 
+const prefix = `node-test-${process.pid}-`;
+
 /** A channel name that no other test uses. */
 export function channelName() {
   names += 1;
-  return `node-test-${process.pid}-${names}`;
+  return prefix + names;
 }
+
+// Each file of tests is a process of its own, so this holds for each of them.
+after(() => assertGone(prefix));
 
 /** Asserts that nothing of the channel is left in shared memory. */
 export function assertGone(name) {
@@ -36,6 +42,15 @@ export function closing(t, ...endpoints) {
     for (const endpoint of endpoints) endpoint.close();
   });
   return endpoints.length === 1 ? endpoints[0] : endpoints;
+}
+
+/** Takes away, when the test ends, what it leaves in the channel: messages on purpose, or damage. */
+export function leaving(t, name) {
+  t.after(() => {
+    if (process.platform !== 'linux') return;
+    rmSync(`/dev/shm/kren-${name}`, { force: true });
+  });
+  return name;
 }
 
 export function pair(t, capacity = 65536, options = undefined) {
