@@ -26,6 +26,9 @@ const POLLS: u32 = 100;
 /// Bytes of a publication from which on lines are fetched ahead; with less, asking costs more than it
 /// gains.
 const PREFETCH_FROM: u64 = 128;
+/// Bytes of a publication up to which a lone one is handed over line by line; with more, the reader is
+/// still at the first lines while the last are written.
+const HAND_OVER_MAX: u64 = 2048;
 
 /// The writing side of a channel. There is one per channel; the process that holds it may move it
 /// between threads, but uses it from one at a time.
@@ -186,9 +189,13 @@ impl KrenWriter {
     fn published(&mut self, before: u64) {
         let bytes = self.producer.position() - before;
         let reader = self.producer.memory().page(Role::Reader);
-        // Relaxed: a hint.
-        if bytes >= PREFETCH_FROM && reader.sleep.0.streaming.load(Ordering::Relaxed) == 1 {
-            self.producer.prefetch(bytes as usize);
+        if bytes >= PREFETCH_FROM {
+            // Relaxed: a hint.
+            if reader.sleep.0.streaming.load(Ordering::Relaxed) == 1 {
+                self.producer.prefetch(bytes as usize);
+            } else if bytes <= HAND_OVER_MAX {
+                self.producer.hand_over(bytes as usize);
+            }
         }
         self.wake_reader();
     }

@@ -1,6 +1,6 @@
 //! The writing half of the ring.
 
-use super::prefetch::{LINE, prefetch_for_store};
+use super::prefetch::{LINE, can_demote, demote, prefetch_for_store};
 use super::record::{NOT_COMMITTED, commit_word, header, stride};
 use super::{Memory, RingError, Shape, copy};
 use crate::Role;
@@ -11,8 +11,9 @@ use crate::sync::Ordering;
 const AHEAD: usize = 1024;
 /// Bytes of lines it asks for at most: long copies have the processor's own prefetcher.
 const PREFETCH_MAX: usize = 16 * LINE;
-/// Payloads that [`Producer::push_short`] takes: what `copy` stores without a call.
-const SHORT: usize = 128;
+/// Payloads that [`Producer::push_short`] takes: less than two lines with their header, so that of none of
+/// them lines have to be asked for or handed over.
+const SHORT: usize = 2 * LINE - RECORD_HEADER - 1;
 
 /// Writes records. There is one per ring (the writer's role lock sees to that).
 pub(crate) struct Producer<M> {
@@ -25,6 +26,8 @@ pub(crate) struct Producer<M> {
     lap: u64,
     /// A record may end here at most (R4): the reader's position as last seen, plus the capacity.
     limit: u64,
+    /// Whether [`Self::hand_over`] is of use on this processor.
+    demotes: bool,
 }
 
 /// Records that are written but not yet published: one, or a batch.
@@ -57,6 +60,7 @@ impl<M: Memory> Producer<M> {
             position: stored,
             lap: 0,
             limit: 0,
+            demotes: can_demote(),
         };
         let read = producer.released();
         producer.check_position(stored, "the stored write position is out of range")?;
@@ -387,6 +391,29 @@ impl<M: Memory> Producer<M> {
         let mut line = (end - bytes.min(PREFETCH_MAX)) / LINE;
         while line < end / LINE {
             line += 1;
+            prefetch_for_store((line * LINE) as *const u8);
+        }
+    }
+
+    /// Pushes the lines of a message of `bytes` in all, just published, towards the reader, and asks for those of the next
+    /// one, if it is as long. For messages that come alone, where the processor can.
+    ///
+    /// A line that one core has written and another one wants is fetched from the first one's own cache, which answers
+    /// one request after another: of several lines the reader waits longer than for any one. In a stream
+    /// the reader lags, finds them pushed out anyway, and doing it here would cost more than it gains.
+    #[inline]
+    pub(crate) fn hand_over(&self, bytes: usize) {
+        if !self.demotes {
+            return;
+        }
+        let before = self.shape.offset(self.position - bytes as u64);
+        let message = self.memory.payload_mut(before, 0);
+        for at in (0..bytes).step_by(LINE) {
+            demote(message.wrapping_add(at));
+        }
+        // Not the first two lines: those a waiting reader polls and prefetches.
+        let next = self.memory.payload_mut(self.offset(), 0) as usize;
+        for line in next / LINE + 2..(next + bytes) / LINE {
             prefetch_for_store((line * LINE) as *const u8);
         }
     }
