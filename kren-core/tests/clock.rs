@@ -1,8 +1,9 @@
 //! The system's clock is set while a channel is in use, backwards and forwards, by years.
 //!
 //! Setting it takes a privilege and disturbs the whole machine. So this program answers the question for the
-//! time of day itself, with a time that jumps at each answer; the clock that only runs is left alone.
-#![cfg(all(target_os = "linux", not(loom)))]
+//! time of day itself, with a time that jumps at each answer; the clock that only runs is left alone. On 32-bit
+//! systems there is no time of day after 2038 to jump to.
+#![cfg(all(target_os = "linux", target_pointer_width = "64", not(loom)))]
 #![allow(unsafe_code)]
 
 use kren_core::{Error, KrenReader, KrenWriter, Strategy};

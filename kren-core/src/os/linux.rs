@@ -352,6 +352,10 @@ fn same_file(fd: RawFd, identity: (libc::dev_t, libc::ino_t)) -> Result<bool, Fa
 }
 
 /// Room left on the shared-memory file system, in bytes.
+#[allow(
+    clippy::cast_lossless,
+    reason = "on 32-bit systems some of these words are shorter"
+)]
 fn free_space() -> Option<u64> {
     // SAFETY: an all-zero statvfs is valid, and the path is NUL-terminated.
     unsafe {
@@ -363,13 +367,17 @@ fn free_space() -> Option<u64> {
 
 /// Refuses before the kernel is asked for memory that cannot be there, since it would hand out
 /// everything it has before it noticed; and before a file size limit answers with a signal.
+#[allow(
+    clippy::cast_lossless,
+    reason = "on 32-bit systems the limit is a shorter word"
+)]
 fn refuse_if_too_large(len: u64) -> Result<(), Failure> {
     let mut available = free_space();
     // SAFETY: `limit` is writable.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
         if libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) == 0 {
-            let limit = limit.rlim_cur;
+            let limit = limit.rlim_cur as u64;
             available = Some(available.map_or(limit, |free| free.min(limit)));
         }
     }
@@ -412,10 +420,11 @@ pub(crate) struct Signal;
 
 impl Signal {
     /// Sleeps while `word` holds `expected`, at most for `timeout`. May return early.
+    #[allow(clippy::cast_lossless, reason = "on 32-bit systems a shorter word")]
     pub(crate) fn sleep(&self, word: &AtomicU32, expected: u32, timeout: Duration) {
         let timeout = libc::timespec {
             tv_sec: timeout.as_secs() as _,
-            tv_nsec: timeout.subsec_nanos().into(),
+            tv_nsec: timeout.subsec_nanos() as _,
         };
         // Without FUTEX_PRIVATE_FLAG: the word is shared between processes.
         // SAFETY: `word` is a mapped, aligned u32; the kernel only compares it.

@@ -12,7 +12,7 @@ pub(crate) const PARTS: Parts = &[
     ("without address space", without_address_space),
 ];
 
-fn limit(resource: libc::__rlimit_resource_t, most: u64) {
+fn limit(resource: libc::__rlimit_resource_t, most: libc::rlim_t) {
     // SAFETY: `limit` is a valid structure; the role has this process for itself.
     unsafe {
         let mut limit: libc::rlimit = std::mem::zeroed();
@@ -115,10 +115,10 @@ fn without_descriptors_there_is_an_error_and_nothing_left() {
 }
 
 /// Bytes of address space that this process has.
-fn address_space() -> u64 {
+fn address_space() -> libc::rlim_t {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = pages.split(' ').next().unwrap().parse().unwrap();
-    pages * PAGE as u64
+    let pages: libc::rlim_t = pages.split(' ').next().unwrap().parse().unwrap();
+    pages * PAGE as libc::rlim_t
 }
 
 fn without_address_space(role: &Role) {
@@ -129,7 +129,7 @@ fn without_address_space(role: &Role) {
     let large = KrenWriter::create(&other, LARGE).unwrap();
     let before = address_space();
     // Enough for all that is small.
-    limit(libc::RLIMIT_AS, before + (LARGE as u64) / 2);
+    limit(libc::RLIMIT_AS, before + (LARGE as libc::rlim_t) / 2);
     for error in [
         KrenWriter::create(&format!("{name}-third"), LARGE).unwrap_err(),
         KrenReader::connect(&other).unwrap_err(),
@@ -158,12 +158,12 @@ fn without_address_space(role: &Role) {
         "a reader that could not map"
     );
     assert!(
-        address_space() < before + (LARGE as u64) / 4,
+        address_space() < before + (LARGE as libc::rlim_t) / 4,
         "a mapping leaks"
     );
     let mut reader = KrenReader::connect(&name).unwrap();
     assert_eq!(reader.read().unwrap(), b"before");
-    limit(libc::RLIMIT_AS, u64::MAX);
+    limit(libc::RLIMIT_AS, libc::RLIM_INFINITY);
     drop(KrenReader::connect(&other).unwrap());
 }
 

@@ -23,7 +23,8 @@ mod forking;
 
 #[cfg(any(target_os = "linux", windows))]
 mod attacker;
-#[cfg(target_os = "linux")]
+// On 32-bit systems a ring ends at 512 MiB.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod giant;
 #[cfg(target_os = "linux")]
 mod guards;

@@ -48,7 +48,7 @@ fn names_are_checked() {
 #[test]
 fn capacities_and_options_are_checked() {
     let name = Name::new("figures");
-    for capacity in [0, usize::MAX, usize::MAX - PAGE, 1 << 62] {
+    for capacity in [0, usize::MAX, usize::MAX - PAGE, 1 << (usize::BITS - 2)] {
         let error = KrenWriter::create(&name, capacity).unwrap_err();
         assert!(
             matches!(error, Error::InvalidCapacity { .. }),
