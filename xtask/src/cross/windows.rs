@@ -80,6 +80,10 @@ const REASONS: Reasons = &[
         "they count system calls with strace; windows.rs measures processor time",
     ),
     (
+        "giant::",
+        "it takes more than 4 GiB of memory and runs by command; the ring is the same code everywhere",
+    ),
+    (
         "memory::",
         "they fill a small file system; what a section is charged against has no such limit",
     ),
