@@ -278,6 +278,10 @@ impl<'a> Builder<'a> {
     fn finish(&self, mut command: Command) -> Result<Command> {
         if matches!(self.std, Std::Built) {
             command.args(["-Z", BUILD_STD]);
+            if self.target.is_apple() {
+                // Debian leaves out the program that rustc strips with for macOS: the symbols stay.
+                command.env("CARGO_PROFILE_DIST_STRIP", "none");
+            }
         }
         if self.target.is_musl() {
             // A library that Python or Node loads must not bring a C library of its own.
