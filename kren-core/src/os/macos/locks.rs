@@ -167,9 +167,12 @@ impl Held {
             return false;
         }
         match LockFd::open(|| open(&self.files[index(role)], None)) {
-            // A shared lock, so that two who ask at once do not take each other for the holder. It
-            // goes with `lock`, at once.
-            Ok(lock) => !try_lock(&lock, libc::LOCK_SH).unwrap_or(false),
+            // A shared lock, so that two who ask at once do not take each other for the holder.
+            Ok(lock) => {
+                let is_free = try_lock(&lock, libc::LOCK_SH).unwrap_or(false);
+                unlock(&lock);
+                !is_free
+            }
             // Removed together with the segment.
             Err(Failure::Call {
                 code: libc::ENOENT, ..
@@ -181,7 +184,9 @@ impl Held {
 
     /// Gives a role lock back.
     pub(super) fn let_go(&self, role: Role) {
-        self.locks()[index(role)] = None;
+        if let Some(lock) = self.locks()[index(role)].take() {
+            unlock(&lock);
+        }
     }
 
     /// Removes the files, after the segment they belong to.
@@ -231,6 +236,14 @@ fn try_lock(lock: &LockFd, kind: i32) -> Result<bool, Failure> {
         } => Ok(false),
         failure => Err(failure),
     }
+}
+
+/// Closing is not enough: a process that another thread is just starting has a copy of the descriptor, and with it the
+/// lock, until it becomes its program.
+fn unlock(lock: &LockFd) {
+    // SAFETY: the descriptor is open.
+    // Unlocking cannot fail; and closing the descriptor does it all the same, if later.
+    let _ = unsafe { libc::flock(lock.raw(), libc::LOCK_UN) };
 }
 
 fn failure(call: &'static str) -> impl Fn(io::Error) -> Failure {
