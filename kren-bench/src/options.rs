@@ -172,7 +172,7 @@ where
     let rounds = matches.remove_one("rounds").unwrap_or(usual);
     let sizes: Option<Vec<usize>> = matches.remove_many("sizes").map(Iterator::collect);
     let sizes = sizes.unwrap_or_else(|| match growth {
-        true => crate::rounds::growth::sizes(),
+        true => crate::transports::powers_of_two(),
         false => STANDARD_SIZES.to_vec(),
     });
     let asked: Option<usize> = matches.remove_one("capacity");

@@ -26,6 +26,13 @@ use std::ops::RangeInclusive;
 use crate::Result;
 use crate::link::{Link, Setup, Test};
 
+/// Every power of two that a message may have.
+pub(crate) fn powers_of_two() -> Vec<usize> {
+    std::iter::successors(Some(*SIZES.start()), |size| Some(size * 2))
+        .take_while(|size| SIZES.contains(size))
+        .collect()
+}
+
 /// A transport that this program can open.
 pub(crate) struct Entry {
     pub(crate) name: &'static str,

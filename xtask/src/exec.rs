@@ -9,8 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::root;
 use crate::term::{self, Context as _, Failure, Result, Step};
-use crate::workspace;
 
 /// Runs `command` as one step: a line while it works, and on failure the command, all it printed, and `advice`.
 pub(crate) fn step(what: &str, command: Command, advice: &str) -> Result<()> {
@@ -243,7 +243,7 @@ pub(crate) fn create_folder(folder: &Path) -> Result<()> {
 
 /// The command as a person would type it at the root of the repository.
 pub(crate) fn describe(command: &Command) -> String {
-    let root = workspace::root();
+    let root = root::root();
     let dir = command.get_current_dir().unwrap_or(&root);
     let mut line = String::new();
     if let Ok(inner) = dir.strip_prefix(&root)
@@ -291,7 +291,7 @@ mod tests {
 
     #[test]
     fn a_command_is_shown_as_it_is_typed_at_the_root() {
-        let root = workspace::root();
+        let root = root::root();
         let mut command = Command::new(root.join("kren-python").join("tool"));
         command
             .current_dir(root.join("kren-python"))

@@ -17,6 +17,7 @@ mod pairs;
 mod proof;
 mod quickstart;
 mod rivals;
+mod root;
 mod second;
 mod setup;
 mod stamp;
@@ -24,6 +25,7 @@ mod suites;
 mod targets;
 mod term;
 mod tools;
+mod version;
 mod workspace;
 
 use std::process::ExitCode;

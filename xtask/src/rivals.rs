@@ -7,6 +7,7 @@ use std::process::Command;
 use crate::exec;
 use crate::term::{Failure, Result};
 use crate::tools::{self, which};
+use crate::version;
 use crate::workspace::Workspace;
 
 /// Need nothing but cargo.
@@ -117,7 +118,7 @@ fn compiler_version(line: &str) -> Option<(u32, u32)> {
     let mut words = words.filter(|word| word.starts_with(|c: char| c.is_ascii_digit()));
     words
         .find(|word| word.contains('.'))
-        .and_then(tools::version)
+        .and_then(version::read)
 }
 
 fn has_libclang() -> bool {
@@ -137,7 +138,7 @@ fn has_libclang() -> bool {
 
 fn is_cmake_new_enough(program: impl AsRef<std::ffi::OsStr>) -> bool {
     let line = exec::first_line(Command::new(program).arg("--version"));
-    line.and_then(|line| tools::version(&line)) >= Some(CMAKE)
+    line.and_then(|line| version::read(&line)) >= Some(CMAKE)
 }
 
 /// The folder of a CMake from PyPI, fetched if it is not there yet.

@@ -6,10 +6,8 @@ use std::process::Command;
 
 use crate::exec;
 use crate::term::{Failure, Result};
+use crate::version::{self, Version};
 use crate::workspace::Workspace;
-
-/// A version as far as it matters here.
-type Version = (u32, u32);
 
 /// What was found on this machine, new enough for this workspace.
 pub(crate) struct Tools {
@@ -52,7 +50,7 @@ fn python(needed: Version) -> Result<PathBuf> {
         let Some(found) = exec::first_line(&mut ask) else {
             continue;
         };
-        if version(&found) >= Some(needed) {
+        if version::read(&found) >= Some(needed) {
             return Ok(program);
         }
         too_old.get_or_insert(found);
@@ -78,7 +76,7 @@ fn node(needed: Version) -> Result<PathBuf> {
         )));
     };
     let found = exec::first_line(Command::new(&program).arg("--version")).unwrap_or_default();
-    if version(&found) < Some(needed) {
+    if version::read(&found) < Some(needed) {
         return Err(Failure::new(format!(
             "node is version {found}, and KREN needs {major}.{minor} or newer: install it from nodejs.org, or \
              with your version manager"
@@ -138,15 +136,6 @@ fn is_root_on_debian() -> bool {
         && exec::first_line(Command::new("id").arg("-u")).as_deref() == Some("0")
 }
 
-/// `3.11`, `v20.20.2` and `>=3.11` as (major, minor); a missing minor is 0.
-pub(crate) fn version(text: &str) -> Option<Version> {
-    let text = text.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let mut parts = text.split(|c: char| !c.is_ascii_digit()).map(str::parse);
-    let major = parts.next()?.ok()?;
-    let minor = parts.next().and_then(std::result::Result::ok).unwrap_or(0);
-    Some((major, minor))
-}
-
 /// The full path of a program, looked up as the system's own shell would.
 pub(crate) fn which(name: &str) -> Option<PathBuf> {
     // Rust starts .exe files by their bare name, but npm is npm.cmd.
@@ -175,19 +164,4 @@ fn is_executable(file: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_executable(file: &Path) -> bool {
     file.is_file()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_are_read_in_every_habit() {
-        assert_eq!(version("3.11"), Some((3, 11)));
-        assert_eq!(version("v20.20.2"), Some((20, 20)));
-        assert_eq!(version(">=3.11"), Some((3, 11)));
-        assert_eq!(version(">= 20"), Some((20, 0)));
-        assert_eq!(version("none"), None);
-        assert!(version("3.9") < version("3.11"));
-    }
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use crate::exec;
+use crate::root;
 use crate::term::{Context as _, Failure, Result, Step};
-use crate::tools;
+use crate::version;
 
 /// The folders of this repository.
 pub(crate) struct Workspace {
@@ -18,7 +19,7 @@ pub(crate) struct Workspace {
 
 impl Workspace {
     pub(crate) fn find() -> Result<Self> {
-        let root = root();
+        let root = root::root();
         let mut ask = Command::new(cargo());
         ask.args([
             "metadata",
@@ -166,16 +167,6 @@ impl Workspace {
     }
 }
 
-/// The root of the repository.
-///
-/// `cargo run` says at run time where it is; what was compiled in would be another checkout's if somebody copied
-/// its `target` to save a build.
-pub(crate) fn root() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
-    manifest.parent().unwrap_or(&manifest).to_owned()
-}
-
 /// The cargo that runs us, so that a toolchain chosen with `cargo +name` stays in force.
 fn cargo() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
@@ -186,7 +177,7 @@ fn needed(file: &Path, key: &str) -> Result<(u32, u32)> {
     let text = fs::read_to_string(file).context(file.display())?;
     text.lines()
         .find_map(|line| line.trim_start().strip_prefix(key))
-        .and_then(tools::version)
+        .and_then(version::read)
         .ok_or_else(|| Failure::new(format!("{} has no version after {key}", file.display())))
 }
 

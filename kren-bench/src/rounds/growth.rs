@@ -8,7 +8,7 @@ use crate::figures::{Figures, Grown, Growth};
 use crate::link::Test;
 use crate::options::Options;
 use crate::pair::{Known, Language, Opening};
-use crate::transports::{SIZES, kren};
+use crate::transports::kren;
 
 /// Bytes of each of many channels.
 const EACH: usize = 64 << 10;
@@ -17,13 +17,6 @@ const PAGE: usize = 4 << 10;
 const GROWN: &str = "kren";
 /// With messages of all sizes: what copies, what does not, and what does neither copy nor touch.
 const BY_SIZE: [&str; 3] = [GROWN, "kren-inplace", "kren-untouched"];
-
-/// Every power of two that a message may have.
-pub(crate) fn sizes() -> Vec<usize> {
-    std::iter::successors(Some(*SIZES.start()), |size| Some(size * 2))
-        .take_while(|size| SIZES.contains(size))
-        .collect()
-}
 
 /// `first`, then `factor` times as many at each step; the last is `most`.
 fn steps(first: usize, factor: usize, most: usize) -> Vec<usize> {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::windows::WINE;
+use super::wine;
 use crate::count::{self, Count};
 use crate::dist::{npm, wheels};
 use crate::exec::{self, step};
@@ -64,7 +64,7 @@ pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
     let programs = builder.folder();
     let examples = workspace.examples();
     let in_windows = |mut command: Command| {
-        command.env("WINEPREFIX", prefix).env("WINEDEBUG", "-all");
+        wine::within(&mut command, prefix);
         // What Windows' Python finds the package by; a path of this system's is on wine's drive Z.
         let packages = python.join("packages");
         command.env("PYTHONPATH", format!("Z:{}", packages.display()));
@@ -142,7 +142,7 @@ fn rust(builder: &Builder<'_>) -> Result<()> {
 }
 
 fn wine(words: &[&Path]) -> Command {
-    let mut wine = Command::new(WINE);
+    let mut wine = Command::new(wine::PROGRAM);
     wine.args(words);
     wine
 }

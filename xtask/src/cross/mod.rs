@@ -6,6 +6,7 @@ mod coverage;
 mod languages;
 mod macos;
 mod windows;
+mod wine;
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;

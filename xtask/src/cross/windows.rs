@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::coverage::{self, Reasons};
-use super::{languages, lint, test};
+use super::{languages, lint, test, wine};
 use crate::count::Count;
 use crate::exec::{self, step};
 use crate::second::{self, BUILD_STD};
@@ -12,14 +12,13 @@ use crate::targets::{MINGW, WINDOWS_GNU as TARGET};
 use crate::term::{Context as _, Result};
 use crate::workspace::Workspace;
 
-pub(super) const WINE: &str = "/usr/lib/wine/wine64";
 const PACKAGES: &[(&str, &str)] = &[
     (MINGW, "gcc-mingw-w64-x86-64-win32"),
     (
         "/usr/bin/x86_64-w64-mingw32-dlltool",
         "binutils-mingw-w64-x86-64",
     ),
-    (WINE, "wine64"),
+    (wine::PROGRAM, "wine64"),
 ];
 
 /// Rust's standard library takes its random numbers from a library that Debian's wine does not have yet.
@@ -107,22 +106,20 @@ pub(super) fn run(workspace: &Workspace, short: bool) -> Result<Count> {
         TARGET,
         &["kren-core", "kren-python", "kren-node"],
     )?;
-    let wine = |cargo: &mut Command| {
-        cargo
-            .env("WINEPREFIX", &prefix)
-            .env("WINEDEBUG", "-all")
-            .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", WINE);
+    let in_wine = |cargo: &mut Command| {
+        wine::within(cargo, &prefix)
+            .env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", wine::PROGRAM);
     };
     let tests = test(
         workspace,
         TARGET,
         &["--lib", "--test", "it", "--test", "windows"],
-        wine,
+        in_wine,
     )?;
     let mut count = tests.count;
     if !short {
         compiles_for_msvc(workspace)?;
-        count += test(workspace, TARGET, &["--doc"], wine)?.count;
+        count += test(workspace, TARGET, &["--doc"], in_wine)?.count;
         count += languages::run(workspace, &prefix)?;
     }
     count += coverage::compare(workspace, TARGET, &tests, REASONS)?;
@@ -151,10 +148,8 @@ fn make_prefix(workspace: &Workspace, prefix: &Path) -> Result<()> {
         return Ok(());
     }
     let wine = |arguments: &[&str]| {
-        let mut wine = Command::new(WINE);
-        wine.args(arguments)
-            .env("WINEPREFIX", prefix)
-            .env("WINEDEBUG", "-all");
+        let mut wine = Command::new(wine::PROGRAM);
+        wine::within(wine.args(arguments), prefix);
         wine
     };
     let again = "remove target/cross/wine and run this again";
