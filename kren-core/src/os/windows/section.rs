@@ -5,7 +5,9 @@ use super::security::Security;
 use super::{Failure, wide};
 use crate::layout::HEADER_LEN;
 use crate::sync::{AtomicU64, Ordering};
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
+use std::os::windows::io::{
+    AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle, RawHandle,
+};
 use std::ptr;
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_COMMITMENT_LIMIT, ERROR_DISK_FULL,
@@ -115,6 +117,12 @@ impl Section {
         // SAFETY: the view has HEADER_LEN writable bytes.
         unsafe { ptr::copy_nonoverlapping(header.as_ptr(), view.address(), HEADER_LEN) };
         Ok(())
+    }
+}
+
+impl AsHandle for Section {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.0.as_handle()
     }
 }
 

@@ -1,8 +1,8 @@
 //! Who may use a channel's objects: access lists made from a file mode, and the owner's identity.
 #![allow(unsafe_code)]
 
-use super::section::Section;
 use super::{Failure, wide};
+use std::os::windows::io::{AsHandle, AsRawHandle as _};
 use std::ptr;
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, GetLastError, HANDLE, LocalFree};
 use windows_sys::Win32::Security::Authorization::{
@@ -81,7 +81,7 @@ impl Security {
 
     /// For objects that go with `section`, whoever of its users makes them: its access list alone,
     /// since nobody can make an object that belongs to another.
-    pub(super) fn of(section: &Section) -> Result<Self, Failure> {
+    pub(super) fn of(section: &impl AsHandle) -> Result<Self, Failure> {
         ask(section, DACL_SECURITY_INFORMATION).map(Self)
     }
 
@@ -117,7 +117,7 @@ impl Security {
 }
 
 /// Refuses an object that does not belong to the user of this process (G8).
-pub(super) fn refuse_foreign(section: &Section) -> Result<(), Failure> {
+pub(super) fn refuse_foreign(section: &impl AsHandle) -> Result<(), Failure> {
     let mut descriptor = ask(section, OWNER_SECURITY_INFORMATION)?;
     let mut owner: PSID = ptr::null_mut();
     let mut defaulted = 0;
@@ -153,10 +153,18 @@ pub(super) fn refuse_foreign(section: &Section) -> Result<(), Failure> {
 }
 
 /// What the system knows of the security of `section`.
-fn ask(section: &Section, what: u32) -> Result<Vec<u64>, Failure> {
+fn ask(section: &impl AsHandle, what: u32) -> Result<Vec<u64>, Failure> {
     fill("GetKernelObjectSecurity", |buffer, len, needed| {
         // SAFETY: `buffer` has `len` writable bytes, and the handle is open.
-        unsafe { GetKernelObjectSecurity(section.handle(), what, buffer.cast(), len, needed) }
+        unsafe {
+            GetKernelObjectSecurity(
+                section.as_handle().as_raw_handle(),
+                what,
+                buffer.cast(),
+                len,
+                needed,
+            )
+        }
     })
 }
 
