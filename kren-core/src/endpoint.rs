@@ -221,6 +221,13 @@ impl Endpoint {
         }
     }
 
+    /// Whether the peer is of this process, as far as is known without asking the system: for hints.
+    #[inline]
+    pub(crate) fn is_within_process(&self) -> bool {
+        let pid = |page: &RolePage| page.presence.0.pid.load(Ordering::Relaxed);
+        pid(self.own()) == pid(self.peer())
+    }
+
     /// Whether this side polls for a while before it sleeps.
     pub(crate) fn spins(&self) -> bool {
         match self.strategy {

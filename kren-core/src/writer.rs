@@ -190,10 +190,10 @@ impl KrenWriter {
         let bytes = self.producer.position() - before;
         let reader = self.producer.memory().page(Role::Reader);
         if bytes >= PREFETCH_FROM {
-            // Relaxed: a hint.
+            // Relaxed, as the pid: hints.
             if reader.sleep.0.streaming.load(Ordering::Relaxed) == 1 {
                 self.producer.prefetch(bytes as usize);
-            } else if bytes <= HAND_OVER_MAX {
+            } else if bytes <= HAND_OVER_MAX && !self.endpoint.is_within_process() {
                 self.producer.hand_over(bytes as usize);
             }
         }
