@@ -214,6 +214,18 @@ impl Figures {
         })
     }
 
+    /// How the processors lay in most rounds of a pair of languages.
+    pub(crate) fn usual_placement(&self, pair: &str) -> Placement {
+        let ours = self.figures.iter().filter(|figure| figure.pair == pair);
+        let (near, far): (Vec<_>, Vec<_>) =
+            ours.partition(|figure| Placement::of(figure.raw) == Placement::Near);
+        if near.len() > far.len() {
+            Placement::Near
+        } else {
+            Placement::Far
+        }
+    }
+
     /// The median of `value` over the chosen rounds.
     pub(crate) fn median(&self, choice: Choice<'_>, value: impl Fn(&Figure) -> f64) -> Option<f64> {
         median(self.chosen(choice).map(value))

@@ -42,13 +42,17 @@ pub(super) fn draw(record: &Record) -> String {
             .flat_map(|pair| grown(figures, pair))
             .collect::<Vec<_>>()
     };
-    let caption = format!("Two processes; medians over the rounds; {processor}");
+    let caption = format!(
+        "Two processes; medians over the rounds in which the processors lay as they did mostly; {processor}"
+    );
     svg::draw("What messages between two processes cost", &caption, &rows)
 }
 
 /// A panel for round trips and one for streams, over the size of the messages.
 fn languages(figures: &Figures, pair: &str) -> Vec<Panel> {
     let sizes = figures.sizes(pair);
+    // One line must not jump where the processors moved between two sizes.
+    let usual = Some(figures.usual_placement(pair));
     let panel = |title: &str, test, label, value: fn(usize, f64) -> f64| {
         let line = |&(name, class): &(&str, &'static str)| {
             let points = sizes.iter().enumerate().filter_map(|(at, &size)| {
@@ -57,11 +61,13 @@ fn languages(figures: &Figures, pair: &str) -> Vec<Panel> {
                     transport: name,
                     size,
                     test,
-                    placement: None,
+                    placement: usual,
                 };
                 let ns = match (name, test) {
                     ("copy", Test::Stream) => figures.copy(pair, size),
-                    _ => figures.median(choice, |figure| figure.ns),
+                    _ => figures
+                        .median(choice, |figure| figure.ns)
+                        .or_else(|| figures.median(choice.placed(None), |figure| figure.ns)),
                 };
                 Some((at, value(size, ns?)))
             });
