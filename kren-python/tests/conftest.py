@@ -6,6 +6,7 @@ Most tests look into /dev/shm and /proc, or start processes by fork, and so run 
 import gc
 import itertools
 import os
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -15,6 +16,9 @@ import pytest
 from support import segment_of
 
 _numbers = itertools.count()
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every child they interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if sys.platform != "linux":
     collect_ignore_glob = ["test_[!e]*.py", "test_errors.py"]
