@@ -17,7 +17,8 @@ from support import segment_of
 
 _numbers = itertools.count()
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every child they interrupt.
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every
+# child that they interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 if sys.platform != "linux":
