@@ -50,7 +50,6 @@ export function leaving(t, name) {
     if (process.platform !== 'linux') return;
     rmSync(`/dev/shm/kren-${name}`, { force: true });
   });
-  return name;
 }
 
 export function pair(t, capacity = 65536, options = undefined) {
