@@ -2,29 +2,17 @@
 //! how this side waits. `KrenWriter` and `KrenReader` are an endpoint each, with their half of the
 //! ring in front.
 
-use crate::layout::{RolePage, STATE_CLOSED, STATE_NEVER, STATE_OPEN};
+mod arrival;
+
+use crate::layout::{RolePage, STATE_CLOSED, STATE_OPEN};
 use crate::os::{self, Mapping, Signal, fork};
 use crate::ring::RingError;
-use crate::segment::Segment;
+use crate::segment::{PeerState, Segment};
 use crate::wait::{self, Waker};
 use crate::{Error, Result, Role};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
-
-/// What is known of the other side of a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum PeerState {
-    /// Nobody has taken the role since the channel was made.
-    NeverAttached,
-    /// A live process holds the role.
-    Attached,
-    /// The last holder closed its side.
-    Closed,
-    /// The last holder's process ended without closing.
-    Died,
-}
 
 /// How a blocked side waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -48,8 +36,6 @@ const SPIN_LONG: Duration = Duration::from_micros(80);
 /// processor: a peer, or a thread that the peer needs, say a garbage collector's. Without this they
 /// wait for the end of a time slice, some milliseconds; where nobody waits, it costs under a percent.
 const PATIENCE: Duration = Duration::from_micros(50);
-/// How often to look again at a peer that is replaced while one looks.
-const PEER_LOOKS: u32 = 16;
 /// Polls between two looks at the clock; each takes some ten nanoseconds.
 const POLLS_PER_LOOK: u32 = 32;
 
@@ -85,6 +71,8 @@ pub(crate) struct Endpoint {
     waiting: AtomicBool,
     /// The endpoint is being closed; whoever waits must leave.
     closing: AtomicBool,
+    /// The session of the peer that this side knows of: the one it found, or was last told of that it is gone.
+    known_session: AtomicU32,
 }
 
 impl Endpoint {
@@ -98,6 +86,8 @@ impl Endpoint {
         presence.session.store(session, Ordering::Relaxed);
         // Release: pairs with the Acquire load in `peer_state`; the pid belongs to the state.
         presence.state.store(STATE_OPEN, Ordering::Release);
+        let peer = segment.mapping().role_page(role.peer());
+        let known_session = peer.presence.0.session.load(Ordering::Relaxed);
         Ok(Arc::new(Self {
             own_signal: segment.signal(role)?,
             peer_signal: segment.signal(role.peer())?,
@@ -105,6 +95,7 @@ impl Endpoint {
             patient: AtomicBool::new(false),
             waiting: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            known_session: AtomicU32::new(known_session),
             segment,
             role,
             strategy,
@@ -180,45 +171,44 @@ impl Endpoint {
 
     /// Who is on the other side. Asks the kernel when the peer claims to be there.
     pub(crate) fn peer_state(&self) -> PeerState {
-        let presence = &self.peer().presence.0;
-        for _ in 0..PEER_LOOKS {
-            // Acquire: pairs with the Release stores in `attach` and `detach`.
-            let session = presence.session.load(Ordering::Acquire);
-            match presence.state.load(Ordering::Acquire) {
-                STATE_NEVER => return PeerState::NeverAttached,
-                STATE_OPEN if self.segment.is_held(self.role.peer()) => return PeerState::Attached,
-                STATE_OPEN => {
-                    // The lock was free. Unless the peer was replaced meanwhile, it died.
-                    if presence.session.load(Ordering::Acquire) == session
-                        && presence.state.load(Ordering::Acquire) == STATE_OPEN
-                    {
-                        return PeerState::Died;
-                    }
-                }
-                // Whoever holds the lock: a peer that is closing, or one that is about to attach. A close
-                // is reported the moment it is stored.
-                STATE_CLOSED => return PeerState::Closed,
-                // A number that KREN does not store.
-                _ if self.segment.is_held(self.role.peer()) => return PeerState::Attached,
-                _ => return PeerState::Closed,
-            }
-        }
-        // Words that change at every look are being stored by somebody who lives (G7: no hang).
-        PeerState::Attached
+        self.segment.state_of(self.role.peer())
     }
 
     /// The error that a wait must end with because of the peer, if any.
     fn peer_gone(&self) -> Option<Error> {
         let channel = Arc::clone(self.name());
         let peer = self.role.peer();
-        match self.peer_state() {
-            PeerState::Closed => Some(Error::Closed { channel, peer }),
+        // Before the state: who comes in between is one that is not known.
+        let session = self.peer_session();
+        let state = self.peer_state();
+        let error = match state {
+            PeerState::Attached => return None,
+            // A stream that was closed has ended, wherever the name leads.
+            PeerState::Closed if peer == Role::Writer => Error::Closed { channel, peer },
+            _ if self.is_cut_off() => Error::Removed {
+                channel,
+                peer,
+                fate: match state {
+                    PeerState::Died => "died without closing it",
+                    PeerState::Closed => "has closed it",
+                    _ => "has not come",
+                },
+            },
+            PeerState::NeverAttached => return None,
+            PeerState::Closed => Error::Closed { channel, peer },
             PeerState::Died => {
                 let pid = self.peer().presence.0.pid.load(Ordering::Relaxed);
-                Some(Error::PeerDied { channel, peer, pid })
+                Error::PeerDied { channel, peer, pid }
             }
-            PeerState::NeverAttached | PeerState::Attached => None,
-        }
+        };
+        self.known_session.store(session, Ordering::Relaxed);
+        Some(error)
+    }
+
+    /// Whether nobody can come to this segment any more: its name is gone, and the peer's role is free.
+    fn is_cut_off(&self) -> bool {
+        // The name first: who has taken the role by then has come in time.
+        !self.segment.is_named() && !self.segment.is_held(self.role.peer())
     }
 
     /// Whether the peer is of this process, as far as is known without asking the system: for hints.
@@ -243,14 +233,29 @@ impl Endpoint {
         if self.strategy != Strategy::Sleep && poll(wait.ready) {
             return Ok(());
         }
+        let _waiting = self.begin_waiting()?;
+        self.wait_alone(wait, check)
+    }
+
+    /// Makes the calling thread the one that waits, until the result is dropped.
+    fn begin_waiting(&self) -> Result<Waiting<'_>> {
         if self.waiting.swap(true, Ordering::SeqCst) {
             return Err(Error::Busy {
                 channel: Arc::clone(self.name()),
             });
         }
-        // Also when `check` panics: `detach` waits for it.
-        let _waiting = Waiting(&self.waiting);
-        self.wait_alone(wait, check)
+        // Dropped also when a caller's check panics: `detach` waits for it.
+        Ok(Waiting(&self.waiting))
+    }
+
+    /// Fails if the endpoint is being closed.
+    fn check_open(&self) -> Result<()> {
+        if self.closing.load(Ordering::SeqCst) {
+            return Err(Error::Interrupted {
+                channel: Arc::clone(self.name()),
+            });
+        }
+        Ok(())
     }
 
     fn wait_alone(&self, wait: &mut Wait<'_>, check: Check<'_>) -> Result<()> {
@@ -286,11 +291,7 @@ impl Endpoint {
     ) -> Result<()> {
         loop {
             (wait.sound)().map_err(|error| self.ring_error(error))?;
-            if self.closing.load(Ordering::SeqCst) {
-                return Err(Error::Interrupted {
-                    channel: Arc::clone(self.name()),
-                });
-            }
+            self.check_open()?;
             // Looked up before `ready`: what the peer committed before it went is not passed over.
             let gone = self.peer_gone();
             if (wait.ready)() {
@@ -353,6 +354,18 @@ impl Endpoint {
             self.announce_closed();
             self.give_back(drained);
         }
+    }
+
+    /// As [`Endpoint::detach`], and the name goes now: only a side that is attached gets what is undelivered.
+    pub(crate) fn detach_discarding(&self) -> Result<()> {
+        if !self.begin_leaving() {
+            return Ok(());
+        }
+        let removed = self.segment.remove_name();
+        self.announce_closed();
+        // Where the name could not be removed, it goes by the usual rule, or stays with what is undelivered.
+        self.segment.let_go(self.role);
+        removed
     }
 
     /// The first third of [`Endpoint::detach`]: makes every waiting thread leave. `false` when there is nothing

@@ -112,6 +112,8 @@ error_codes! {
     Busy = 20, "BUSY";
     /// An option other than name and capacity is out of range.
     InvalidOption = 21, "INVALID_OPTION";
+    /// The channel's name no longer leads to this endpoint's segment, and its other side is gone.
+    Removed = 22, "REMOVED";
 }
 
 /// Everything that can go wrong on a channel.
@@ -125,8 +127,8 @@ error_codes! {
     reason = "the fields say what their names say; the variants are documented"
 )]
 pub enum Error {
-    /// No channel of that name exists.
-    NotFound { channel: Arc<str> },
+    /// No channel of that name exists; `waited` says how long it was waited for.
+    NotFound { channel: Arc<str>, waited: Duration },
     /// A live writer already holds the channel. `pid` is 0 when it is not known.
     WriterExists { channel: Arc<str>, pid: u32 },
     /// A live reader already holds the channel. `pid` is 0 when it is not known.
@@ -213,6 +215,13 @@ pub enum Error {
         option: &'static str,
         reason: &'static str,
     },
+    /// The name was taken away from this endpoint's segment, so that no other `peer` can come to it; the last
+    /// one, if there was one, is gone, as `fate` says.
+    Removed {
+        channel: Arc<str>,
+        peer: Role,
+        fate: &'static str,
+    },
 }
 
 impl Error {
@@ -241,6 +250,7 @@ impl Error {
             Self::Io { .. } => ErrorCode::Io,
             Self::Busy { .. } => ErrorCode::Busy,
             Self::InvalidOption { .. } => ErrorCode::InvalidOption,
+            Self::Removed { .. } => ErrorCode::Removed,
         }
     }
 
@@ -248,7 +258,7 @@ impl Error {
     #[must_use]
     pub fn channel(&self) -> &str {
         match self {
-            Self::NotFound { channel }
+            Self::NotFound { channel, .. }
             | Self::WriterExists { channel, .. }
             | Self::ReaderExists { channel, .. }
             | Self::Full { channel, .. }
@@ -268,7 +278,8 @@ impl Error {
             | Self::Interrupted { channel }
             | Self::Io { channel, .. }
             | Self::Busy { channel }
-            | Self::InvalidOption { channel, .. } => channel,
+            | Self::InvalidOption { channel, .. }
+            | Self::Removed { channel, .. } => channel,
         }
     }
 }
@@ -276,10 +287,16 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotFound { channel } => write!(
+            Self::NotFound { channel, waited } if waited.is_zero() => write!(
                 f,
                 "channel '{channel}' does not exist; start its writer first, or give the reader a \
                  timeout to wait for it"
+            ),
+            Self::NotFound { channel, waited } => write!(
+                f,
+                "channel '{channel}' has not been made within {} ms; check that its writer runs, in \
+                 this container or login session too, and uses the same name",
+                millis(*waited)
             ),
             Self::WriterExists { channel, pid } => write!(
                 f,
@@ -316,19 +333,21 @@ impl fmt::Display for Error {
                 f,
                 "channel '{channel}': no {what} within {} ms; wait longer, or check that the \
                  other side runs",
-                (after.as_secs_f64() * 1e3).round()
+                millis(*after)
             ),
-            Self::Closed { channel, peer } => write!(
-                f,
-                "channel '{channel}' was closed by its {peer}; open it again once a new {peer} \
-                 has started"
-            ),
-            Self::PeerDied { channel, peer, pid } => write!(
-                f,
-                "the {peer} of channel '{channel}' ({}) died without closing it; every message \
-                 it committed is safe: restart the {peer} and go on",
-                Pid(*pid)
-            ),
+            Self::Closed { channel, peer } => {
+                write!(f, "channel '{channel}' was closed by its {peer}; ")?;
+                go_on(f, *peer)
+            }
+            Self::PeerDied { channel, peer, pid } => {
+                write!(
+                    f,
+                    "the {peer} of channel '{channel}' ({}) died without closing it; every message \
+                     it committed is safe; ",
+                    Pid(*pid)
+                )?;
+                go_on(f, *peer)
+            }
             Self::TooLarge { channel, len, max } => write!(
                 f,
                 "a message of {len} bytes can never fit channel '{channel}', whose longest \
@@ -442,8 +461,44 @@ impl fmt::Display for Error {
                     "channel '{channel}': option {option} is not valid: {reason}"
                 )
             }
+            Self::Removed {
+                channel,
+                peer,
+                fate,
+            } => {
+                write!(
+                    f,
+                    "the name of channel '{channel}' no longer leads to this {}'s segment: it was \
+                     removed (by hand, by a cleaner, or by the system at a logout); its {peer} {fate}, \
+                     and no other can come; ",
+                    peer.peer()
+                )?;
+                f.write_str(match peer {
+                    Role::Writer => {
+                        "wait for a new channel of this name with wait_for_writer, or connect again"
+                    }
+                    Role::Reader => {
+                        "close this writer and create the channel again: what was not read is lost"
+                    }
+                })
+            }
         }
     }
+}
+
+/// What to do when `peer` has gone.
+fn go_on(f: &mut fmt::Formatter<'_>, peer: Role) -> fmt::Result {
+    f.write_str(match peer {
+        Role::Writer => {
+            "this reader goes on when a new writer has started: wait for one with wait_for_writer"
+        }
+        Role::Reader => "this writer goes on when a new reader has started",
+    })
+}
+
+/// A time as messages show it.
+fn millis(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e3).round()
 }
 
 impl std::error::Error for Error {}
@@ -457,7 +512,7 @@ impl From<Error> for std::io::Error {
             ErrorCode::WriterExists | ErrorCode::ReaderExists => ErrorKind::AddrInUse,
             ErrorCode::Full | ErrorCode::Empty | ErrorCode::Busy => ErrorKind::WouldBlock,
             ErrorCode::TimedOut => ErrorKind::TimedOut,
-            ErrorCode::Closed | ErrorCode::PeerDied => ErrorKind::BrokenPipe,
+            ErrorCode::Closed | ErrorCode::PeerDied | ErrorCode::Removed => ErrorKind::BrokenPipe,
             ErrorCode::TooLarge
             | ErrorCode::InvalidName
             | ErrorCode::InvalidCapacity

@@ -70,10 +70,11 @@ pub use ring::copy_slice;
 
 #[cfg(not(loom))]
 pub use self::{
-    endpoint::{PeerState, Strategy},
+    endpoint::Strategy,
     mapped::Mapped,
     outside::Outline,
     reader::{KrenReader, Lease, Message, ReaderOptions},
+    segment::{PeerState, Start},
     waiter::Waiter,
     writer::{Batch, KrenWriter, Slot, WriterOptions},
 };

@@ -3,17 +3,19 @@
 mod lease;
 mod message;
 mod options;
+mod successor;
 
 pub use self::lease::Lease;
 pub use self::message::Message;
 pub use self::options::ReaderOptions;
 
 use self::lease::Leases;
-use crate::endpoint::{Check, Endpoint, PeerState, Wait};
+use crate::endpoint::{Check, Endpoint, Strategy, Wait};
 use crate::layout::RECORD_HEADER;
 use crate::pace::Pace;
 use crate::ring::{Consumer, Memory, Record};
 use crate::ring_memory::RingMemory;
+use crate::segment::{Access, PeerState};
 use crate::wait::Waker;
 use crate::waiter::{Goal, Waiter};
 use crate::{Result, Role};
@@ -36,6 +38,11 @@ pub struct KrenReader {
     /// is what the consumer has found last.
     tag: u32,
     leases: Leases,
+    /// A new channel of the name is to be moved over to when this one has been read to its end.
+    moving: bool,
+    /// How it was connected, for the next time.
+    strategy: Strategy,
+    access: Access,
     pub(crate) endpoint: Arc<Endpoint>,
 }
 
@@ -68,8 +75,10 @@ impl KrenReader {
     /// # Errors
     ///
     /// Once everything that was committed has been read: [`Error::Closed`](crate::Error::Closed)
-    /// when the writer has closed, [`Error::PeerDied`](crate::Error::PeerDied) when it died. After
-    /// either, the next call waits again if a new writer has taken over.
+    /// when the writer has closed, [`Error::PeerDied`](crate::Error::PeerDied) when it died,
+    /// [`Error::Removed`](crate::Error::Removed) when it died and the channel's name is gone as well. After
+    /// the first two the next call waits again if a new writer has taken over;
+    /// [`KrenReader::wait_for_writer`] waits for that after any of them.
     /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::Forked`](crate::Error::Forked).
     #[inline]
     pub fn read(&mut self) -> Result<Message<'_>> {
@@ -97,7 +106,18 @@ impl KrenReader {
         self.endpoint.check_process()?;
         match self.consumer.peek() {
             Ok(Some(record)) => Ok(Some(self.hand_out(record))),
+            Ok(None) if self.moving => self.try_read_there(),
             Ok(None) => Ok(None),
+            Err(error) => Err(self.endpoint.ring_error(error)),
+        }
+    }
+
+    /// As [`KrenReader::try_read`], in the channel that is moved over to.
+    #[cold]
+    fn try_read_there(&mut self) -> Result<Option<Message<'_>>> {
+        self.move_on()?;
+        match self.consumer.peek() {
+            Ok(found) => Ok(found.map(|record| self.hand_out(record))),
             Err(error) => Err(self.endpoint.ring_error(error)),
         }
     }
@@ -218,6 +238,9 @@ impl KrenReader {
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         self.endpoint.check_process()?;
+        if self.moving {
+            self.move_on()?;
+        }
         // Here rather than in the wait below: nothing stands between a poll and the message.
         if self.poll_readable() {
             return Ok(());

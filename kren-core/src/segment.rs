@@ -12,12 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+mod connect;
+mod presence;
+
+pub use self::connect::Start;
+pub(crate) use self::connect::{Search, exists, find, open_reader};
+pub use self::presence::PeerState;
+
 /// Longest channel name in bytes.
 const NAME_MAX: usize = 128;
 /// A side that closes holds both roles for an instant; a refusal is final only after this.
 const LOCK_PATIENCE: Duration = Duration::from_millis(10);
-/// How often to look for a channel that does not exist yet.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What a writer asks of the segment.
 #[derive(Debug, Clone)]
@@ -34,6 +39,8 @@ pub(crate) struct Segment {
     place: Place,
     object: Object,
     mapping: Arc<Mapping>,
+    /// The header's: tells this segment from others that had or will have its name.
+    instance: u64,
 }
 
 impl Segment {
@@ -61,6 +68,19 @@ impl Segment {
 
     pub(crate) fn remove_if_alone(&self, drained: impl FnOnce() -> bool) {
         self.object.remove_if_alone(&self.place, drained);
+    }
+
+    /// Whether the name still leads here, so that others can come. Asks the system; where it will not say,
+    /// nothing is taken for lost.
+    pub(crate) fn is_named(&self) -> bool {
+        self.object.is_named(&self.place).unwrap_or(true)
+    }
+
+    /// Removes the name, whoever is on the segment; they go on, and nobody else comes.
+    pub(crate) fn remove_name(&self) -> Result<()> {
+        self.place
+            .remove(&self.object)
+            .map_err(|failure| failure.into_error(&self.name))
     }
 }
 
@@ -117,43 +137,13 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
             place,
             object,
             mapping: Arc::new(mapping),
+            instance: header.instance,
         };
         if segment.suits(&wanted, wish.fresh)? {
             return Ok(segment);
         }
         // Discarded: out of the way with it. Its reader, if any, sees a closed channel.
         segment.abandon()?;
-    }
-}
-
-/// Finds the channel, waiting up to `timeout` for it to appear, and takes the reader's role.
-pub(crate) fn open_reader(name: &str, timeout: Duration, access: Access) -> Result<Segment> {
-    let name = check_name(name)?;
-    let place = Place::new(&name, access.machine_wide);
-    let fail = |failure: Failure| failure.into_error(&name);
-    let start = Instant::now();
-    loop {
-        if let Some(object) = place.open(access.any_owner).map_err(fail)? {
-            let header = read_header(&name, &object)?;
-            hold(&name, &object, &header, Role::Reader)?;
-            if !object.is_named(&place).map_err(fail)? {
-                continue;
-            }
-            let mapping = object
-                .map(header.geometry, Role::Reader, access.prefault)
-                .map_err(fail)?;
-            return Ok(Segment {
-                name,
-                place,
-                object,
-                mapping: Arc::new(mapping),
-            });
-        }
-        let left = timeout.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return Err(Error::NotFound { channel: name });
-        }
-        std::thread::sleep(left.min(LOOK_EVERY));
     }
 }
 

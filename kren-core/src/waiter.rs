@@ -17,8 +17,15 @@ use std::time::Duration;
 /// wait returns [`Error::Busy`] while a waiter waits, and the other way round.
 pub struct Waiter {
     endpoint: Arc<Endpoint>,
-    goal: Goal,
+    awaited: Awaited,
     cancelled: AtomicBool,
+}
+
+enum Awaited {
+    /// Progress on the ring.
+    Progress(Goal),
+    /// Somebody on the other side: the closure tells whether it is worth another look.
+    Arrival(Box<dyn Fn() -> Result<bool> + Send + Sync>),
 }
 
 type Ready = Box<dyn Fn() -> bool + Send + Sync>;
@@ -36,7 +43,18 @@ impl Waiter {
     pub(crate) fn new(endpoint: Arc<Endpoint>, goal: Goal) -> Self {
         Self {
             endpoint,
-            goal,
+            awaited: Awaited::Progress(goal),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn for_arrival(
+        endpoint: Arc<Endpoint>,
+        over: impl Fn() -> Result<bool> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            endpoint,
+            awaited: Awaited::Arrival(Box::new(over)),
             cancelled: AtomicBool::new(false),
         }
     }
@@ -53,15 +71,25 @@ impl Waiter {
     /// [`Error::Forked`].
     pub fn wait(&self, timeout: Option<Duration>) -> Result<()> {
         self.endpoint.check_process()?;
-        let mut ready = || self.cancelled.load(Ordering::SeqCst) || (self.goal.ready)();
-        let mut wait = Wait {
-            ready: &mut ready,
-            sound: &self.goal.sound,
-            wanted: self.goal.wanted,
-            what: self.goal.what,
-            timeout,
+        let cancelled = || self.cancelled.load(Ordering::SeqCst);
+        let result = match &self.awaited {
+            Awaited::Progress(goal) => {
+                let mut ready = || cancelled() || (goal.ready)();
+                let mut wait = Wait {
+                    ready: &mut ready,
+                    sound: &goal.sound,
+                    wanted: goal.wanted,
+                    what: goal.what,
+                    timeout,
+                };
+                self.endpoint.wait(&mut wait, &mut || Ok(()))
+            }
+            Awaited::Arrival(over) => {
+                let over = || Ok(cancelled() || over()?);
+                self.endpoint
+                    .wait_for_arrival(timeout, &over, &mut || Ok(()))
+            }
         };
-        let result = self.endpoint.wait(&mut wait, &mut || Ok(()));
         if self.cancelled.load(Ordering::SeqCst) {
             return Err(Error::Interrupted {
                 channel: Arc::clone(self.endpoint.name()),
@@ -83,7 +111,13 @@ impl std::fmt::Debug for Waiter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Waiter")
             .field("channel", self.endpoint.name())
-            .field("what", &self.goal.what)
+            .field(
+                "what",
+                &match &self.awaited {
+                    Awaited::Progress(goal) => goal.what,
+                    Awaited::Arrival(_) => "live writer",
+                },
+            )
             .finish_non_exhaustive()
     }
 }

@@ -9,10 +9,11 @@ pub use self::options::WriterOptions;
 use self::slot::Reserved;
 pub use self::slot::Slot;
 
-use crate::endpoint::{Check, Endpoint, PeerState, Wait};
+use crate::endpoint::{Check, Endpoint, Wait};
 use crate::pace::{ROOM_LEAD, lead};
 use crate::ring::{Producer, RingError, Stage};
 use crate::ring_memory::RingMemory;
+use crate::segment::PeerState;
 use crate::wait::Waker;
 use crate::waiter::{Goal, Waiter};
 use crate::{Result, Role};
@@ -88,8 +89,9 @@ impl KrenWriter {
     ///
     /// [`Error::TooLarge`](crate::Error::TooLarge) when it can never fit; while waiting for room,
     /// [`Error::Closed`](crate::Error::Closed) or [`Error::PeerDied`](crate::Error::PeerDied) when
-    /// the reader that should make it is gone. A channel that no reader has joined yet is waited
-    /// on. [`Error::Forked`](crate::Error::Forked); [`Error::Corrupt`](crate::Error::Corrupt).
+    /// the reader that should make it is gone, and [`Error::Removed`](crate::Error::Removed) when
+    /// none can come any more, as the channel's name was taken away. A channel that no reader has joined
+    /// yet is waited on. [`Error::Forked`](crate::Error::Forked); [`Error::Corrupt`](crate::Error::Corrupt).
     #[inline]
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
         self.write_within(0, data, None)
@@ -375,6 +377,35 @@ impl KrenWriter {
     /// [`Error::Forked`](crate::Error::Forked).
     pub fn close(self) -> Result<()> {
         self.endpoint.check_process()
+    }
+
+    /// As [`KrenWriter::close`], and what is undelivered may go: where that is something, the name is removed at once. A reader
+    /// that is attached still gets it, then [`Error::Closed`](crate::Error::Closed); one that comes later finds no
+    /// channel, and the next writer starts anew.
+    ///
+    /// For a stream that is worth nothing once its writer has ended: without this the rest waits for the
+    /// next reader, which may come tomorrow.
+    ///
+    /// ```
+    /// # use kren_core::{Error, KrenReader, KrenWriter};
+    /// # let name = format!("doc-discard-{}", std::process::id());
+    /// let mut writer = KrenWriter::create(&name, 4096)?;
+    /// writer.write(b"nobody reads this")?;
+    /// writer.close_discarding()?;
+    /// assert!(matches!(KrenReader::connect(&name), Err(Error::NotFound { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked); [`Error::PermissionDenied`](crate::Error::PermissionDenied) when the
+    /// name belongs to another user, who alone may remove it: then the writer is closed, and what is undelivered stays.
+    pub fn close_discarding(self) -> Result<()> {
+        self.endpoint.check_process()?;
+        if self.producer.is_drained() {
+            return Ok(());
+        }
+        self.endpoint.detach_discarding()
     }
 
     /// Polls for room for a message of `len` bytes for some microseconds, unless the writer's

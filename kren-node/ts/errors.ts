@@ -44,6 +44,8 @@ export const errorCodes = Object.freeze({
   KREN_BUSY: 20,
   /** An option other than name and capacity is out of range. */
   KREN_INVALID_OPTION: 21,
+  /** The channel's name no longer leads to this endpoint's segment, and its other side is gone. */
+  KREN_REMOVED: 22,
 } as const);
 
 /** The stable code of an error, for example `KREN_TIMED_OUT`. */

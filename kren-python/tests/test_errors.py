@@ -38,6 +38,7 @@ BUILTINS: dict[str, type[Exception]] = {
     "IO": OSError,
     "BUSY": RuntimeError,
     "INVALID_OPTION": ValueError,
+    "REMOVED": BrokenPipeError,
 }
 
 

@@ -1,6 +1,9 @@
 //! Linux: files in `/dev/shm`, open-file-description locks, futexes, `membarrier`.
 #![allow(unsafe_code)]
 
+mod watch;
+
+pub(crate) use self::watch::Watch;
 pub(crate) use super::unix::{fork, granularity, processors};
 use super::{Failure, Mapping, unix};
 use crate::Role;

@@ -11,6 +11,7 @@
 //!   leads to it, and maps it; `try_hold` takes a role lock, which the kernel drops when the
 //!   process dies, `is_held` asks whether somebody else has one, `let_go` returns it, and
 //!   `remove_if_alone` removes the name while holding both roles, if the closure agrees;
+//! - [`Watch`]: waits until something is made where channels are; there need not be any;
 //! - [`Signal`]: sleeping on, and waking sleepers of, a word in the segment. A sleep may end early
 //!   for no reason; it must end when `wake` is called after the word has changed;
 //! - [`barrier`]: the process-wide barrier that lets publishers go without fences;
@@ -45,7 +46,14 @@ mod digest;
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("KREN runs on Linux, macOS and Windows");
 
+#[cfg(not(all(target_os = "linux", not(like_macos))))]
+mod unwatched;
+
+#[cfg(all(target_os = "linux", not(like_macos)))]
+pub(crate) use linux::Watch;
 pub(crate) use system::{Object, Place, Signal, barrier, fork, granularity, processors};
+#[cfg(not(all(target_os = "linux", not(like_macos))))]
+pub(crate) use unwatched::Watch;
 
 /// What went wrong below; the caller adds the channel's name.
 #[derive(Debug, Clone, PartialEq, Eq)]

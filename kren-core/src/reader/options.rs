@@ -6,7 +6,7 @@ use crate::endpoint::{Endpoint, Strategy};
 use crate::pace::Pace;
 use crate::ring::{Consumer, Shape};
 use crate::ring_memory::RingMemory;
-use crate::segment::{self, Access};
+use crate::segment::{self, Access, Search, Segment, Start};
 use crate::{Result, Role};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,8 @@ use std::time::Duration;
 #[derive(Debug, Clone, Default)]
 pub struct ReaderOptions {
     timeout: Duration,
+    live: bool,
+    start: Start,
     access: Access,
     strategy: Strategy,
 }
@@ -24,6 +26,50 @@ impl ReaderOptions {
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Connects to a channel with a live writer only: a channel whose writer has closed or died is waited for like one
+    /// that does not exist, until a new writer takes it over or the timeout ends. Default: a channel with undelivered messages is
+    /// as good without its writer.
+    ///
+    /// What an earlier writer left undelivered is still delivered first, unless [`ReaderOptions::start`] says otherwise.
+    ///
+    /// ```
+    /// # use kren_core::{Error, KrenReader, KrenWriter, Start};
+    /// # use std::time::Duration;
+    /// # let name = format!("doc-live-{}", std::process::id());
+    /// KrenWriter::create(&name, 4096)?.write(b"yesterday's")?; // and closed
+    /// let live = KrenReader::options().live_writer(true).start(Start::Newest);
+    /// let refused = live.connect(&name);
+    /// assert!(matches!(refused, Err(Error::TimedOut { .. }) | Err(Error::NotFound { .. })));
+    ///
+    /// # let name2 = name.clone();
+    /// # let today = std::thread::spawn(move || {
+    /// #     let mut writer = KrenWriter::create(&name2, 4096).unwrap();
+    /// #     std::thread::sleep(Duration::from_millis(20));
+    /// #     writer.write(b"today's").unwrap();
+    /// #     writer.flush().unwrap();
+    /// # });
+    /// // Meanwhile another process starts a writer, which writes.
+    /// let mut reader = live.timeout(Duration::from_secs(60)).connect(&name)?;
+    /// assert_eq!(reader.read()?, b"today's");
+    /// # drop(reader); today.join().unwrap();
+    /// # Ok::<(), Error>(())
+    /// ```
+    #[must_use]
+    pub fn live_writer(mut self, live: bool) -> Self {
+        self.live = live;
+        self
+    }
+
+    /// Where to start in what the channel holds. Default: [`Start::Oldest`], at the first message that was not released.
+    ///
+    /// [`Start::Newest`] discards what was written before the call of [`ReaderOptions::connect`]; what is written while that
+    /// waits is delivered.
+    #[must_use]
+    pub fn start(mut self, start: Start) -> Self {
+        self.start = start;
         self
     }
 
@@ -62,23 +108,80 @@ impl ReaderOptions {
     ///
     /// # Errors
     ///
-    /// As [`KrenReader::connect`].
+    /// As [`KrenReader::connect`], and [`Error::TimedOut`](crate::Error::TimedOut) when the channel is there at the end
+    /// of the timeout, and the live writer that was asked for is not.
     pub fn connect(&self, name: &str) -> Result<KrenReader> {
-        let segment = segment::open_reader(name, self.timeout, self.access)?;
+        self.connect_within(name, Some(self.timeout), &mut || Ok(()))
+    }
+
+    /// As [`ReaderOptions::connect`], for callers that have to look after something else meanwhile: while it waits,
+    /// `check` runs at least every 100 ms and after each signal, and an error of its ends the wait. `timeout` of `None`
+    /// waits for ever; that of the options does not count.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReaderOptions::connect`]; whatever `check` returns.
+    pub fn connect_within(
+        &self,
+        name: &str,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<KrenReader> {
+        let search = Search {
+            timeout,
+            live: self.live,
+            start: self.start,
+        };
+        let (segment, from) = segment::open_reader(name, search, self.access, check)?;
+        let mut reader = KrenReader::attach(segment, self.strategy, self.access)?;
+        reader.skip_to(from)?;
+        Ok(reader)
+    }
+}
+
+impl KrenReader {
+    /// Reads a segment whose role is held, from its first message on that was not released.
+    pub(super) fn attach(segment: Segment, strategy: Strategy, access: Access) -> Result<Self> {
         let mapping = Arc::clone(segment.mapping());
         let shape = Shape::new(mapping.geometry());
         let consumer = Consumer::resume(RingMemory::new(mapping), shape)
             .map_err(|error| segment::broken_ring(segment.name(), error))?;
-        let endpoint = Endpoint::attach(segment, Role::Reader, self.strategy)?;
+        let endpoint = Endpoint::attach(segment, Role::Reader, strategy)?;
         let waker = endpoint.waker();
         let pace = Pace::new(consumer.cursor());
-        Ok(KrenReader {
+        Ok(Self {
             consumer,
             waker,
             pace,
             tag: 0,
             leases: Leases::default(),
+            moving: false,
+            strategy,
+            access,
             endpoint,
         })
+    }
+
+    /// Releases what ends at or before `position` unread.
+    fn skip_to(&mut self, position: u64) -> Result<()> {
+        if self.consumer.cursor() >= position {
+            return Ok(());
+        }
+        while self.consumer.cursor() < position {
+            let found = self.consumer.peek();
+            let found = found.map_err(|error| self.endpoint.ring_error(error))?;
+            let Some(record) = found else { break };
+            self.consumer.advance(&record);
+        }
+        let cursor = self.consumer.cursor();
+        self.consumer.release(cursor);
+        let memory = self.consumer.memory();
+        self.waker.notify(
+            memory.page(Role::Reader),
+            memory.page(Role::Writer),
+            self.endpoint.own_signal(),
+            cursor,
+        );
+        Ok(())
     }
 }

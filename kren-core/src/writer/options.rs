@@ -106,11 +106,14 @@ impl WriterOptions {
             .map_err(|error| segment::broken_ring(segment.name(), error))?;
         let endpoint = Endpoint::attach(segment, Role::Writer, self.strategy)?;
         let waker = endpoint.waker();
-        Ok(KrenWriter {
+        let mut writer = KrenWriter {
             producer,
             waker,
             reserved: Reserved::default(),
             endpoint,
-        })
+        };
+        // A reader that waits for a writer: one has come.
+        writer.wake_reader();
+        Ok(writer)
     }
 }

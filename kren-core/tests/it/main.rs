@@ -16,6 +16,7 @@ mod leases;
 mod names;
 mod roles;
 mod streams;
+mod successors;
 mod waiting;
 
 #[cfg(unix)]

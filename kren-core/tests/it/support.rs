@@ -196,6 +196,7 @@ fn parts() -> HashMap<&'static str, Part> {
     parts.extend_from_slice(crate::leases::PARTS);
     parts.extend_from_slice(crate::roles::PARTS);
     parts.extend_from_slice(crate::streams::PARTS);
+    parts.extend_from_slice(crate::successors::PARTS);
     #[cfg(unix)]
     parts.extend_from_slice(crate::forking::PARTS);
     #[cfg(target_os = "linux")]
@@ -330,6 +331,13 @@ impl Process {
             .kill()
             .expect("a process that has not been waited for");
         self.child.wait().expect("as above");
+    }
+
+    /// Lets a process that waits for the word `end` come to its end.
+    #[track_caller]
+    pub(crate) fn tell_and_finish(mut self) {
+        self.tell("end");
+        self.finish();
     }
 
     /// Waits for the end of the process.

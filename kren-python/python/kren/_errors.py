@@ -23,6 +23,7 @@ __all__ = [
     "PeerDied",
     "PermissionDenied",
     "ReaderExists",
+    "Removed",
     "TimedOut",
     "TooLarge",
     "VersionMismatch",
@@ -226,6 +227,14 @@ class InvalidOption(KrenError, ValueError):
 
     code = 21
     code_name = "INVALID_OPTION"
+
+
+class Removed(KrenError, BrokenPipeError):
+    """The channel's name no longer leads to this endpoint's segment, and its other side is gone."""
+
+    code = 22
+    code_name = "REMOVED"
+    errno: int | None = _errno.EPIPE
 
 
 class _Table:

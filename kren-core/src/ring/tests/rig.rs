@@ -5,11 +5,10 @@ use crate::Role;
 use crate::layout::{ALIGNMENT_MIN, RolePage};
 use crate::ring::{Consumer, Memory, Producer, RingError, Shape};
 use crate::ring_memory::RingMemory;
-use crate::segment::{Access, Segment, Wish, open_reader, open_writer};
+use crate::segment::{Access, Segment, Wish, find, open_writer};
 use crate::sync::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
-use std::time::Duration;
 
 /// The least capacity here: what this kind of system maps at once. Linux on ARM has kernels with larger pages; there
 /// the variable says so when the tests are built.
@@ -46,7 +45,7 @@ impl Rig {
         let page = crate::os::granularity();
         assert_eq!(PAGE, page, "build the tests with KREN_TEST_PAGE={page}");
         let writer = open_writer(&name, &wish, Access::default()).unwrap();
-        let reader = open_reader(&name, Duration::ZERO, Access::default()).unwrap();
+        let reader = find(&name, Access::default()).unwrap().unwrap();
         let shape = Shape::new(writer.mapping().geometry());
         Self {
             writer,

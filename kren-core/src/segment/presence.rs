@@ -1,0 +1,54 @@
+//! Who is on a side of a segment: what its page says, held against what the kernel says.
+
+use super::Segment;
+use crate::Role;
+use crate::layout::{STATE_CLOSED, STATE_NEVER, STATE_OPEN};
+use std::sync::atomic::Ordering;
+
+/// What is known of the other side of a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PeerState {
+    /// Nobody has taken the role since the channel was made.
+    NeverAttached,
+    /// A live process holds the role.
+    Attached,
+    /// The last holder closed its side.
+    Closed,
+    /// The last holder's process ended without closing.
+    Died,
+}
+
+/// How often to look again at a side that is replaced while one looks.
+const LOOKS: u32 = 16;
+
+impl Segment {
+    /// Who holds `role`, which is not the caller's own. Asks the kernel when the page says that somebody is there.
+    pub(crate) fn state_of(&self, role: Role) -> PeerState {
+        let presence = &self.mapping.role_page(role).presence.0;
+        for _ in 0..LOOKS {
+            // Acquire: pairs with the Release stores in `Endpoint::attach` and `announce_closed`.
+            let session = presence.session.load(Ordering::Acquire);
+            match presence.state.load(Ordering::Acquire) {
+                STATE_NEVER => return PeerState::NeverAttached,
+                STATE_OPEN if self.is_held(role) => return PeerState::Attached,
+                STATE_OPEN => {
+                    // The lock was free. Unless the side was taken anew meanwhile, its holder died.
+                    if presence.session.load(Ordering::Acquire) == session
+                        && presence.state.load(Ordering::Acquire) == STATE_OPEN
+                    {
+                        return PeerState::Died;
+                    }
+                }
+                // Whoever holds the lock: a side that is closing, or one that is about to attach. A close
+                // is reported the moment it is stored.
+                STATE_CLOSED => return PeerState::Closed,
+                // A number that KREN does not store.
+                _ if self.is_held(role) => return PeerState::Attached,
+                _ => return PeerState::Closed,
+            }
+        }
+        // Words that change at every look are being stored by somebody who lives (G7: no hang).
+        PeerState::Attached
+    }
+}
