@@ -114,6 +114,8 @@ error_codes! {
     InvalidOption = 21, "INVALID_OPTION";
     /// The channel's name no longer leads to this endpoint's segment, and its other side is gone.
     Removed = 22, "REMOVED";
+    /// The message is not the array, the arrays or the table that it was read as.
+    NotAnArray = 30, "NOT_AN_ARRAY";
 }
 
 /// Everything that can go wrong on a channel.
@@ -222,6 +224,8 @@ pub enum Error {
         peer: Role,
         fate: &'static str,
     },
+    /// The message is not what it was read as; `reason` says what it is instead.
+    NotAnArray { channel: Arc<str>, reason: Arc<str> },
 }
 
 impl Error {
@@ -251,6 +255,7 @@ impl Error {
             Self::Busy { .. } => ErrorCode::Busy,
             Self::InvalidOption { .. } => ErrorCode::InvalidOption,
             Self::Removed { .. } => ErrorCode::Removed,
+            Self::NotAnArray { .. } => ErrorCode::NotAnArray,
         }
     }
 
@@ -279,7 +284,8 @@ impl Error {
             | Self::Io { channel, .. }
             | Self::Busy { channel }
             | Self::InvalidOption { channel, .. }
-            | Self::Removed { channel, .. } => channel,
+            | Self::Removed { channel, .. }
+            | Self::NotAnArray { channel, .. } => channel,
         }
     }
 }
@@ -482,6 +488,11 @@ impl fmt::Display for Error {
                     }
                 })
             }
+            Self::NotAnArray { channel, reason } => write!(
+                f,
+                "a message of channel '{channel}' cannot be read as asked: it {reason}; read it as \
+                 what it is: an array, several arrays, a table, or bytes"
+            ),
         }
     }
 }
@@ -520,7 +531,9 @@ impl From<Error> for std::io::Error {
             | ErrorCode::CapacityMismatch => ErrorKind::InvalidInput,
             ErrorCode::PermissionDenied => ErrorKind::PermissionDenied,
             ErrorCode::OutOfMemory => ErrorKind::OutOfMemory,
-            ErrorCode::Corrupt | ErrorCode::VersionMismatch => ErrorKind::InvalidData,
+            ErrorCode::Corrupt | ErrorCode::VersionMismatch | ErrorCode::NotAnArray => {
+                ErrorKind::InvalidData
+            }
             ErrorCode::Interrupted => ErrorKind::Interrupted,
             ErrorCode::Forked | ErrorCode::Io => ErrorKind::Other,
         };

@@ -44,6 +44,8 @@ mod wait;
 
 // Under loom only the algorithms are built: the rest is about real memory and real processes.
 #[cfg(not(loom))]
+pub mod array;
+#[cfg(not(loom))]
 mod endpoint;
 #[cfg(not(loom))]
 mod mapped;
@@ -59,6 +61,8 @@ mod reader;
 mod ring_memory;
 #[cfg(not(loom))]
 mod segment;
+#[cfg(all(not(loom), feature = "arrow"))]
+pub mod table;
 #[cfg(not(loom))]
 mod waiter;
 #[cfg(not(loom))]

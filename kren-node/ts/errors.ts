@@ -46,6 +46,8 @@ export const errorCodes = Object.freeze({
   KREN_INVALID_OPTION: 21,
   /** The channel's name no longer leads to this endpoint's segment, and its other side is gone. */
   KREN_REMOVED: 22,
+  /** The message is not the array, the arrays or the table that it was read as. */
+  KREN_NOT_AN_ARRAY: 30,
 } as const);
 
 /** The stable code of an error, for example `KREN_TIMED_OUT`. */

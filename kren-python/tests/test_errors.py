@@ -39,6 +39,7 @@ BUILTINS: dict[str, type[Exception]] = {
     "BUSY": RuntimeError,
     "INVALID_OPTION": ValueError,
     "REMOVED": BrokenPipeError,
+    "NOT_AN_ARRAY": ValueError,
 }
 
 

@@ -5,6 +5,7 @@ use std::process::{Command, ExitCode};
 
 use crate::exec;
 use crate::setup;
+use crate::suites::FEATURES;
 use crate::term::Result;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
@@ -69,12 +70,16 @@ fn checks(workspace: &Workspace, tools: &Tools) -> Vec<Check> {
         "--workspace",
         "--no-deps",
         "--document-private-items",
+        "--features",
+        FEATURES,
     ]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
     let clippy = [
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        FEATURES,
         "--",
         "-D",
         "warnings",

@@ -15,6 +15,9 @@ use crate::term::{self, Result};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
+/// What the core offers beside its own, for users who ask for it.
+pub(crate) const FEATURES: &str = "kren-core/arrow,kren-core/ndarray";
+
 /// What became of one suite.
 struct Outcome {
     suite: &'static str,
@@ -27,7 +30,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     setup::examples(workspace, &tools)?;
 
     // Every suite runs, whatever became of the one before: one run shows all that is broken.
-    let cargo = workspace.cargo(&["test", "--workspace", "--no-fail-fast"]);
+    let cargo = workspace.cargo(&[
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--features",
+        FEATURES,
+    ]);
     let mut pytest = workspace.command(workspace.venv_program("python"), &workspace.python());
     pytest.args(["-m", "pytest", "--color=no"]);
     let mut npm = workspace.command(&tools.npm, &workspace.node());

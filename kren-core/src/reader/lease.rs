@@ -70,6 +70,11 @@ unsafe impl Send for Lease {}
 unsafe impl Sync for Lease {}
 
 impl Lease {
+    /// The channel it came through.
+    pub(crate) fn channel(&self) -> &Arc<str> {
+        self.ledger.endpoint.name()
+    }
+
     /// The tag the message was written with; 0 unless the writer chose one.
     #[must_use]
     pub fn tag(&self) -> u32 {

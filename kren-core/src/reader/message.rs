@@ -4,6 +4,7 @@ use super::{KrenReader, Lease};
 use crate::ring::copy_slice;
 use std::mem::ManuallyDrop;
 use std::ops::Deref;
+use std::sync::Arc;
 
 /// One message, where it lies in the ring: a `&[u8]`, and the tag it was written with.
 ///
@@ -28,6 +29,11 @@ impl Message<'_> {
         unsafe {
             std::slice::from_raw_parts(payload, record.len)
         }
+    }
+
+    /// The channel it came through.
+    pub(crate) fn channel(&self) -> &Arc<str> {
+        self.reader.endpoint.name()
     }
 
     /// The tag the message was written with; 0 unless the writer chose one.

@@ -8,6 +8,7 @@
 
 mod support;
 
+mod arrays;
 mod channel;
 mod closing;
 mod death;

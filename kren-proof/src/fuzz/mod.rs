@@ -1,4 +1,4 @@
-//! Hostile bytes (G7) and any sequence of calls (G1).
+//! Hostile bytes (G7), in the segment and in messages, and any sequence of calls (G1).
 //!
 //! Each target is one function of bytes, so that cargo-fuzz (`fuzz/`) and the driver here run the
 //! same. A target panics when a guarantee is broken.
@@ -10,6 +10,7 @@ mod input;
 mod open;
 mod operations;
 mod outcome;
+mod payload;
 
 pub use outcome::Outcome;
 
@@ -40,6 +41,10 @@ pub const TARGETS: &[Target] = &[
         name: "operations",
         run: operations::run,
     },
+    Target {
+        name: "payload",
+        run: payload::run,
+    },
 ];
 
 /// The `fuzz` command; tells whether everything held.
@@ -52,7 +57,7 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
         .filter(|target| flags.words().is_empty() || flags.words().iter().any(|w| w == target.name))
         .collect();
     if chosen.is_empty() {
-        return Err("no such target; there are: open flip operations".into());
+        return Err("no such target; there are: open flip operations payload".into());
     }
     if let Some(file) = flags.text("input") {
         let input = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;

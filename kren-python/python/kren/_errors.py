@@ -18,6 +18,7 @@ __all__ = [
     "InvalidOption",
     "Io",
     "KrenError",
+    "NotAnArray",
     "NotFound",
     "OutOfMemory",
     "PeerDied",
@@ -235,6 +236,11 @@ class Removed(KrenError, BrokenPipeError):
     code = 22
     code_name = "REMOVED"
     errno: int | None = _errno.EPIPE
+class NotAnArray(KrenError, ValueError):
+    """The message is not the array, the arrays or the table that it was read as."""
+
+    code = 30
+    code_name = "NOT_AN_ARRAY"
 
 
 class _Table:

@@ -1,0 +1,301 @@
+//! The bytes in front of an array: `docs/spec/payloads.md`, P1 to P4.
+
+use super::DType;
+use std::borrow::Cow;
+use std::ops::Deref;
+
+/// Bytes of a header, of which an array of more than [`SHORT`] dimensions has two.
+pub(crate) const HEADER: usize = 64;
+/// Dimensions that fit the first 64 bytes.
+const SHORT: usize = 5;
+/// The most dimensions an array can have.
+pub const MAX_DIMS: usize = 13;
+
+const MAGIC: [u8; 3] = *b"KRP";
+const VERSION: u8 = 1;
+/// Where the shape begins.
+const SHAPE: usize = 24;
+/// P3: the length of no data reaches this.
+const LENGTH_END: u64 = 1 << 53;
+
+/// Why a message is not what it was read as, in words that follow "the message ...".
+#[doc(hidden)]
+#[allow(unreachable_pub, reason = "bindings see it")]
+pub type Reason = Cow<'static, str>;
+
+/// What a message holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Array = 1,
+    Table = 2,
+    Arrays = 3,
+}
+
+impl Kind {
+    /// As in "it is ...".
+    fn description(self) -> &'static str {
+        match self {
+            Self::Array => "an array",
+            Self::Table => "a table",
+            Self::Arrays => "several arrays",
+        }
+    }
+}
+
+/// The dimensions of an array, outermost first: a `&[usize]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    dims: [usize; MAX_DIMS],
+    ndim: usize,
+}
+
+impl Shape {
+    /// Of a shape that [`ArrayLen::of`] has found right.
+    #[inline]
+    pub(super) fn of(shape: &[usize]) -> Self {
+        let mut dims = [0; MAX_DIMS];
+        dims[..shape.len()].copy_from_slice(shape);
+        Self {
+            dims,
+            ndim: shape.len(),
+        }
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+
+    #[inline]
+    fn deref(&self) -> &[usize] {
+        &self.dims[..self.ndim]
+    }
+}
+
+/// Bytes of the header of an array of `ndim` dimensions.
+#[inline]
+const fn array_header_len(ndim: usize) -> usize {
+    if ndim <= SHORT { HEADER } else { 2 * HEADER }
+}
+
+/// Bytes of an array message, header and all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArrayLen {
+    /// Bytes of the header.
+    pub header: usize,
+    /// Bytes of the data behind it.
+    pub data: usize,
+}
+
+impl ArrayLen {
+    /// What an array of this type and shape takes.
+    ///
+    /// # Errors
+    ///
+    /// Words for what is wrong with the shape, for it can not be sent: P3, or too many dimensions.
+    #[inline]
+    pub fn of(dtype: DType, shape: &[usize]) -> Result<Self, &'static str> {
+        if shape.len() > MAX_DIMS {
+            return Err("an array has 13 dimensions at most");
+        }
+        let data = data_len(dtype, shape.iter().map(|&dim| dim as u64))
+            .and_then(|len| usize::try_from(len).ok())
+            .ok_or("it is too large: the dimensions times the size of an element overflow")?;
+        Ok(Self {
+            header: array_header_len(shape.len()),
+            data,
+        })
+    }
+
+    /// Bytes of the message.
+    #[inline]
+    #[must_use]
+    pub fn total(self) -> usize {
+        self.header + self.data
+    }
+}
+
+/// P2 and P3; `None` where P3 is broken.
+#[inline]
+fn data_len(dtype: DType, dims: impl Iterator<Item = u64>) -> Option<u64> {
+    let mut product = dtype.size() as u64;
+    let mut is_empty = false;
+    for dim in dims {
+        if dim == 0 {
+            is_empty = true;
+        } else {
+            product = product.checked_mul(dim).filter(|&len| len < LENGTH_END)?;
+        }
+    }
+    Some(if is_empty { 0 } else { product })
+}
+
+/// Stores the header of an array, whose length `len` is, at the start of `target`.
+///
+/// # Panics
+///
+/// When `target` is shorter than the header.
+#[inline]
+pub fn put_array_header(target: &mut [u8], dtype: DType, shape: &[usize], len: ArrayLen) {
+    let target = &mut target[..len.header];
+    put_first(target, Kind::Array, len.header, 0, len.data);
+    target[6] = shape.len() as u8;
+    target[8] = dtype.code();
+    target[9] = dtype.bits();
+    target[10] = 1;
+    for (place, &dim) in target[SHAPE..].chunks_exact_mut(8).zip(shape) {
+        place.copy_from_slice(&(dim as u64).to_le_bytes());
+    }
+}
+
+/// Stores a header without a shape.
+#[inline]
+pub(crate) fn put_header(target: &mut [u8], kind: Kind, count: u32, data: usize) {
+    put_first(&mut target[..HEADER], kind, HEADER, count, data);
+}
+
+#[inline]
+fn put_first(target: &mut [u8], kind: Kind, header: usize, count: u32, data: usize) {
+    target.fill(0);
+    target[..3].copy_from_slice(&MAGIC);
+    target[3] = VERSION;
+    target[4] = kind as u8;
+    target[5] = (header / HEADER) as u8;
+    target[12..16].copy_from_slice(&count.to_le_bytes());
+    target[16..24].copy_from_slice(&(data as u64).to_le_bytes());
+}
+
+/// The first 64 bytes of a message, copied once, with what holds for every kind checked.
+struct First {
+    bytes: [u8; HEADER],
+    header: usize,
+}
+
+impl First {
+    /// P1, and that it is of this kind.
+    #[inline]
+    fn of(message: &[u8], wanted: Kind) -> Result<Self, Reason> {
+        let Some(bytes) = message.first_chunk::<HEADER>().copied() else {
+            return Err(format!(
+                "has {} bytes, and its header alone would have {HEADER}",
+                message.len()
+            )
+            .into());
+        };
+        if bytes[..3] != MAGIC {
+            return Err("was written as plain bytes".into());
+        }
+        if bytes[3] != VERSION {
+            return Err(format!(
+                "has a header of version {}, and this build knows version {VERSION}",
+                bytes[3]
+            )
+            .into());
+        }
+        if bytes[4] != wanted as u8 {
+            return Err(other_kind(bytes[4]));
+        }
+        let header = usize::from(bytes[5]) * HEADER;
+        let data = word(&bytes, 16);
+        if header == 0 || header > message.len() || data != (message.len() - header) as u64 {
+            return Err(format!(
+                "has {} bytes, and its header speaks of {header} and {data} behind them",
+                message.len()
+            )
+            .into());
+        }
+        Ok(Self { bytes, header })
+    }
+}
+
+#[cold]
+fn other_kind(found: u8) -> Reason {
+    let known = [Kind::Array, Kind::Table, Kind::Arrays]
+        .into_iter()
+        .find(|&kind| kind as u8 == found);
+    match known {
+        Some(kind) => format!("is {}", kind.description()).into(),
+        None => format!("is of kind {found}, which this build does not know").into(),
+    }
+}
+
+#[inline]
+fn word(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(std::array::from_fn(|i| bytes[at + i]))
+}
+
+/// What the header of an array says, checked against the message's length.
+pub(crate) struct ArrayHeader {
+    pub(crate) dtype: DType,
+    pub(crate) shape: Shape,
+    /// Bytes of the header; the rest of the message is the data.
+    pub(crate) len: usize,
+}
+
+impl ArrayHeader {
+    /// P1 to P3.
+    #[inline]
+    pub(crate) fn of(message: &[u8]) -> Result<Self, Reason> {
+        let First { bytes, header } = First::of(message, Kind::Array)?;
+        let (ndim, code, bits) = (usize::from(bytes[6]), bytes[8], bytes[9]);
+        let lanes = u16::from_le_bytes([bytes[10], bytes[11]]);
+        let Some(dtype) = DType::from_code(code, bits).filter(|_| lanes == 1) else {
+            return Err(format!(
+                "has elements of code {code}, {bits} bits and {lanes} lanes, which this build does not know"
+            )
+            .into());
+        };
+        if ndim > MAX_DIMS || header != array_header_len(ndim) {
+            return Err(format!("has {ndim} dimensions in a header of {header} bytes").into());
+        }
+        let mut shape = Shape {
+            dims: [0; MAX_DIMS],
+            ndim,
+        };
+        for at in 0..ndim {
+            // Those behind the first 64 bytes are copied once too.
+            let place = SHAPE + 8 * at;
+            let dim = if at < SHORT {
+                word(&bytes, place)
+            } else {
+                word(message, place)
+            };
+            shape.dims[at] = usize::try_from(dim)
+                .ok()
+                .filter(|&dim| dim as u64 <= i64::MAX as u64)
+                .ok_or_else(|| Reason::from(format!("has a dimension of {}", dim as i64)))?;
+        }
+        let data = (message.len() - header) as u64;
+        match data_len(dtype, shape.iter().map(|&dim| dim as u64)) {
+            Some(len) if len == data => Ok(Self {
+                dtype,
+                shape,
+                len: header,
+            }),
+            Some(len) => Err(format!(
+                "has {data} bytes of data, and {dtype} of shape {:?} takes {len}",
+                &shape[..]
+            )
+            .into()),
+            None => Err(format!("has an impossible shape, {:?}", &shape[..]).into()),
+        }
+    }
+}
+
+/// How many parts a message of several arrays has; its directory begins behind 64 bytes.
+pub(crate) fn count_of_parts(message: &[u8]) -> Result<u32, Reason> {
+    let First { bytes, header } = First::of(message, Kind::Arrays)?;
+    if header != HEADER {
+        return Err(format!("is several arrays with a header of {header} bytes").into());
+    }
+    Ok(u32::from_le_bytes(std::array::from_fn(|i| bytes[12 + i])))
+}
+
+/// The Arrow stream in a table's message.
+#[cfg(any(feature = "arrow", test))]
+pub(crate) fn table_stream(message: &[u8]) -> Result<&[u8], Reason> {
+    let First { header, .. } = First::of(message, Kind::Table)?;
+    if header != HEADER {
+        return Err(format!("is a table with a header of {header} bytes").into());
+    }
+    Ok(&message[HEADER..])
+}
