@@ -32,16 +32,20 @@ impl KrenReader {
     /// # }) };
     /// # let mut count = 0;
     /// loop {
-    ///     match reader.read() {
+    ///     let gone = match reader.read() {
     ///         Ok(message) => {
     ///             println!("{} bytes", message.len());
     /// #           count += 1;
+    ///             continue;
     ///         }
-    ///         Err(Error::Closed { .. } | Error::PeerDied { .. } | Error::Removed { .. }) => {
-    /// #           if count == 2 { break; }
+    ///         Err(error) => error,
+    ///     };
+    /// #   if count == 2 { break; }
+    ///     match gone {
+    ///         Error::Closed { .. } | Error::PeerDied { .. } | Error::Removed { .. } => {
     ///             reader.wait_for_writer(Some(Duration::from_secs(60)))?;
     ///         }
-    ///         Err(error) => return Err(error),
+    ///         other => return Err(other),
     ///     }
     /// }
     /// # successor.join().unwrap();

@@ -35,7 +35,10 @@ fn next(reader: &mut KrenReader) -> kren_core::Result<String> {
 }
 
 #[track_caller]
-#[allow(clippy::needless_pass_by_value, reason = "what a call has just returned")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "what a call has just returned"
+)]
 fn timed_out(result: Result<(), Error>) {
     assert!(
         matches!(
