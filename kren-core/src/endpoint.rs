@@ -3,7 +3,9 @@
 //! ring in front.
 
 mod arrival;
+mod spin;
 
+use self::spin::Spin;
 use crate::layout::{RolePage, STATE_CLOSED, STATE_OPEN};
 use crate::os::{self, Mapping, Signal, fork};
 use crate::ring::RingError;
@@ -20,18 +22,14 @@ use std::time::{Duration, Instant};
 pub enum Strategy {
     /// Never sleeps. The fastest answer, at the price of a whole processor.
     Spin,
-    /// Spins for some microseconds, then sleeps.
+    /// Spins for some microseconds, then sleeps; sleeps at once while spinning has turned out to be in vain, as it is where both
+    /// sides share one processor.
     #[default]
     Adaptive,
     /// Sleeps at once. The least processor time, at the price of a wake-up for each message.
     Sleep,
 }
 
-/// How long `Strategy::Adaptive` spins: about what a sleep and a wake-up cost.
-const SPIN: Duration = Duration::from_micros(20);
-/// How long it spins when the last wait was hardly longer: while large messages are filled, say, where a sleep
-/// each time would cost more than the message.
-const SPIN_LONG: Duration = Duration::from_micros(80);
 /// How long a side that never sleeps keeps a processor to itself. What it waits for may be waiting for that
 /// processor: a peer, or a thread that the peer needs, say a garbage collector's. Without this they
 /// wait for the end of a time slice, some milliseconds; where nobody waits, it costs under a percent.
@@ -65,8 +63,8 @@ pub(crate) struct Endpoint {
     own_signal: Signal,
     peer_signal: Signal,
     generation: u32,
-    /// The last wait that was longer than [`SPIN`] would have ended in a longer spin.
-    patient: AtomicBool,
+    /// What waits so far say about spinning.
+    spin: Spin,
     /// A thread of this process waits, or is about to. At most one: they share a ticket.
     waiting: AtomicBool,
     /// The endpoint is being closed; whoever waits must leave.
@@ -92,7 +90,8 @@ impl Endpoint {
             own_signal: segment.signal(role)?,
             peer_signal: segment.signal(role.peer())?,
             generation: fork::generation(),
-            patient: AtomicBool::new(false),
+            // Where this process has one processor, the peer may be given another, or the same.
+            spin: Spin::new(os::usable_processors() == 1),
             waiting: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             known_session: AtomicU32::new(known_session),
@@ -222,7 +221,16 @@ impl Endpoint {
     pub(crate) fn spins(&self) -> bool {
         match self.strategy {
             Strategy::Spin => true,
-            Strategy::Adaptive => worth_spinning(),
+            Strategy::Adaptive => several_processors() && self.spin.is_believed(),
+            Strategy::Sleep => false,
+        }
+    }
+
+    /// Whether this side polls at all, for those who ask once.
+    pub(crate) fn ever_spins(&self) -> bool {
+        match self.strategy {
+            Strategy::Spin => true,
+            Strategy::Adaptive => several_processors(),
             Strategy::Sleep => false,
         }
     }
@@ -263,23 +271,22 @@ impl Endpoint {
         let deadline = wait.timeout.and_then(|timeout| start.checked_add(timeout));
         let spin = match self.strategy {
             Strategy::Spin => wait::SLICE,
-            // Relaxed: a guess, and one thread waits at a time.
-            Strategy::Adaptive if worth_spinning() && self.patient.load(Ordering::Relaxed) => {
-                SPIN_LONG
-            }
-            Strategy::Adaptive if worth_spinning() => SPIN,
+            Strategy::Adaptive if several_processors() => self.spin.begin(),
             Strategy::Adaptive | Strategy::Sleep => Duration::ZERO,
         };
+        // An adaptive spin is too short to let others run meanwhile; and that the peer ran then, on this
+        // very processor, would speak against spinning.
+        let shares = self.strategy == Strategy::Spin;
         if !spin.is_zero() {
             let end = start + wait.timeout.map_or(spin, |timeout| timeout.min(spin));
-            if spin_until(end, wait.ready) {
+            if spin_until(end, shares, wait.ready) {
+                self.spin.hit();
                 return Ok(());
             }
         }
+        let asleep = Instant::now();
         let slept = self.sleep_until_ready(wait, check, deadline);
-        // A wake-up takes about as long as a short spin.
-        let soon = slept.is_ok() && start.elapsed() < SPIN_LONG + SPIN;
-        self.patient.store(soon, Ordering::Relaxed);
+        self.spin.missed(spin, asleep.elapsed(), slept.is_ok());
         slept
     }
 
@@ -314,7 +321,7 @@ impl Endpoint {
                 None => wait::SLICE,
             };
             let is_ready = match self.strategy {
-                Strategy::Spin => spin_until(now + left.min(wait::SLICE), wait.ready),
+                Strategy::Spin => spin_until(now + left.min(wait::SLICE), true, wait.ready),
                 Strategy::Adaptive | Strategy::Sleep => self.doze(wait, left),
             };
             if is_ready {
@@ -417,15 +424,15 @@ fn poll(ready: &mut dyn FnMut() -> bool) -> bool {
     false
 }
 
-/// Polls `ready` until `end`.
-fn spin_until(end: Instant, ready: &mut dyn FnMut() -> bool) -> bool {
+/// Polls `ready` until `end`, and lets others run now and then if it `shares` its processor.
+fn spin_until(end: Instant, shares: bool, ready: &mut dyn FnMut() -> bool) -> bool {
     let mut let_others_run = None;
     while !poll(ready) {
         let now = Instant::now();
         if now >= end {
             return false;
         }
-        if now >= *let_others_run.get_or_insert(now + PATIENCE) {
+        if shares && now >= *let_others_run.get_or_insert(now + PATIENCE) {
             std::thread::yield_now();
             let_others_run = Some(now + PATIENCE);
         }
@@ -434,7 +441,7 @@ fn spin_until(end: Instant, ready: &mut dyn FnMut() -> bool) -> bool {
 }
 
 /// With one processor the peer cannot run while this side spins.
-fn worth_spinning() -> bool {
+fn several_processors() -> bool {
     static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *ANSWER.get_or_init(|| os::processors() > 1)
 }

@@ -67,7 +67,7 @@ impl KrenReader {
             Role::Reader,
             self.consumer.cursor(),
             self.waker.fences(),
-            self.endpoint.spins(),
+            self.endpoint.ever_spins(),
         )
     }
 
@@ -133,7 +133,7 @@ impl KrenWriter {
             Role::Writer,
             self.producer.position(),
             self.waker.fences(),
-            self.endpoint.spins(),
+            self.endpoint.ever_spins(),
         )
     }
 

@@ -4,7 +4,7 @@
 mod watch;
 
 pub(crate) use self::watch::Watch;
-pub(crate) use super::unix::{fork, granularity, processors};
+pub(crate) use super::unix::{fork, granularity, processors, usable_processors};
 use super::{Failure, Mapping, unix};
 use crate::Role;
 use crate::layout::{Geometry, HEADER_LEN};

@@ -3,7 +3,7 @@
 //! A platform's file is the only place that names that platform. Each provides:
 //!
 //! - [`granularity`]: bytes of the smallest piece that can be mapped on its own; [`processors`]: how
-//!   many the machine runs, whichever of them this process may use;
+//!   many the machine runs, whichever of them this process may use; [`usable_processors`]: how many that are;
 //! - [`Place`]: where the segment of a channel name lives, in the user's session or machine-wide.
 //!   `create` builds a whole segment and only then makes it visible (`None`: the name is taken);
 //!   `open` finds one (`None`: there is none);
@@ -51,7 +51,9 @@ mod unwatched;
 
 #[cfg(all(target_os = "linux", not(like_macos)))]
 pub(crate) use linux::Watch;
-pub(crate) use system::{Object, Place, Signal, barrier, fork, granularity, processors};
+pub(crate) use system::{
+    Object, Place, Signal, barrier, fork, granularity, processors, usable_processors,
+};
 #[cfg(not(all(target_os = "linux", not(like_macos))))]
 pub(crate) use unwatched::Watch;
 

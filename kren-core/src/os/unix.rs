@@ -40,6 +40,27 @@ pub(crate) fn processors() -> usize {
     usize::try_from(online).unwrap_or(1)
 }
 
+/// Processors that this thread is allowed to run on.
+#[cfg(target_os = "linux")]
+pub(crate) fn usable_processors() -> usize {
+    // SAFETY: an all-zero set is valid, and writable at the length given.
+    let count = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        match libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) {
+            0 => libc::CPU_COUNT(&set),
+            // A machine of more processors than the set has room for.
+            _ => return processors(),
+        }
+    };
+    usize::try_from(count).unwrap_or(1)
+}
+
+/// Processors that this process may run on: this system lets each use all.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn usable_processors() -> usize {
+    processors()
+}
+
 /// Maps a segment for one role; keeps M1 to M3 of [`Mapping`].
 ///
 /// A page in front of it and one behind stay out of reach: an access that leaves the mapping is a fault, and

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 /// The pause between two looks for a channel, at first; where nothing tells of a change each is twice the one before.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
-/// The last: twenty looks a second take some 0.02 % of a processor.
-const PAUSE_MAX: Duration = Duration::from_millis(50);
+/// The last: ten looks a second take some 0.02 % of a processor.
+const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Where a reader starts in what a channel holds already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -65,7 +65,8 @@ pub(crate) fn open_reader(
     let mut past = None;
     let mut is_first = true;
     loop {
-        let look = look(&name, &place, access, search)?;
+        let notes = is_first && search.start == Start::Newest;
+        let look = look(&name, &place, access, search.live, notes)?;
         let deserted = match look {
             Look::Taken(segment) => {
                 let skipped = match (search.start, is_first) {
@@ -79,9 +80,7 @@ pub(crate) fn open_reader(
                 return Ok((*segment, skipped));
             }
             Look::Deserted(held) => {
-                if is_first {
-                    past = held;
-                }
+                past = past.or(held);
                 true
             }
             Look::Nothing => false,
@@ -133,57 +132,51 @@ pub(crate) fn find(name: &str, access: Access) -> Result<Option<Segment>> {
     }
 }
 
-fn look(name: &Arc<str>, place: &Place, access: Access, search: Search) -> Result<Look> {
+/// `notes`: what a deserted channel holds is to be noted.
+fn look(name: &Arc<str>, place: &Place, access: Access, live: bool, notes: bool) -> Result<Look> {
     let fail = |failure: Failure| failure.into_error(name);
     loop {
         let Some(object) = place.open(access.any_owner).map_err(fail)? else {
             return Ok(Look::Nothing);
         };
         let header = read_header(name, &object)?;
-        let is_deserted = search.live && !object.is_held(Role::Writer);
-        if !is_deserted {
+        let is_free = live && !object.is_held(Role::Writer);
+        if is_free && !notes {
+            return Ok(Look::Deserted(None));
+        }
+        // A deserted channel is not attached to: a writer of another capacity may still replace it.
+        if !is_free {
             hold(name, &object, &header, Role::Reader)?;
             if !object.is_named(place).map_err(fail)? {
                 continue;
             }
         }
+        let mapping = object
+            .map(header.geometry, Role::Reader, access.prefault && !is_free)
+            .map_err(fail)?;
         let segment = Segment {
             name: Arc::clone(name),
             place: Place::new(name, access.machine_wide),
-            mapping: Arc::new(
-                object
-                    .map(
-                        header.geometry,
-                        Role::Reader,
-                        access.prefault && !is_deserted,
-                    )
-                    .map_err(fail)?,
-            ),
             object,
+            mapping: Arc::new(mapping),
             instance: header.instance,
         };
-        let is_deserted = if is_deserted {
-            // Not attached to meanwhile: a writer of another capacity may still replace it.
-            true
-        } else if search.live && segment.state_of(Role::Writer) != PeerState::Attached {
-            // It is just attaching, or was just leaving: then it may have left the name to us.
+        if !live || !is_free && segment.state_of(Role::Writer) == PeerState::Attached {
+            return Ok(Look::Taken(Box::new(segment)));
+        }
+        let past = match notes {
+            true => Some(Past {
+                instance: segment.instance,
+                end: segment.end()?,
+            }),
+            false => None,
+        };
+        if !is_free {
+            // The writer is just attaching, or was just leaving: then it may have left the name to us.
             segment.let_go(Role::Reader);
             segment.remove_if_alone(|| matches!(segment.undelivered(), Ok((0, _))));
-            true
-        } else {
-            false
-        };
-        if is_deserted {
-            let past = match search.start {
-                Start::Oldest => None,
-                Start::Newest => Some(Past {
-                    instance: segment.instance,
-                    end: segment.end()?,
-                }),
-            };
-            return Ok(Look::Deserted(past));
         }
-        return Ok(Look::Taken(Box::new(segment)));
+        return Ok(Look::Deserted(past));
     }
 }
 

@@ -49,6 +49,7 @@ const PRODUCER: &str = "ring/producer.rs";
 const CONSUMER: &str = "ring/consumer.rs";
 const WAIT: &str = "wait.rs";
 const ENDPOINT: &str = "endpoint.rs";
+const PRESENCE: &str = "segment/presence.rs";
 const UNIX: &str = "os/unix.rs";
 const LINUX: &str = "os/linux.rs";
 
@@ -458,8 +459,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "peer-looked-at-without-end",
         "G7",
-        ENDPOINT,
-        &[("for _ in 0..PEER_LOOKS {", "for _ in 0..u64::MAX {")],
+        PRESENCE,
+        &[("for _ in 0..LOOKS {", "for _ in 0..u64::MAX {")],
         Whole,
         "storm::a_peer_that_comes_and_goes",
     ),
@@ -592,7 +593,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "death-unnoticed",
         "G4",
-        ENDPOINT,
+        PRESENCE,
         &[("return PeerState::Died;", "return PeerState::Attached;")],
         Whole,
         "death::a_blocked_reader_is_told",
@@ -629,11 +630,44 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G4",
         ENDPOINT,
         &[(
-            "let _waiting = Waiting(&self.waiting); self.wait_alone(wait, check)",
-            "let result = self.wait_alone(wait, check); drop(Waiting(&self.waiting)); result",
+            "let _waiting = self.begin_waiting()?; self.wait_alone(wait, check)",
+            "std::mem::forget(self.begin_waiting()?); let result = self.wait_alone(wait, check); drop(Waiting(&self.waiting)); result",
         )],
         Whole,
         "waiting::a_check_that_panics",
+    ),
+    mutant(
+        "removal-unnoticed",
+        "G4",
+        ENDPOINT,
+        &[(
+            "!self.segment.is_named() && !self.segment.is_held(self.role.peer())",
+            "false",
+        )],
+        Whole,
+        "successors::removed::a_writer_is_told",
+    ),
+    mutant(
+        "successor-missed-that-has-gone",
+        "G3",
+        "endpoint/arrival.rs",
+        &[(
+            "self.peer_session() != self.known_session.load(Ordering::Relaxed) || self.peer_state()",
+            "self.peer_state()",
+        )],
+        Whole,
+        "successors::a_successor_that_has_come_and_gone",
+    ),
+    mutant(
+        "spins-in-vain",
+        "G9",
+        "endpoint/spin.rs",
+        &[(
+            "self.rest.store(waits, Ordering::Relaxed);",
+            "let _ = waits;",
+        )],
+        Whole,
+        "idle::sides_on_one_processor",
     ),
     // Roles and owners.
     mutant(

@@ -40,6 +40,19 @@ pub(crate) fn processors() -> usize {
     info.dwNumberOfProcessors as usize
 }
 
+/// Processors that this process is allowed to run on, of those that it could be given.
+pub(crate) fn usable_processors() -> usize {
+    use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessAffinityMask};
+    let (mut own, mut all) = (0, 0);
+    // SAFETY: a constant of the system that stands for this process, and writable results.
+    let told = unsafe { GetProcessAffinityMask(GetCurrentProcess(), &raw mut own, &raw mut all) };
+    if told == 0 || own == 0 {
+        // It runs in several groups of processors.
+        return processors();
+    }
+    own.count_ones() as usize
+}
+
 /// Bytes in which addresses are given out, and views placed: 64 KiB.
 pub(crate) fn granularity() -> usize {
     use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};

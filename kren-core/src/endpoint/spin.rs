@@ -1,0 +1,159 @@
+//! How long an adaptive wait spins: as long as spins have been worth it lately.
+//!
+//! A spin is worth it when the other side runs on another processor meanwhile. Whether it does cannot be
+//! asked: two processes that are kept to one processor each may have been given the same one, or
+//! two. But it shows: where they share one, no spin ever ends in success, and the sleep that follows
+//! it is over at once. So spins that fail like that are left out for a while, then for longer.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+/// How long a spin is: about what a sleep and a wake-up cost.
+const SHORT: Duration = Duration::from_micros(20);
+/// How long when the last wait was hardly longer: while large messages are filled, say, where a sleep
+/// each time would cost more than the message.
+const LONG: Duration = Duration::from_micros(80);
+/// A sleep up to this long was for something that came soon.
+const SOON: Duration = Duration::from_micros(100);
+/// Long spins in a row that may fail, each before a short sleep.
+const MISSES: u32 = 2;
+/// Waits without a spin, at first and at last, before the next one is tried.
+const REST_MIN: u32 = 16;
+const REST_MAX: u32 = 1024;
+
+/// What one side believes of its spins. One thread waits at a time, so all of it is relaxed.
+pub(super) struct Spin {
+    /// The next spin is a long one.
+    patient: AtomicBool,
+    misses: AtomicU32,
+    /// Waits to go without a spin.
+    rest: AtomicU32,
+    /// How long the rest was from the start; 0 while spins are believed in.
+    pause: AtomicU32,
+}
+
+impl Spin {
+    /// `doubtful`: nothing speaks for it that the other side runs meanwhile.
+    pub(super) fn new(doubtful: bool) -> Self {
+        let rest = if doubtful { REST_MIN } else { 0 };
+        Self {
+            patient: AtomicBool::new(false),
+            misses: AtomicU32::new(0),
+            rest: AtomicU32::new(rest),
+            pause: AtomicU32::new(rest),
+        }
+    }
+
+    /// Whether polling is worth it in general.
+    #[inline]
+    pub(super) fn is_believed(&self) -> bool {
+        self.pause.load(Ordering::Relaxed) == 0
+    }
+
+    /// How long the wait that begins now spins; zero for not at all.
+    pub(super) fn begin(&self) -> Duration {
+        let rest = self.rest.load(Ordering::Relaxed);
+        if rest > 0 {
+            self.rest.store(rest - 1, Ordering::Relaxed);
+            Duration::ZERO
+        } else if self.patient.load(Ordering::Relaxed) {
+            LONG
+        } else {
+            SHORT
+        }
+    }
+
+    /// The wait was over while it spun.
+    pub(super) fn hit(&self) {
+        self.misses.store(0, Ordering::Relaxed);
+        self.pause.store(0, Ordering::Relaxed);
+    }
+
+    /// The wait was over, `in_time`, after a sleep of `slept`, and before it a spin unless `spun` is zero.
+    pub(super) fn missed(&self, spun: Duration, slept: Duration, in_time: bool) {
+        let soon = in_time && slept < SOON;
+        self.patient.store(soon, Ordering::Relaxed);
+        if spun.is_zero() {
+            return;
+        }
+        let pause = self.pause.load(Ordering::Relaxed);
+        if pause > 0 {
+            self.lay_off((pause * 2).min(REST_MAX));
+        } else if soon && spun == LONG {
+            let misses = self.misses.load(Ordering::Relaxed) + 1;
+            self.misses.store(misses, Ordering::Relaxed);
+            if misses >= MISSES {
+                self.lay_off(REST_MIN);
+            }
+        } else if !soon {
+            self.misses.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn lay_off(&self, waits: u32) {
+        self.misses.store(0, Ordering::Relaxed);
+        self.pause.store(waits, Ordering::Relaxed);
+        self.rest.store(waits, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_micros(10);
+    const LONG_TIME: Duration = Duration::from_millis(5);
+
+    /// Waits of which no spin succeeds, each followed by a sleep; gives how many spun.
+    fn vain(spin: &Spin, waits: u32, slept: Duration) -> u32 {
+        let mut spins = 0;
+        for _ in 0..waits {
+            let spun = spin.begin();
+            spins += u32::from(!spun.is_zero());
+            spin.missed(spun, slept, true);
+        }
+        spins
+    }
+
+    #[test]
+    fn spins_that_only_keep_the_other_side_waiting_are_left_out() {
+        for doubtful in [false, true] {
+            let spin = Spin::new(doubtful);
+            let spins = vain(&spin, 10_000, MOMENT);
+            assert!((1..=20).contains(&spins), "{spins}");
+            assert!(!spin.is_believed());
+        }
+    }
+
+    #[test]
+    fn one_spin_that_succeeds_is_enough_to_spin_again() {
+        let spin = Spin::new(true);
+        assert_eq!(vain(&spin, REST_MIN, MOMENT), 0);
+        assert_eq!(spin.begin(), LONG, "sleeps were short");
+        spin.hit();
+        assert!(spin.is_believed());
+        for _ in 0..100 {
+            assert!(!spin.begin().is_zero());
+            spin.hit();
+        }
+    }
+
+    /// A message now and then: a short spin each time is what it always was.
+    #[test]
+    fn long_waits_say_nothing_about_spins() {
+        let spin = Spin::new(false);
+        assert_eq!(vain(&spin, 1000, LONG_TIME), 1000);
+        assert_eq!(spin.begin(), SHORT);
+    }
+
+    #[test]
+    fn a_wait_that_was_hardly_too_long_makes_the_next_spin_longer() {
+        let spin = Spin::new(false);
+        spin.missed(spin.begin(), MOMENT, true);
+        assert_eq!(spin.begin(), LONG);
+        spin.hit();
+        assert_eq!(spin.begin(), LONG);
+        spin.missed(LONG, MOMENT, false);
+        assert_eq!(spin.begin(), SHORT, "it was the timeout that ended it");
+    }
+}
