@@ -5,10 +5,12 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 
 use kren_core::copy_slice;
-use pyo3::exceptions::{PyBufferError, PyTypeError};
+use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
+
+use crate::options::kind_of;
 
 /// A payload that the caller's object keeps alive and in place.
 ///
@@ -133,6 +135,26 @@ pub(crate) fn with_target<R>(
     })
 }
 
+/// As [`with_target`], for who can leave the call to another: None where there is no such buffer, with the exporter's
+/// exception set.
+pub(crate) fn try_with_target<R>(
+    target: &Bound<'_, PyAny>,
+    work: impl FnOnce(&Target<'_>) -> R,
+) -> Option<R> {
+    let mut view = View::new();
+    // SAFETY: as in `View::fill`.
+    let failed =
+        unsafe { ffi::PyObject_GetBuffer(target.as_ptr(), &raw mut view.0, ffi::PyBUF_WRITABLE) };
+    if failed != 0 {
+        return None;
+    }
+    Some(work(&Target {
+        start: view.start(),
+        len: view.len(),
+        owner: PhantomData,
+    }))
+}
+
 /// Makes a `bytes` of `message` with one allocation and one copy.
 pub(crate) fn to_bytes<'py>(py: Python<'py>, message: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
     // SAFETY: a new `bytes`, or null with MemoryError set (`PyBytes::new` would panic there).
@@ -224,38 +246,60 @@ impl Drop for View {
     }
 }
 
-/// Says what kind of object is wanted; exporters' own words differ and rarely say.
+/// Says what kind of object is wanted where the exporter only says that it is not that kind. Whatever else it raised
+/// (KeyboardInterrupt, MemoryError, "released"...) is passed on as it is.
+#[cold]
 fn refusal(object: &Bound<'_, PyAny>, cause: PyErr, flags: c_int) -> PyErr {
     let py = object.py();
-    let kind = object
-        .get_type()
-        .name()
-        .map_or_else(|_| "?".to_owned(), |name| name.to_string());
-    let error = if flags == ffi::PyBUF_WRITABLE {
-        let text = format!(
-            "a writable C-contiguous buffer is needed (bytearray, memoryview, array, numpy array), \
-             and this {kind} is none"
-        );
-        if cause.is_instance_of::<PyTypeError>(py) {
-            PyTypeError::new_err(text)
+    let kind = kind_of(object);
+    let writable = flags == ffi::PyBUF_WRITABLE;
+    // SAFETY: any live object may be asked.
+    let error = if unsafe { ffi::PyObject_CheckBuffer(object.as_ptr()) } == 0 {
+        PyTypeError::new_err(if writable {
+            format!(
+                "a writable C-contiguous buffer is needed (bytearray, memoryview, array, numpy array), not {kind}"
+            )
+        } else if object.is_instance_of::<PyString>() {
+            "a message is bytes, and str is text: encode it first, for example text.encode()"
+                .to_owned()
         } else {
-            PyBufferError::new_err(text)
-        }
-    } else if object.is_instance_of::<PyString>() {
-        PyTypeError::new_err(
-            "a message is bytes, and str is text: encode it first, for example text.encode()",
-        )
-    } else if cause.is_instance_of::<PyTypeError>(py) {
-        PyTypeError::new_err(format!(
-            "a bytes-like object is needed (bytes, bytearray, memoryview, array, numpy array), \
-             not {kind}"
-        ))
+            format!(
+                "a bytes-like object is needed (bytes, bytearray, memoryview, array, numpy array), not {kind}"
+            )
+        })
+    } else if is_refusal(&cause, py) && gives_another_view(object) {
+        PyBufferError::new_err(if writable {
+            format!(
+                "a writable C-contiguous buffer is needed (bytearray, memoryview, array, numpy array), and this \
+                 {kind} is none"
+            )
+        } else {
+            format!(
+                "a C-contiguous buffer is needed, and this {kind} is none: copy it first, for example with \
+                 bytes() or numpy.ascontiguousarray()"
+            )
+        })
     } else {
-        PyBufferError::new_err(format!(
-            "a C-contiguous buffer is needed, and this {kind} is none: copy it first, for example \
-             with bytes() or numpy.ascontiguousarray()"
-        ))
+        return cause;
     };
     error.set_cause(py, Some(cause));
     error
+}
+
+/// Whether an exporter may say with this that it has no such view.
+fn is_refusal(error: &PyErr, py: Python<'_>) -> bool {
+    error.is_instance_of::<PyBufferError>(py) || error.is_instance_of::<PyValueError>(py)
+}
+
+/// Whether the object gives any view at all: then it was the kind of view that it refused.
+fn gives_another_view(object: &Bound<'_, PyAny>) -> bool {
+    let mut view = View::new();
+    // SAFETY: as in `View::fill`.
+    let failed =
+        unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut view.0, ffi::PyBUF_FULL_RO) };
+    if failed != 0 {
+        // The first refusal says it.
+        forget_error(object.py());
+    }
+    failed == 0
 }

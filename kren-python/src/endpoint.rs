@@ -11,44 +11,55 @@ use std::time::Duration;
 use kren_core::{Error, Result};
 use pyo3::prelude::*;
 
-use crate::errors::Failure;
+use crate::detached::detached;
+use crate::errors::{Caller, Failure};
+use crate::exit::{self, Closing};
 use crate::turn::Turn;
 
 /// How long `close` lets another thread leave its call. That thread looks at `closing` every
 /// 100 ms, so only a signal handler that itself runs for long can use this up.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A core endpoint that one call at a time has; a second thread gets `Busy`, and never waits.
+/// A core endpoint that one call at a time has; a second one gets `Busy`, and never waits.
 pub(crate) struct Endpoint<T> {
     name: Arc<str>,
     pid: u32,
     /// Set by `close`; whoever holds the core then drops it on leaving.
     closing: AtomicBool,
-    /// `thread_mark` of the thread that waits in a call, 0 for none.
+    /// `thread_mark` of the thread that uses the core detached from the interpreter (it waits in a call), 0 for none.
     waiter: AtomicUsize,
     turn: Turn,
     /// The turn is a slot's, between two calls. Who clears this has the turn.
     lent: AtomicBool,
-    /// Reached only by who has the turn.
+    /// Closed for good, as the process ends.
+    lasted: AtomicBool,
+    /// Reached only by who has the turn, or by [`Closing::close_last`].
     core: UnsafeCell<Option<T>>,
 }
 
 // SAFETY: `core` is reached by one thread at a time, which has the turn; `T` may move between threads.
 unsafe impl<T: Send> Sync for Endpoint<T> {}
 
-impl<T: Send> Endpoint<T> {
-    pub(crate) fn new(name: &str, core: T) -> Self {
-        Self {
+impl<T: Send + 'static> Endpoint<T> {
+    /// Needs no interpreter: a thread that opens an endpoint while Python ends finds none to come back to, and what it
+    /// opened is closed all the same.
+    pub(crate) fn open(name: &str, core: T) -> Arc<Self> {
+        let endpoint = Arc::new(Self {
             name: name.into(),
             pid: std::process::id(),
             closing: AtomicBool::new(false),
             waiter: AtomicUsize::new(0),
             turn: Turn::new(),
             lent: AtomicBool::new(false),
+            lasted: AtomicBool::new(false),
             core: UnsafeCell::new(Some(core)),
-        }
+        });
+        exit::register(&endpoint);
+        endpoint
     }
+}
 
+impl<T: Send> Endpoint<T> {
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -97,12 +108,15 @@ impl<T: Send> Endpoint<T> {
         })
     }
 
-    /// Looks at the core, also while it is lent.
+    /// Looks at the core, also while it is lent; not at a parent's, whose state says nothing here (G10).
     pub(crate) fn look<R>(
         &self,
         py: Python<'_>,
         look: impl FnOnce(&T) -> R,
     ) -> std::result::Result<R, Failure> {
+        if self.is_forked() {
+            return Err(self.refusal());
+        }
         match self.take_back(py) {
             Some(held) => {
                 let seen = look(&held);
@@ -163,12 +177,61 @@ impl<T: Send> Endpoint<T> {
         } else if self.lent.load(Ordering::Relaxed) {
             Failure::SlotOpen(channel)
         } else {
-            Failure::Channel(Error::Busy { channel })
+            match self.waiter.load(Ordering::Relaxed) {
+                // A call that does not wait runs Python code too: that of finalizers and of other objects' buffers.
+                0 => Failure::Busy(channel, Caller::Unknown),
+                waiter if waiter == thread_mark() => Failure::Busy(channel, Caller::ThisThread),
+                _ => Failure::Channel(Error::Busy { channel }),
+            }
         }
     }
 
     fn is_forked(&self) -> bool {
         std::process::id() != self.pid
+    }
+}
+
+impl<T: Send> Closing for Endpoint<T> {
+    fn close_quietly(&self, py: Python<'_>) {
+        // Nobody is left to be told of a failure.
+        let _ = self.close(py, |core| {
+            drop(core);
+            Ok(())
+        });
+    }
+
+    fn stop_waiting(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    fn close_last(&self) {
+        const STEP: Duration = Duration::from_millis(1);
+        if self.is_forked() {
+            return;
+        }
+        self.stop_waiting();
+        let mut left = CLOSE_PATIENCE;
+        // Acquire: pairs with the Release store of a waiter that has done with the core.
+        while self.waiter.load(Ordering::Acquire) != 0 {
+            if left.is_zero() {
+                return;
+            }
+            std::thread::sleep(STEP);
+            left = left.saturating_sub(STEP);
+        }
+        // Release and Acquire: of two that come here, the second finds nothing.
+        if self.lasted.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        // SAFETY: the core is used by threads that are attached, or marked as its waiter. There are none of
+        // either: the caller's promise, and the loop above.
+        drop(unsafe { &mut *self.core.get() }.take());
+    }
+}
+
+impl<T> Drop for Endpoint<T> {
+    fn drop(&mut self) {
+        exit::forget(std::ptr::from_ref(self).addr());
     }
 }
 
@@ -204,8 +267,8 @@ impl<T: Send> Held<'_, T> {
         let mut just_called = true;
         let core: &mut T = self.core;
         endpoint.waiter.store(thread_mark(), Ordering::Relaxed);
-        let outcome = py.detach(|| {
-            wait(core, &mut || {
+        let outcome = detached(py, |look_for_signals| {
+            let outcome = wait(core, &mut || {
                 let stop = || Error::Interrupted {
                     channel: endpoint.name.clone(),
                 };
@@ -217,19 +280,16 @@ impl<T: Send> Held<'_, T> {
                 if std::mem::take(&mut just_called) {
                     return Ok(());
                 }
-                // Only the main thread runs handlers here; in others this finds nothing to do.
-                // None: the interpreter is shutting down, and this wait with it.
-                match Python::try_attach(|py| py.check_signals()) {
-                    Some(Ok(())) => Ok(()),
-                    Some(Err(error)) => {
-                        raised = Some(error);
-                        Err(stop())
-                    }
-                    None => Err(stop()),
-                }
-            })
+                look_for_signals().map_err(|error| {
+                    raised = Some(error);
+                    stop()
+                })
+            });
+            // Release: pairs with the Acquire load in `close_last`. Before the thread is attached again, which at the
+            // end of Python it never is.
+            endpoint.waiter.store(0, Ordering::Release);
+            outcome
         });
-        endpoint.waiter.store(0, Ordering::Relaxed);
         if let Some(error) = raised {
             return Err(Failure::Raised(error));
         }

@@ -11,7 +11,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
-use crate::buffer::{export, to_bytes};
+use crate::buffer::to_bytes;
+use crate::pin::{Bytes, pin};
 
 /// A received message where it lies in the ring: what Reader.borrow() returns.
 ///
@@ -194,16 +195,26 @@ impl Lease {
         let lease = this.get();
         lease.check()?;
         lease.state().exports += 1;
-        // SAFETY: `len` bytes from `start` on stay as they are while the message is held, which the
-        // count makes sure of; read-only.
-        unsafe { export(this, lease.start.cast_mut(), lease.len, true, view, flags) }
-            .inspect_err(|_| lease.let_go())
+        let bytes = Bytes {
+            start: lease.start.cast_mut(),
+            len: lease.len,
+            readonly: true,
+        };
+        // SAFETY: the bytes stay as they are while the message is held, which the count makes sure of.
+        unsafe { pin(this.as_any(), bytes, let_go, view, flags) }
     }
 
+    /// Does nothing, for what is released is the view's own object. Without it numpy would not ask for a buffer that
+    /// lasts, and keep this object instead.
+    ///
     /// # Safety
     ///
-    /// Called by Python, once for each view that was given.
-    unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {
-        self.let_go();
-    }
+    /// Called by Python.
+    #[allow(clippy::unused_self, reason = "the method's shape is Python's")]
+    unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {}
+}
+
+fn let_go(lease: &Bound<'_, PyAny>) {
+    // SAFETY: called with the lease that `__getbuffer__` passed on.
+    unsafe { lease.cast_unchecked::<Lease>() }.get().let_go();
 }

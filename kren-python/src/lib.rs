@@ -5,14 +5,17 @@
 #[cfg(unix)]
 mod bell;
 mod buffer;
+mod detached;
 mod endpoint;
 mod errors;
+mod exit;
 mod fast;
 mod interpreter;
 mod lease;
 mod many;
 mod notifier;
 mod options;
+mod pin;
 mod reader;
 mod slot;
 mod timeout;
@@ -28,6 +31,8 @@ mod native {
 
     use crate::timeout::Timeout;
 
+    #[pymodule_export]
+    use crate::errors::{adopt_errors, error_of};
     #[pymodule_export]
     use crate::lease::Lease;
     #[pymodule_export]
@@ -46,6 +51,7 @@ mod native {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         crate::interpreter::require_main(module.py())?;
+        crate::exit::install()?;
         crate::fast::install(module.py())
     }
 
@@ -56,6 +62,12 @@ mod native {
             .iter()
             .map(|code| (code.number(), code.name()))
             .collect()
+    }
+
+    /// Closes every endpoint of this process that is open.
+    #[pyfunction]
+    fn close_all(py: Python<'_>) {
+        crate::exit::close_all(py);
     }
 
     /// Returns the timeout in seconds, or None for ever; refuses what is no timeout.

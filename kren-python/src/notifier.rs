@@ -10,12 +10,11 @@ use std::time::Duration;
 use kren_core::{Error, Waiter};
 #[cfg(not(unix))]
 use pyo3::exceptions::PyNotImplementedError;
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 #[cfg(unix)]
 use crate::bell::Bell;
-use crate::errors::exception;
+use crate::errors::{exception, system_error};
 
 /// Waits for an endpoint on another thread and makes a file descriptor readable then.
 ///
@@ -23,6 +22,7 @@ use crate::errors::exception;
 #[pyclass(frozen, module = "kren._kren")]
 pub(crate) struct Notifier {
     shared: Arc<Shared>,
+    channel: String,
     pid: u32,
 }
 
@@ -48,14 +48,21 @@ struct State {
 #[pymethods]
 impl Notifier {
     #[new]
-    fn new() -> PyResult<Self> {
+    #[cfg_attr(not(unix), allow(unused_variables, clippy::unnecessary_wraps))]
+    fn new(py: Python<'_>, channel: String) -> PyResult<Self> {
+        #[cfg(unix)]
+        let bell = Bell::new().map_err(|error| {
+            let what = "awaiting takes a file descriptor, and there is none (ulimit -n)";
+            system_error(py, &error, what, &channel)
+        })?;
         Ok(Self {
             shared: Arc::new(Shared {
                 state: Mutex::default(),
                 changed: Condvar::new(),
                 #[cfg(unix)]
-                bell: Bell::new()?,
+                bell,
             }),
+            channel,
             pid: std::process::id(),
         })
     }
@@ -125,11 +132,12 @@ impl Notifier {
 
 impl Notifier {
     /// Starts to wait; does nothing while a wait is under way.
-    pub(crate) fn arm(&self, waiter: Waiter) -> PyResult<()> {
+    pub(crate) fn arm(&self, py: Python<'_>, waiter: Waiter) -> PyResult<()> {
         if self.is_forked() {
-            return Err(PyRuntimeError::new_err(
-                "this notifier belongs to the parent process",
-            ));
+            let error = Error::Forked {
+                channel: self.channel.as_str().into(),
+            };
+            return Err(exception(py, &error));
         }
         let mut state = self.shared.lock();
         if state.job.is_some() {
@@ -140,7 +148,11 @@ impl Notifier {
             thread::Builder::new()
                 .name("kren-wait".to_owned())
                 .stack_size(256 * 1024)
-                .spawn(move || shared.serve())?;
+                .spawn(move || shared.serve())
+                .map_err(|error| {
+                    let what = "awaiting takes a thread, and there can be none more (ulimit -u)";
+                    system_error(py, &error, what, &self.channel)
+                })?;
             state.running = true;
         }
         state.job = Some(Arc::new(waiter));

@@ -1,14 +1,21 @@
-//! Constructor arguments that need more than a type: strategies, sizes, names.
+//! Arguments that need more than a type: strategies, sizes, names, numbers.
 
 use kren_core::{Error, ErrorCode, PeerState, Strategy};
-use pyo3::exceptions::PyOverflowError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::errors::{exception, exception_of};
 
-pub(crate) fn strategy(py: Python<'_>, channel: &str, name: &str) -> PyResult<Strategy> {
-    match name {
+pub(crate) fn strategy(
+    py: Python<'_>,
+    channel: &str,
+    name: Option<&Bound<'_, PyString>>,
+) -> PyResult<Strategy> {
+    let Some(name) = name else {
+        return Ok(Strategy::Adaptive);
+    };
+    match &*name.to_string_lossy() {
         "adaptive" => Ok(Strategy::Adaptive),
         "spin" => Ok(Strategy::Spin),
         "sleep" => Ok(Strategy::Sleep),
@@ -34,19 +41,13 @@ pub(crate) fn integer<'py, N: FromPyObjectOwned<'py>>(
     option: &'static str,
     value: &Bound<'py, PyAny>,
 ) -> PyResult<N> {
-    value.extract::<N>().map_err(|error| {
-        let py = value.py();
-        let error: PyErr = error.into();
-        if !error.is_instance_of::<PyOverflowError>(py) {
-            return error;
-        }
-        let reason = "it is negative or too large";
+    whole_number(value, option, |py| {
         exception(
             py,
             &Error::InvalidOption {
                 channel: channel.into(),
                 option,
-                reason,
+                reason: "it is negative or too large",
             },
         )
     })
@@ -54,17 +55,126 @@ pub(crate) fn integer<'py, N: FromPyObjectOwned<'py>>(
 
 /// The capacity in bytes; the core says what else may be wrong with it.
 pub(crate) fn capacity(channel: &str, value: &Bound<'_, PyAny>) -> PyResult<usize> {
-    value.extract().map_err(|error: PyErr| {
-        let py = value.py();
-        if !error.is_instance_of::<PyOverflowError>(py) {
-            return error;
-        }
+    whole_number(value, "capacity", |py| {
         let text = format!(
-            "channel '{channel}' cannot have a capacity of {value} bytes; give the size of the \
-             ring as a positive number, for example 1024 * 1024"
+            "channel '{channel}' cannot have a capacity of {} bytes; give the size of the \
+             ring as a positive number, for example 1024 * 1024",
+            Shown(value)
         );
         exception_of(py, ErrorCode::InvalidCapacity, &text, channel, None)
     })
+}
+
+/// A `length` argument, in bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Length(pub(crate) usize);
+
+impl<'py> FromPyObject<'_, 'py> for Length {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        whole_number(&value, "length", |_| {
+            let text = format!("a length of {} bytes is not possible", Shown(&value));
+            PyValueError::new_err(text)
+        })
+        .map(Self)
+    }
+}
+
+/// A `tag=` argument.
+#[derive(Clone, Copy)]
+pub(crate) struct Tag(pub(crate) u32);
+
+impl<'py> FromPyObject<'_, 'py> for Tag {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        whole_number(&value, "tag", |_| {
+            let text = format!(
+                "a tag is a number from 0 to 4294967295, not {}",
+                Shown(&value)
+            );
+            PyValueError::new_err(text)
+        })
+        .map(Self)
+    }
+}
+
+/// A `max` argument: how many messages to take at most.
+#[derive(Clone, Copy)]
+pub(crate) struct Max(pub(crate) usize);
+
+impl<'py> FromPyObject<'_, 'py> for Max {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let refusal = || {
+            PyValueError::new_err(format!(
+                "max is {}; give the number of messages to take at most, 1 or more",
+                Shown(&value)
+            ))
+        };
+        // More than memory can hold is no limit at all.
+        let too_large = value.gt(usize::MAX).unwrap_or(false);
+        let max = if too_large {
+            usize::MAX
+        } else {
+            whole_number(&value, "max", |_| refusal())?
+        };
+        if max == 0 {
+            Err(refusal())
+        } else {
+            Ok(Self(max))
+        }
+    }
+}
+
+/// A whole number that fits `N`. One that does not gives `out_of_range`; what is none, an error that names the argument.
+fn whole_number<'py, N: FromPyObjectOwned<'py>>(
+    value: &Bound<'py, PyAny>,
+    argument: &str,
+    out_of_range: impl FnOnce(Python<'py>) -> PyErr,
+) -> PyResult<N> {
+    let py = value.py();
+    value.extract::<N>().map_err(|error| {
+        let error: PyErr = error.into();
+        if error.is_instance_of::<PyOverflowError>(py) {
+            return out_of_range(py);
+        }
+        // Anything else was raised by the object's own code.
+        if !error.is_instance_of::<PyTypeError>(py) || value.hasattr("__index__").unwrap_or(true) {
+            return error;
+        }
+        let kind = kind_of(value);
+        let hint = if kind == "float" {
+            format!("; write int({})", Shown(value))
+        } else {
+            String::new()
+        };
+        PyTypeError::new_err(format!(
+            "{argument} must be a whole number (an int), not {kind}{hint}"
+        ))
+    })
+}
+
+/// The name of an object's type.
+pub(crate) fn kind_of(value: &Bound<'_, PyAny>) -> String {
+    value
+        .get_type()
+        .name()
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string())
+}
+
+/// A number as text: `str` refuses those of more than 4,300 digits, and an object's own code may do anything.
+struct Shown<'a, 'py>(&'a Bound<'py, PyAny>);
+
+impl std::fmt::Display for Shown<'_, '_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.str() {
+            Ok(text) => f.write_str(&text.to_string_lossy()),
+            Err(_) => write!(f, "so many (an enormous {})", kind_of(self.0)),
+        }
+    }
 }
 
 /// How the other side stands, as `reader_state` and `writer_state` say it.

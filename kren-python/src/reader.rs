@@ -1,5 +1,6 @@
 //! `kren.Reader`, as far as it is native.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kren_core::{Error, KrenReader, Message, ReaderOptions};
@@ -13,7 +14,7 @@ use crate::errors::{Failure, exception};
 use crate::lease::Lease;
 use crate::many::take_ready;
 use crate::notifier::Notifier;
-use crate::options;
+use crate::options::{self, Max};
 use crate::timeout::{Deadline, Timeout};
 
 /// How long the search for a channel goes on before signal handlers get their turn.
@@ -25,7 +26,7 @@ const MANY: usize = 1024;
 /// The reading end of a channel (native half; use kren.Reader).
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Reader {
-    pub(crate) endpoint: Endpoint<KrenReader>,
+    pub(crate) endpoint: Arc<Endpoint<KrenReader>>,
     capacity: usize,
     alignment: usize,
 }
@@ -35,7 +36,7 @@ impl Reader {
     #[new]
     #[pyo3(
         signature = (
-            name, *, timeout=Timeout::ZERO, any_owner=false, strategy="adaptive", prefault=false,
+            name, *, timeout=Timeout::ZERO, any_owner=false, strategy=None, prefault=false,
             machine_wide=false
         ),
         text_signature = "(name, *, timeout=0, any_owner=False, strategy='adaptive', \
@@ -46,7 +47,7 @@ impl Reader {
         name: &Bound<'_, PyString>,
         timeout: Timeout,
         any_owner: bool,
-        strategy: &str,
+        strategy: Option<&Bound<'_, PyString>>,
         prefault: bool,
         machine_wide: bool,
     ) -> PyResult<Self> {
@@ -56,13 +57,7 @@ impl Reader {
             .strategy(options::strategy(py, &name, strategy)?)
             .prefault(prefault)
             .machine_wide(machine_wide);
-        let core =
-            connect(py, &settings, &name, timeout).map_err(|failure| failure.into_exception(py))?;
-        Ok(Self {
-            capacity: core.capacity(),
-            alignment: core.alignment(),
-            endpoint: Endpoint::new(&name, core),
-        })
+        connect(py, &settings, &name, timeout).map_err(|failure| failure.into_exception(py))
     }
 
     /// Return the next message as bytes, waiting for it while the channel is empty.
@@ -160,23 +155,18 @@ impl Reader {
     /// The list is never empty. One call for many messages costs much less than a call for each. Raises
     /// what read() does.
     #[pyo3(
-        signature = (max=MANY, timeout=Timeout::NONE),
+        signature = (max=Max(MANY), timeout=Timeout::NONE),
         text_signature = "($self, max=1024, timeout=None)"
     )]
     fn read_many<'py>(
         &self,
         py: Python<'py>,
-        max: usize,
+        max: Max,
         timeout: Timeout,
     ) -> PyResult<Bound<'py, PyList>> {
-        if max == 0 {
-            return Err(PyValueError::new_err(
-                "max is 0; give the number of messages to take at most",
-            ));
-        }
         // Before anything is taken, for want of memory must not lose a message.
         let list = PyList::empty(py);
-        self.read_ready(&list, max, timeout)
+        self.read_ready(&list, max.0, timeout)
             .map_err(|failure| failure.into_exception(py))?;
         Ok(list)
     }
@@ -203,26 +193,27 @@ impl Reader {
     /// messages that were read and released behind held ones.
     #[getter]
     fn held(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.hold(py)?.held())
+        self.look(py, KrenReader::held)
     }
 
     /// Bytes of the ring that hold unread messages, 8-byte record headers included; 0 when there is
     /// nothing to read.
     #[getter]
     fn available(&self, py: Python<'_>) -> PyResult<usize> {
-        Ok(self.hold(py)?.available())
+        self.look(py, KrenReader::available)
     }
 
     /// Whether no writer is attached any more: it closed the channel, or died. Messages may be left.
     #[getter]
     fn writer_closed(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.hold(py)?.is_writer_closed())
+        self.look(py, KrenReader::is_writer_closed)
     }
 
     /// How the writer stands: 'never_attached', 'attached', 'closed' or 'died'.
     #[getter]
     fn writer_state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        Ok(options::state_name(self.hold(py)?.writer_state()))
+        self.look(py, KrenReader::writer_state)
+            .map(options::state_name)
     }
 
     /// Name of the channel.
@@ -292,7 +283,7 @@ impl Reader {
             .hold(py)?
             .message_waiter()
             .map_err(|error| exception(py, &error))?;
-        notifier.arm(waiter)
+        notifier.arm(py, waiter)
     }
 }
 
@@ -300,6 +291,12 @@ impl Reader {
     fn hold<'a>(&'a self, py: Python<'a>) -> PyResult<Held<'a, KrenReader>> {
         self.endpoint
             .hold(py)
+            .map_err(|failure| failure.into_exception(py))
+    }
+
+    fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&KrenReader) -> R) -> PyResult<R> {
+        self.endpoint
+            .look(py, look)
             .map_err(|failure| failure.into_exception(py))
     }
 
@@ -396,16 +393,24 @@ fn connect(
     settings: &ReaderOptions,
     name: &str,
     timeout: Timeout,
-) -> Result<KrenReader, Failure> {
+) -> Result<Reader, Failure> {
     let deadline = Deadline::after(timeout);
     loop {
         let left = deadline.left();
         let slice = left.unwrap_or(CONNECT_SLICE).min(CONNECT_SLICE);
-        match py.detach(|| settings.clone().timeout(slice).connect(name)) {
+        let connected = py.detach(|| {
+            let core = settings.clone().timeout(slice).connect(name)?;
+            Ok(Reader {
+                capacity: core.capacity(),
+                alignment: core.alignment(),
+                endpoint: Endpoint::open(name, core),
+            })
+        });
+        match connected {
             Err(Error::NotFound { .. }) if left.is_none_or(|left| !left.is_zero()) => {
                 py.check_signals()?;
             }
-            outcome => return Ok(outcome?),
+            connected => return Ok(connected?),
         }
     }
 }

@@ -2,16 +2,19 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kren_core::Mapped;
+use kren_core::{KrenWriter, Mapped};
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PySlice};
 
-use crate::buffer::{export, with_payload};
-use crate::writer::Writer;
+use crate::buffer::with_payload;
+use crate::endpoint::{Endpoint, Held};
+use crate::errors::Failure;
+use crate::options::Length;
+use crate::pin::{Bytes, pin};
 
 /// Room in the ring for a message that is built in place: what Writer.reserve() returns.
 ///
@@ -23,7 +26,8 @@ use crate::writer::Writer;
 /// calls raise Busy. A slot that is collected was aborted.
 #[pyclass(frozen, module = "kren")]
 pub(crate) struct Slot {
-    writer: Py<Writer>,
+    /// Lent to this slot while it is open, or aborting.
+    writer: Arc<Endpoint<KrenWriter>>,
     state: Mutex<State>,
     start: *mut u8,
     len: usize,
@@ -54,16 +58,21 @@ unsafe impl Send for Slot {}
 unsafe impl Sync for Slot {}
 
 impl Slot {
-    /// `writer` has been lent to the new slot, whose `len` bytes at `start` are the writer's next.
-    pub(crate) fn new(
-        writer: Py<Writer>,
-        start: *mut u8,
+    /// Lends the writer, which has room for `len` bytes now, to a new slot of that room.
+    pub(crate) fn open(
+        writer: &Arc<Endpoint<KrenWriter>>,
+        mut core: Held<'_, KrenWriter>,
         len: usize,
         tag: u32,
-        mapped: Mapped,
-    ) -> Self {
-        Self {
-            writer,
+    ) -> Result<Self, Failure> {
+        let mut room = core.try_reserve(len)?;
+        let start = room.as_mut_ptr();
+        // Nothing is written meanwhile, so commit finds the same room, as it was left.
+        room.abort();
+        let mapped = core.mapped();
+        core.lend();
+        Ok(Self {
+            writer: Arc::clone(writer),
             state: Mutex::new(State {
                 phase: Phase::Open,
                 exports: 0,
@@ -72,7 +81,7 @@ impl Slot {
             len,
             tag,
             _mapped: mapped,
-        }
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -80,7 +89,7 @@ impl Slot {
     }
 
     /// The state of an open slot.
-    fn open(&self) -> PyResult<MutexGuard<'_, State>> {
+    fn open_state(&self) -> PyResult<MutexGuard<'_, State>> {
         let state = self.state();
         match state.phase {
             Phase::Open => Ok(state),
@@ -98,7 +107,7 @@ impl Slot {
     fn fill(&self, start: usize, len: usize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = value.py();
         // Counted as a buffer, so that the room stays the slot's whatever the value's own code does.
-        self.open()?.exports += 1;
+        self.open_state()?.exports += 1;
         let filled = with_payload(value, |payload| {
             if payload.len() != len {
                 return Err(PyValueError::new_err(format!(
@@ -125,6 +134,17 @@ impl Slot {
         }
     }
 
+    /// Publishes the first `length` bytes.
+    fn publish(&self, py: Python<'_>, length: usize) -> Result<(), Failure> {
+        let Some(mut core) = self.writer.take_back(py) else {
+            return Err(Failure::EndpointClosed(self.writer.name().into()));
+        };
+        let mut room = core.try_reserve(self.len)?;
+        debug_assert_eq!(room.as_mut_ptr(), self.start);
+        room.set_tag(self.tag);
+        Ok(room.commit_len(length)?)
+    }
+
     fn give_up(&self, py: Python<'_>) {
         let mut state = self.state();
         if state.phase == Phase::Open {
@@ -132,7 +152,7 @@ impl Slot {
         }
         if state.phase == Phase::Aborting && state.exports == 0 {
             state.phase = Phase::Aborted;
-            self.writer.get().take_back(py);
+            drop(self.writer.take_back(py));
         }
     }
 }
@@ -145,9 +165,9 @@ impl Slot {
     /// could alter what the reader sees. Raises ValueError when length is more than was reserved, or the
     /// slot was committed or aborted before. In both cases nothing was published.
     #[pyo3(signature = (length=None))]
-    fn commit(&self, py: Python<'_>, length: Option<usize>) -> PyResult<()> {
-        let mut state = self.open()?;
-        let length = length.unwrap_or(self.len);
+    fn commit(&self, py: Python<'_>, length: Option<Length>) -> PyResult<()> {
+        let mut state = self.open_state()?;
+        let length = length.map_or(self.len, |length| length.0);
         if length > self.len {
             return Err(PyValueError::new_err(format!(
                 "{length} bytes are more than the {} that were reserved",
@@ -161,8 +181,7 @@ impl Slot {
                 state.exports
             )));
         }
-        let writer = self.writer.get();
-        let committed = writer.commit_reserved(py, self.start, self.len, length, self.tag);
+        let committed = self.publish(py, length);
         state.phase = match committed {
             Ok(()) => Phase::Committed,
             Err(_) => Phase::Aborted,
@@ -181,7 +200,7 @@ impl Slot {
     }
 
     fn __enter__(this: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
-        drop(this.open()?);
+        drop(this.open_state()?);
         Ok(this)
     }
 
@@ -201,7 +220,7 @@ impl Slot {
     }
 
     fn __len__(&self) -> PyResult<usize> {
-        drop(self.open()?);
+        drop(self.open_state()?);
         Ok(self.len)
     }
 
@@ -255,19 +274,32 @@ impl Slot {
         flags: c_int,
     ) -> PyResult<()> {
         let slot = this.get();
-        slot.open()?.exports += 1;
-        // SAFETY: `len` writable bytes from `start` on, which the writer leaves alone as long as it is
-        // lent to this slot, and that is until the count is 0 again.
-        unsafe { export(this, slot.start, slot.len, false, view, flags) }
-            .inspect_err(|_| slot.let_go(this.py()))
+        slot.open_state()?.exports += 1;
+        let bytes = Bytes {
+            start: slot.start,
+            len: slot.len,
+            readonly: false,
+        };
+        // SAFETY: the writer leaves the bytes alone as long as it is lent to this slot, and that is until the count is
+        // 0 again.
+        unsafe { pin(this.as_any(), bytes, let_go, view, flags) }
     }
 
+    /// Does nothing, for what is released is the view's own object. Without it numpy would not ask for a buffer that
+    /// lasts, and keep this object instead.
+    ///
     /// # Safety
     ///
-    /// Called by Python, once for each view that was given.
-    unsafe fn __releasebuffer__(&self, py: Python<'_>, _view: *mut ffi::Py_buffer) {
-        self.let_go(py);
-    }
+    /// Called by Python.
+    #[allow(clippy::unused_self, reason = "the method's shape is Python's")]
+    unsafe fn __releasebuffer__(&self, _view: *mut ffi::Py_buffer) {}
+}
+
+fn let_go(slot: &Bound<'_, PyAny>) {
+    // SAFETY: called with the slot that `__getbuffer__` passed on.
+    unsafe { slot.cast_unchecked::<Slot>() }
+        .get()
+        .let_go(slot.py());
 }
 
 impl Drop for Slot {

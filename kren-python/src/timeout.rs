@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
+
+use crate::options::kind_of;
 
 /// Beyond this many seconds (30 years) a timeout means "for ever": no clock can tell the difference.
 const FOR_EVER: f64 = 1e9;
@@ -38,7 +40,21 @@ impl<'py> FromPyObject<'_, 'py> for Timeout {
         if value.is_instance_of::<PyBool>() {
             return Err(not_a_number(&value));
         }
-        let seconds: f64 = value.extract().map_err(|_| not_a_number(&value))?;
+        let py = value.py();
+        let seconds = match value.extract::<f64>() {
+            Ok(seconds) => seconds,
+            // A whole number beyond all floats.
+            Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
+                if value.lt(0)? {
+                    f64::NEG_INFINITY
+                } else {
+                    f64::INFINITY
+                }
+            }
+            Err(error) if is_no_number(&value, &error) => return Err(not_a_number(&value)),
+            // Anything else was raised by the object's own code.
+            Err(error) => return Err(error),
+        };
         if seconds.is_nan() {
             return Err(PyValueError::new_err(
                 "timeout is NaN; give seconds, or None to wait for ever",
@@ -55,13 +71,15 @@ impl<'py> FromPyObject<'_, 'py> for Timeout {
     }
 }
 
+fn is_no_number(value: &Bound<'_, PyAny>, error: &PyErr) -> bool {
+    let has = |name: &str| value.hasattr(name).unwrap_or(true);
+    error.is_instance_of::<PyTypeError>(value.py()) && !has("__float__") && !has("__index__")
+}
+
 fn not_a_number(value: &Bound<'_, PyAny>) -> PyErr {
-    let kind = value
-        .get_type()
-        .name()
-        .map_or_else(|_| "?".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!(
-        "timeout must be a number of seconds or None, not {kind}"
+        "timeout must be a number of seconds or None, not {}",
+        kind_of(value)
     ))
 }
 

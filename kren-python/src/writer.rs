@@ -1,7 +1,8 @@
 //! `kren.Writer`, as far as it is native.
 
-use kren_core::{Error, KrenWriter, Mapped};
-use pyo3::exceptions::PyValueError;
+use std::sync::Arc;
+
+use kren_core::{Error, KrenWriter};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -10,14 +11,14 @@ use crate::buffer::{Payload, with_payload};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::notifier::Notifier;
-use crate::options;
+use crate::options::{self, Length, Tag};
 use crate::slot::Slot;
 use crate::timeout::{Deadline, Timeout};
 
 /// The writing end of a channel (native half; use kren.Writer).
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Writer {
-    pub(crate) endpoint: Endpoint<KrenWriter>,
+    pub(crate) endpoint: Arc<Endpoint<KrenWriter>>,
     capacity: usize,
     max_message_len: usize,
     alignment: usize,
@@ -29,7 +30,7 @@ impl Writer {
     #[pyo3(
         signature = (
             name, capacity, *, mode=None, alignment=None, fresh=false, any_owner=false,
-            strategy="adaptive", prefault=false, machine_wide=false
+            strategy=None, prefault=false, machine_wide=false
         ),
         text_signature = "(name, capacity, *, mode=None, alignment=None, fresh=False, \
                           any_owner=False, strategy='adaptive', prefault=False, \
@@ -44,7 +45,7 @@ impl Writer {
         alignment: Option<&Bound<'_, PyAny>>,
         fresh: bool,
         any_owner: bool,
-        strategy: &str,
+        strategy: Option<&Bound<'_, PyString>>,
         prefault: bool,
         machine_wide: bool,
     ) -> PyResult<Self> {
@@ -63,15 +64,16 @@ impl Writer {
             settings = settings.alignment(options::integer(&name, "alignment", alignment)?);
         }
         // Reserving (and pre-faulting) gigabytes takes long enough for other threads to notice.
-        let core = py
-            .detach(|| settings.create(&name, capacity))
-            .map_err(|error| exception(py, &error))?;
-        Ok(Self {
-            capacity: core.capacity(),
-            max_message_len: core.max_message_len(),
-            alignment: core.alignment(),
-            endpoint: Endpoint::new(&name, core),
+        py.detach(|| {
+            let core = settings.create(&name, capacity)?;
+            Ok(Self {
+                capacity: core.capacity(),
+                max_message_len: core.max_message_len(),
+                alignment: core.alignment(),
+                endpoint: Endpoint::open(&name, core),
+            })
         })
+        .map_err(|error| exception(py, &error))
     }
 
     /// Write one message, waiting for room while the ring is full.
@@ -145,21 +147,24 @@ impl Writer {
         let mut deadline = None;
         let mut written = 0;
         for message in messages.try_iter()? {
-            let message = message?;
             // Held for each message anew: an iterator may run any code in between, this writer's too.
-            let put = with_payload(&message, |payload| {
-                self.put_by(py, payload, timeout, &mut deadline, Tag(0))
-                    .map_err(|failure| failure.into_exception(py))
+            let put = message.and_then(|message| {
+                with_payload(&message, |payload| {
+                    self.put_by(py, payload, timeout, &mut deadline, Tag(0))
+                        .map_err(|failure| failure.into_exception(py))
+                })
             });
             if let Err(error) = put {
-                error.value(py).setattr(intern!(py, "written"), written)?;
+                // A strange exception that takes no attributes is still the one to raise.
+                let _ = error.value(py).setattr(intern!(py, "written"), written);
                 return Err(error);
             }
             written += 1;
         }
         // Raises if closed, also when there was nothing to write.
-        self.hold(py)?;
-        Ok(written)
+        self.endpoint
+            .look(py, |_| written)
+            .map_err(|failure| failure.into_exception(py))
     }
 
     /// Reserve room for a message of `length` bytes and return it as a Slot, a writable buffer, to build the
@@ -175,15 +180,13 @@ impl Writer {
         text_signature = "($self, length, timeout=None, *, tag=0)"
     )]
     fn reserve(
-        this: &Bound<'_, Self>,
+        &self,
         py: Python<'_>,
         length: Length,
         timeout: Timeout,
         tag: Tag,
     ) -> PyResult<Slot> {
-        this.get()
-            .lend(py, length.0, timeout)
-            .map(|(start, mapped)| Slot::new(this.clone().unbind(), start, length.0, tag.0, mapped))
+        self.lend(py, length.0, timeout, tag)
             .map_err(|failure| failure.into_exception(py))
     }
 
@@ -276,7 +279,7 @@ impl Writer {
             .hold(py)?
             .room_waiter(length)
             .map_err(|error| exception(py, &error))?;
-        notifier.arm(waiter)
+        notifier.arm(py, waiter)
     }
 }
 
@@ -322,47 +325,21 @@ impl Writer {
         py: Python<'_>,
         len: usize,
         timeout: Timeout,
-    ) -> Result<(*mut u8, Mapped), Failure> {
+        tag: Tag,
+    ) -> Result<Slot, Failure> {
         let mut core = self.endpoint.hold(py)?;
         let mut deadline = None;
         loop {
             match core.try_reserve(len) {
-                Ok(mut slot) => {
-                    let start = slot.as_mut_ptr();
-                    slot.abort();
-                    let mapped = core.mapped();
-                    core.lend();
-                    return Ok((start, mapped));
+                Ok(room) => {
+                    room.abort();
+                    return Slot::open(&self.endpoint, core, len, tag.0);
                 }
                 Err(Error::Full { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
             wait(py, &mut core, len, timeout, &mut deadline)?;
         }
-    }
-
-    /// Publishes the first `length` of the `len` bytes at `start`, which a slot has filled.
-    pub(crate) fn commit_reserved(
-        &self,
-        py: Python<'_>,
-        start: *const u8,
-        len: usize,
-        length: usize,
-        tag: u32,
-    ) -> Result<(), Failure> {
-        let Some(mut core) = self.endpoint.take_back(py) else {
-            return Err(Failure::EndpointClosed(self.endpoint.name().into()));
-        };
-        // With nothing written in between this is the same room, as it was left.
-        let mut slot = core.try_reserve(len)?;
-        debug_assert_eq!(slot.as_ptr(), start);
-        slot.set_tag(tag);
-        Ok(slot.commit_len(length)?)
-    }
-
-    /// Takes the core back from a slot that was aborted.
-    pub(crate) fn take_back(&self, py: Python<'_>) {
-        drop(self.endpoint.take_back(py));
     }
 }
 
@@ -382,40 +359,4 @@ fn wait(
         .get_or_insert_with(|| Deadline::after(timeout))
         .left();
     core.wait(py, |core, check| core.wait_writable(len, left, check))
-}
-
-/// A `length` argument.
-#[derive(Clone, Copy)]
-struct Length(usize);
-
-impl<'py> FromPyObject<'_, 'py> for Length {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        value.extract().map(Self).map_err(|error: PyErr| {
-            if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(value.py()) {
-                PyValueError::new_err(format!("a length of {} bytes is not possible", *value))
-            } else {
-                error
-            }
-        })
-    }
-}
-
-/// A `tag=` argument.
-#[derive(Clone, Copy)]
-struct Tag(u32);
-
-impl<'py> FromPyObject<'_, 'py> for Tag {
-    type Error = PyErr;
-
-    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        value.extract().map(Self).map_err(|error: PyErr| {
-            if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(value.py()) {
-                PyValueError::new_err("a tag is a number from 0 to 4294967295")
-            } else {
-                error
-            }
-        })
-    }
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import kren
 import pytest
 from kren import _kren
-from kren._errors import from_code
+from kren._kren import error_of
 
 from support import segment_of
 
@@ -58,7 +58,7 @@ def test_the_tree_has_a_class_for_every_code_of_the_core() -> None:
         assert (kind.code, kind.code_name) == (code, name)
         assert kind.__module__ == "kren"
         assert kind.__name__ in kren.__all__
-        assert type(from_code(code, name, "text", "channel", None)) is kind
+        assert type(error_of(code, name, "text", "channel", None)) is kind
 
 
 @pytest.mark.parametrize(("code_name", "builtin"), BUILTINS.items())
@@ -78,14 +78,14 @@ def test_classes_are_also_the_builtin_and_survive_pickling(
 
 
 def test_an_error_newer_than_the_package() -> None:
-    error = from_code(999, "FROM_THE_FUTURE", "text", "channel", None)
+    error = error_of(999, "FROM_THE_FUTURE", "text", "channel", None)
     assert type(error) is kren.KrenError
     assert (error.code, error.code_name) == (999, "FROM_THE_FUTURE")
     assert kren.KrenError.code == 0
 
 
 def test_an_error_of_the_system_has_its_errno() -> None:
-    error = from_code(kren.Io.code, "IO", "text", "channel", 28)
+    error = error_of(kren.Io.code, "IO", "text", "channel", 28)
     assert isinstance(error, kren.Io)
     assert error.errno == 28
     assert str(error) == "text"

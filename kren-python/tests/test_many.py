@@ -41,10 +41,9 @@ def test_no_more_than_asked_for_and_no_less_than_one(channel: str) -> None:
         for timeout in (0, 0.01):
             with pytest.raises(kren.TimedOut):
                 reader.read_many(timeout=timeout)
-        with pytest.raises(ValueError, match="max"):
-            reader.read_many(0)
-        with pytest.raises(OverflowError):
-            reader.read_many(-1)
+        for too_few in (0, -1, -(2**70)):
+            with pytest.raises(ValueError, match=f"max is {too_few}"):
+                reader.read_many(too_few)
         with pytest.raises(TypeError):
             reader.read_many(1, "soon")  # type: ignore[arg-type]
         writer.close()

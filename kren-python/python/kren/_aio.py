@@ -162,7 +162,7 @@ class Line:
 
     def _watch(self, loop: asyncio.AbstractEventLoop, arm: Callable[[Notifier], None]) -> None:
         if self._notifier is None:
-            self._notifier = Notifier()
+            self._notifier = Notifier(self._channel)
         arm(self._notifier)
         if self._watching:
             return

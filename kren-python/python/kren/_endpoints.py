@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn, Self, final
 from kren import _kren
 from kren._aio import Line
 from kren._errors import Closed, EndpointClosed
-from kren._exit import track
+from kren._exit import prepare_exit
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -50,6 +50,10 @@ class Writer(_kren.Writer):
 
     __slots__ = ("__weakref__", "_line")
 
+    # Kept here: an endpoint may be opened while Python ends and this module's variables are gone.
+    _new_line = Line
+    _prepare_exit = staticmethod(prepare_exit)
+
     def __init__(
         self,
         name: str,
@@ -63,8 +67,8 @@ class Writer(_kren.Writer):
         prefault: bool = False,
         machine_wide: bool = False,
     ) -> None:
-        self._line = Line(name)
-        track(self)
+        self._line = self._new_line(name)
+        self._prepare_exit()
 
     async def awrite(self, data: "Buffer", timeout: float | None = None, *, tag: int = 0) -> None:
         """Write one message; as write(), for asyncio: it awaits room, and never blocks the loop.
@@ -130,6 +134,10 @@ class Reader(_kren.Reader):
 
     __slots__ = ("__weakref__", "_line")
 
+    # Kept here: an endpoint may be opened while Python ends and this module's variables are gone.
+    _new_line = Line
+    _prepare_exit = staticmethod(prepare_exit)
+
     def __init__(
         self,
         name: str,
@@ -140,8 +148,8 @@ class Reader(_kren.Reader):
         prefault: bool = False,
         machine_wide: bool = False,
     ) -> None:
-        self._line = Line(name)
-        track(self)
+        self._line = self._new_line(name)
+        self._prepare_exit()
 
     async def aread(self, timeout: float | None = None) -> bytes:
         """Return the next message; as read(), for asyncio: it never blocks the event loop.

@@ -1,7 +1,8 @@
 """The exception tree: one class for each code of KREN's shared error table."""
 
 import errno as _errno
-from typing import ClassVar
+
+from kren import _kren
 
 __all__ = [
     "Busy",
@@ -56,9 +57,8 @@ class KrenError(Exception):
         super().__init__(message)
         self.channel = channel
 
-    def __str__(self) -> str:
-        # OSError's own would put "[Errno n]" before a message that says it better.
-        return str(self.args[0]) if self.args else ""
+    # OSError's own would put "[Errno n]" before a message that says it better.
+    __str__ = BaseException.__str__
 
 
 class NotFound(KrenError, FileNotFoundError):
@@ -236,38 +236,13 @@ class Removed(KrenError, BrokenPipeError):
     code = 22
     code_name = "REMOVED"
     errno: int | None = _errno.EPIPE
+
+
 class NotAnArray(KrenError, ValueError):
     """The message is not the array, the arrays or the table that it was read as."""
 
     code = 30
     code_name = "NOT_AN_ARRAY"
-
-
-class _Table:
-    """The classes by their codes."""
-
-    by_code: ClassVar[dict[int, type[KrenError]]] = {
-        kind.code: kind for kind in KrenError.__subclasses__()
-    }
-
-
-def from_code(
-    code: int, code_name: str, message: str, channel: str, errno: int | None
-) -> KrenError:
-    """Make the exception for an error of the core; a code newer than this file gives KrenError."""
-    error = _Table.by_code.get(code, KrenError)(message, channel)
-    if error.code != code:
-        error.code, error.code_name = code, code_name
-    if errno is not None and isinstance(error, OSError):
-        error.errno = errno
-    return error
-
-
-def endpoint_closed(channel: str) -> EndpointClosed:
-    """Make the exception for the use of an endpoint that was closed in this process."""
-    return EndpointClosed(
-        f"this endpoint of channel '{channel}' is closed; open the channel again to go on", channel
-    )
 
 
 def timed_out(channel: str, what: str, seconds: float) -> TimedOut:
@@ -279,6 +254,10 @@ def timed_out(channel: str, what: str, seconds: float) -> TimedOut:
     )
 
 
+_by_code = {kind.code: kind for kind in KrenError.__subclasses__()}
+
 # Tracebacks and pickles name the classes where users find them.
-for _kind in (KrenError, EndpointClosed, *_Table.by_code.values()):
+for _kind in (KrenError, EndpointClosed, *_by_code.values()):
     _kind.__module__ = "kren"
+
+_kren.adopt_errors(KrenError, _by_code, EndpointClosed)

@@ -1,51 +1,39 @@
-"""Closes what is still open when the process ends, so that the other side sees a clean close.
+"""Closes what is still open when a child of multiprocessing ends.
 
-An endpoint that nothing refers to any more closes itself. At exit, though, Python does not
-collect everything (reference cycles, globals of modules, other threads' locals), and the
-children of multiprocessing skip atexit altogether.
+In every other process the native half does it, as the last thing that Python does. Such children
+leave through os._exit and never come there, so multiprocessing is asked to.
 """
 
-import atexit
-import contextlib
 import os
 import sys
-from typing import Protocol
-from weakref import WeakSet
+from types import ModuleType
+
+from kren import _kren
+
+_asked_pid = 0
 
 
-class _Closable(Protocol):
-    def close(self) -> None: ...
+def prepare_exit(_modules: dict[str, ModuleType] = sys.modules) -> None:
+    """Ask multiprocessing, where it is in use, to close what is open at the end of its children.
 
-
-_open: WeakSet[_Closable] = WeakSet()
-_finalized_pid = 0
-
-
-def track(endpoint: _Closable) -> None:
-    """Have `endpoint` closed when this process ends."""
-    _open.add(endpoint)
-    _join_multiprocessing()
-
-
-def close_all() -> None:
-    """Close every endpoint that is still open; one that fails does not stop the others."""
-    for endpoint in list(_open):
-        # At exit there is nobody left to tell.
-        with contextlib.suppress(Exception):
-            endpoint.close()
-
-
-def _join_multiprocessing() -> None:
-    """Ask multiprocessing, where it is in use, to call close_all: its children run no atexit.
-
-    Once per process: a forked child starts without its parent's finalizers.
+    Also called while Python ends and this module's variables are gone: there are no modules then.
     """
-    global _finalized_pid  # noqa: PLW0603
-    util = sys.modules.get("multiprocessing.util")
-    if util is not None and _finalized_pid != os.getpid():
-        _finalized_pid = os.getpid()
+    util = _modules.get("multiprocessing.util")
+    if util is not None:
+        _ask(util)
+
+
+def _ask(util: ModuleType) -> None:
+    """Once per process: a forked child starts without its parent's finalizers."""
+    global _asked_pid  # noqa: PLW0603
+    if _asked_pid != os.getpid():
+        _asked_pid = os.getpid()
         # A priority makes it run at exit at all; a low one, after queues and pools.
-        util.Finalize(None, close_all, exitpriority=-1000)
+        util.Finalize(None, _close_all, exitpriority=-1000)
 
 
-atexit.register(close_all)
+def _close_all() -> None:
+    # Processes that multiprocessing did not start run it too, as an exit handler: too early.
+    process = sys.modules.get("multiprocessing.process")
+    if process is not None and process.parent_process() is not None:
+        _kren.close_all()

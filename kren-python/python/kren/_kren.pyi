@@ -1,9 +1,10 @@
 """The native half of kren. Use the package: kren.Writer and kren.Reader add asyncio to these."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Literal, Self, SupportsIndex, final, overload
 
+from kren._errors import KrenError
 from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
@@ -13,8 +14,11 @@ __all__ = [
     "Slot",
     "Writer",
     "__version__",
+    "adopt_errors",
     "check_timeout",
+    "close_all",
     "error_codes",
+    "error_of",
 ]
 
 __version__: str
@@ -150,12 +154,21 @@ class Slot:
 
 @final
 class Notifier:
-    def __new__(cls) -> Self: ...
+    def __new__(cls, channel: str) -> Self: ...
     def fileno(self) -> int: ...
     def silence(self) -> None: ...
     def disarm(self) -> None: ...
     def wait(self) -> None: ...
     def raise_failure(self) -> None: ...
 
+def adopt_errors(
+    base: type[BaseException],
+    by_code: Mapping[int, type[BaseException]],
+    endpoint_closed: type[BaseException],
+) -> None: ...
+def close_all() -> None: ...
+def error_of(
+    code: int, code_name: str, message: str, channel: str, errno: int | None
+) -> KrenError: ...
 def error_codes() -> list[tuple[int, str]]: ...
 def check_timeout(timeout: float | None) -> float | None: ...

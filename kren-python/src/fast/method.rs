@@ -4,10 +4,8 @@
 use std::ffi::{CString, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use pyo3::exceptions::PySystemError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 /// How Python calls a method with arguments, and one without.
@@ -19,7 +17,8 @@ pub(super) struct Method {
     name: &'static str,
     /// How both are called: [`ARGUMENTS`] or [`NO_ARGUMENTS`].
     flags: c_int,
-    descriptor: PyOnceLock<Py<PyAny>>,
+    /// Null before it is replaced; kept for ever.
+    descriptor: AtomicPtr<ffi::PyObject>,
     /// The function behind the descriptor, once it has been asked for.
     function: AtomicPtr<c_void>,
 }
@@ -29,7 +28,7 @@ impl Method {
         Self {
             name,
             flags,
-            descriptor: PyOnceLock::new(),
+            descriptor: AtomicPtr::new(std::ptr::null_mut()),
             function: AtomicPtr::new(std::ptr::null_mut()),
         }
     }
@@ -45,7 +44,7 @@ impl Method {
         function: ffi::PyMethodDefPointer,
     ) -> PyResult<()> {
         let py = class.py();
-        if self.descriptor.get(py).is_some() {
+        if !self.descriptor.load(Ordering::Relaxed).is_null() {
             // The module is initialised again, and what stands there is ours.
             return Ok(());
         }
@@ -67,7 +66,8 @@ impl Method {
             Bound::from_owned_ptr_or_err(py, made)?
         };
         class.setattr(self.name, descriptor)?;
-        let _ = self.descriptor.set(py, original.unbind());
+        self.descriptor
+            .store(original.into_ptr(), Ordering::Relaxed);
         Ok(())
     }
 
@@ -86,14 +86,10 @@ impl Method {
     ) -> *mut ffi::PyObject {
         let mut function = self.function.load(Ordering::Relaxed);
         if function.is_null() {
-            let found = Python::attach(|py| {
-                // SAFETY: `this` is the caller's.
-                let this = unsafe { Borrowed::from_ptr(py, this) };
-                self.find(&this).map_err(|error| error.restore(py))
-            });
-            match found {
-                Ok(found) => function = found,
-                Err(()) => return std::ptr::null_mut(),
+            // SAFETY: `this` is the caller's.
+            function = unsafe { self.find(this) };
+            if function.is_null() {
+                return std::ptr::null_mut();
             }
         }
         // SAFETY: `find` has made sure that the function is of the type that `flags` says; the
@@ -109,32 +105,43 @@ impl Method {
         }
     }
 
-    /// Finds the function behind the descriptor. Only a bound method tells, so this needs an instance.
-    fn find(&self, this: &Bound<'_, PyAny>) -> PyResult<*mut c_void> {
-        let py = this.py();
-        let Some(descriptor) = self.descriptor.get(py) else {
-            return Err(PySystemError::new_err("kren was not imported to its end"));
-        };
-        let bound = descriptor
-            .bind(py)
-            .call_method1("__get__", (this, this.get_type()))?;
-        // SAFETY: both look at a built-in function only, and raise for anything else.
-        let (flags, function) = unsafe {
-            let flags = ffi::PyCFunction_GetFlags(bound.as_ptr());
-            (flags, ffi::PyCFunction_GetFunction(bound.as_ptr()))
-        };
-        if let Some(error) = PyErr::take(py) {
-            return Err(error);
-        }
-        match function {
-            Some(function) if flags == self.flags => {
-                let function = function as *mut c_void;
-                self.function.store(function, Ordering::Relaxed);
-                Ok(function)
+    /// Finds the function behind the descriptor; null with an exception set if there is none. Only a bound method
+    /// tells, so this needs an instance.
+    ///
+    /// Python's own interface, and nothing of pyo3: it is called from C, which no panic may reach, and while the
+    /// interpreter ends, when pyo3 takes it for gone.
+    ///
+    /// # Safety
+    ///
+    /// `this` is what the method was called on, and the thread is attached.
+    unsafe fn find(&self, this: *mut ffi::PyObject) -> *mut c_void {
+        let descriptor = self.descriptor.load(Ordering::Relaxed);
+        // SAFETY: live objects; a method's descriptor binds, by a function of the type that Python says; the last two
+        // look at a built-in function only, and raise for anything else.
+        unsafe {
+            let bind = ffi::PyType_GetSlot(ffi::Py_TYPE(descriptor), ffi::Py_tp_descr_get);
+            if bind.is_null() {
+                return std::ptr::null_mut();
             }
-            _ => {
-                let text = format!("{} is called in another way than expected", self.name);
-                Err(PySystemError::new_err(text))
+            let bind: ffi::descrgetfunc = std::mem::transmute(bind);
+            let bound = bind(descriptor, this, ffi::Py_TYPE(this).cast());
+            if bound.is_null() {
+                return std::ptr::null_mut();
+            }
+            let flags = ffi::PyCFunction_GetFlags(bound);
+            let function = ffi::PyCFunction_GetFunction(bound);
+            ffi::Py_DECREF(bound);
+            match function {
+                Some(function) if flags == self.flags => {
+                    let function = function as *mut c_void;
+                    self.function.store(function, Ordering::Relaxed);
+                    function
+                }
+                _ => {
+                    let text = c"a method of kren is called in another way than expected";
+                    ffi::PyErr_SetString(ffi::PyExc_SystemError, text.as_ptr());
+                    std::ptr::null_mut()
+                }
             }
         }
     }

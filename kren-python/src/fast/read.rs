@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::arguments::{Arguments, instance};
 use super::method::{ARGUMENTS, Method, NO_ARGUMENTS};
-use crate::buffer::{bytes_or_null, forget_error, with_target};
+use crate::buffer::{bytes_or_null, forget_error, try_with_target};
 use crate::reader::Reader;
 
 static READ: Method = Method::new("read", ARGUMENTS);
@@ -71,8 +71,11 @@ unsafe extern "C" fn read_into(
         {
             let py = Python::assume_attached();
             let target = Borrowed::from_ptr(py, *values);
-            if let Some(len) = instance::<Reader>(py, this).read_into_now(&target, patient) {
-                return ffi::PyLong_FromSize_t(len);
+            match instance::<Reader>(py, this).read_into_now(&target, patient) {
+                Some(Some(len)) => return ffi::PyLong_FromSize_t(len),
+                Some(None) => {}
+                None if is_refusal() => forget_error(py),
+                None => return std::ptr::null_mut(),
             }
         }
         arguments.call(&READ_INTO, this)
@@ -120,33 +123,47 @@ impl Reader {
     }
 
     /// Copies the next message to `target`, if that takes nothing out of the ordinary, and gives its length; else
-    /// nothing has happened. Polls for it briefly if `patient`.
+    /// nothing has happened. Polls for it briefly if `patient`. None where `target` gave no buffer, with its exception
+    /// set.
     #[inline]
-    fn read_into_now(&self, target: &Bound<'_, PyAny>, patient: bool) -> Option<usize> {
+    fn read_into_now(&self, target: &Bound<'_, PyAny>, patient: bool) -> Option<Option<usize>> {
         let py = target.py();
-        let read = with_target(target, |target| {
-            let Some(mut core) = self.endpoint.try_hold(py) else {
-                return Ok(None);
-            };
+        try_with_target(target, |target| {
+            let mut core = self.endpoint.try_hold(py)?;
             loop {
                 match core.try_read() {
                     Ok(Some(message)) if message.len() <= target.len() => {
                         target.fill(py, &message);
-                        return Ok(Some(message.len()));
+                        return Some(message.len());
                     }
                     Ok(Some(message)) => {
                         message.keep();
-                        return Ok(None);
+                        return None;
                     }
                     Ok(None) => {}
-                    Err(_) => return Ok(None),
+                    Err(_) => return None,
                 }
                 if !patient || !core.poll_readable() {
-                    return Ok(None);
+                    return None;
                 }
             }
-        });
-        read.ok()?
+        })
+    }
+}
+
+/// Whether the exception that is set says that there is no such buffer. Any other is the exporter's own, a
+/// KeyboardInterrupt say, and asked again it may not come again.
+#[cold]
+unsafe fn is_refusal() -> bool {
+    // SAFETY: the thread is attached, and an exception is set.
+    unsafe {
+        [
+            ffi::PyExc_TypeError,
+            ffi::PyExc_BufferError,
+            ffi::PyExc_ValueError,
+        ]
+        .iter()
+        .any(|&kind| ffi::PyErr_ExceptionMatches(kind) != 0)
     }
 }
 

@@ -1,0 +1,75 @@
+//! Waiting detached from the interpreter, and looking up from it for signal handlers.
+#![allow(unsafe_code)]
+
+use std::cell::Cell;
+use std::ptr;
+
+use pyo3::ffi;
+use pyo3::prelude::*;
+
+/// Runs `wait` detached, and gives it a function that lets Python's signal handlers run, and fails if one raises.
+///
+/// pyo3's own way back (`Python::attach`) refuses while the interpreter ends; this one works as long as Python code
+/// does. `wait` must not touch Python's objects in any other way.
+pub(crate) fn detached<R: Send>(
+    py: Python<'_>,
+    wait: impl FnOnce(&mut dyn FnMut() -> PyResult<()>) -> R + Send,
+) -> R {
+    let handles_signals = runs_handlers(py);
+    // SAFETY: the thread is attached.
+    let mut state = Detached(unsafe { ffi::PyEval_SaveThread() });
+    wait(&mut || {
+        // In other threads there is nothing to find, and attaching means a wait for the GIL, or for ever at the end.
+        if handles_signals {
+            state.look_for_signals()
+        } else {
+            Ok(())
+        }
+    })
+}
+
+/// A thread that is detached, until this is dropped.
+struct Detached(*mut ffi::PyThreadState);
+
+impl Detached {
+    fn look_for_signals(&mut self) -> PyResult<()> {
+        self.attach();
+        // SAFETY: attached.
+        let checked = unsafe { Python::assume_attached() }.check_signals();
+        // SAFETY: attached.
+        self.0 = unsafe { ffi::PyEval_SaveThread() };
+        checked
+    }
+
+    fn attach(&mut self) {
+        let state = std::mem::replace(&mut self.0, ptr::null_mut());
+        if !state.is_null() {
+            // SAFETY: this thread's state, from `PyEval_SaveThread`, and not restored yet.
+            unsafe { ffi::PyEval_RestoreThread(state) };
+        }
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        self.attach();
+    }
+}
+
+/// Whether signal handlers run in this thread.
+fn runs_handlers(py: Python<'_>) -> bool {
+    thread_local!(static MAIN: Cell<bool> = const { Cell::new(false) });
+    // The main thread stays that, in its forked children too; any other may become it by a fork.
+    if MAIN.get() {
+        return true;
+    }
+    let is_main = || -> PyResult<bool> {
+        let threading = PyModule::import(py, "threading")?;
+        let main = threading.call_method0("main_thread")?.getattr("ident")?;
+        main.eq(threading.call_method0("get_ident")?)
+    };
+    // Once modules are taken apart, only the thread that does so is left.
+    let main = is_main().unwrap_or(true);
+    MAIN.set(main);
+    main
+}
