@@ -80,6 +80,7 @@ impl Endpoint {
         let presence = &own.presence.0;
         wait::settle(own);
         presence.pid.store(std::process::id(), Ordering::Relaxed);
+        presence.pid_space.store(os::pid_space(), Ordering::Relaxed);
         let session = presence.session.load(Ordering::Relaxed).wrapping_add(1);
         presence.session.store(session, Ordering::Relaxed);
         // Release: pairs with the Acquire load in `peer_state`; the pid belongs to the state.
@@ -195,10 +196,11 @@ impl Endpoint {
             },
             PeerState::NeverAttached => return None,
             PeerState::Closed => Error::Closed { channel, peer },
-            PeerState::Died => {
-                let pid = self.peer().presence.0.pid.load(Ordering::Relaxed);
-                Error::PeerDied { channel, peer, pid }
-            }
+            PeerState::Died => Error::PeerDied {
+                channel,
+                peer,
+                holder: self.peer().presence.0.last_holder(),
+            },
         };
         self.known_session.store(session, Ordering::Relaxed);
         Some(error)
@@ -213,8 +215,14 @@ impl Endpoint {
     /// Whether the peer is of this process, as far as is known without asking the system: for hints.
     #[inline]
     pub(crate) fn is_within_process(&self) -> bool {
-        let pid = |page: &RolePage| page.presence.0.pid.load(Ordering::Relaxed);
-        pid(self.own()) == pid(self.peer())
+        let id = |page: &RolePage| {
+            let presence = &page.presence.0;
+            (
+                presence.pid.load(Ordering::Relaxed),
+                presence.pid_space.load(Ordering::Relaxed),
+            )
+        };
+        id(self.own()) == id(self.peer())
     }
 
     /// Whether this side polls for a while before it sleeps.

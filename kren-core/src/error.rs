@@ -38,6 +38,51 @@ impl fmt::Display for Role {
     }
 }
 
+/// A process that an error names, with its id where there is one. `Display` gives it as the messages do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Holder {
+    /// It cannot be told.
+    Unknown,
+    /// This very process.
+    Own(u32),
+    /// Another process.
+    Other(u32),
+    /// Another process that has been killed, or has ended, and is not gone yet: it dumps core, or the system takes its memory
+    /// back. Until then the role stays taken.
+    Dying(u32),
+    /// A process whose id is that of another pid namespace, as that of another container is: it means nothing here.
+    Elsewhere(u32),
+}
+
+impl Holder {
+    /// The process id, 0 if it is not known or means nothing in this process's namespace.
+    #[must_use]
+    pub fn pid(self) -> u32 {
+        match self {
+            Self::Own(pid) | Self::Other(pid) | Self::Dying(pid) => pid,
+            Self::Unknown | Self::Elsewhere(_) => 0,
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("process unknown"),
+            Self::Own(pid) => write!(f, "this process, pid {pid}"),
+            Self::Other(pid) => write!(f, "pid {pid}"),
+            Self::Dying(pid) => write!(f, "pid {pid}, which is dying"),
+            Self::Elsewhere(pid) => {
+                write!(
+                    f,
+                    "pid {pid} of another pid namespace, say another container's"
+                )
+            }
+        }
+    }
+}
+
 macro_rules! error_codes {
     ($($(#[$doc:meta])* $variant:ident = $number:literal, $name:literal;)*) => {
         /// A stable number and name for each kind of error, the same in every language.
@@ -131,10 +176,10 @@ error_codes! {
 pub enum Error {
     /// No channel of that name exists; `waited` says how long it was waited for.
     NotFound { channel: Arc<str>, waited: Duration },
-    /// A live writer already holds the channel. `pid` is 0 when it is not known.
-    WriterExists { channel: Arc<str>, pid: u32 },
-    /// A live reader already holds the channel. `pid` is 0 when it is not known.
-    ReaderExists { channel: Arc<str>, pid: u32 },
+    /// A live writer already holds the channel.
+    WriterExists { channel: Arc<str>, holder: Holder },
+    /// A live reader already holds the channel.
+    ReaderExists { channel: Arc<str>, holder: Holder },
     /// No room now; `needed` and `available` are message lengths in bytes.
     Full {
         channel: Arc<str>,
@@ -155,7 +200,7 @@ pub enum Error {
     PeerDied {
         channel: Arc<str>,
         peer: Role,
-        pid: u32,
+        holder: Holder,
     },
     /// `len` is over `max`, the longest message this channel can carry, both in bytes.
     TooLarge {
@@ -181,7 +226,7 @@ pub enum Error {
         existing: (usize, usize),
         undelivered: u64,
         messages: u64,
-        reader_pid: Option<u32>,
+        reader: Option<Holder>,
     },
     /// Access was refused.
     PermissionDenied { channel: Arc<str>, reason: Arc<str> },
@@ -304,18 +349,8 @@ impl fmt::Display for Error {
                  this container or login session too, and uses the same name",
                 millis(*waited)
             ),
-            Self::WriterExists { channel, pid } => write!(
-                f,
-                "channel '{channel}' already has a live writer ({}); a channel has one writer: \
-                 close that one, or use another name",
-                Pid(*pid)
-            ),
-            Self::ReaderExists { channel, pid } => write!(
-                f,
-                "channel '{channel}' already has a live reader ({}); a channel has one reader: \
-                 close that one, or use another name",
-                Pid(*pid)
-            ),
+            Self::WriterExists { channel, holder } => taken(f, channel, "writer", *holder),
+            Self::ReaderExists { channel, holder } => taken(f, channel, "reader", *holder),
             Self::Full {
                 channel,
                 needed,
@@ -345,12 +380,15 @@ impl fmt::Display for Error {
                 write!(f, "channel '{channel}' was closed by its {peer}; ")?;
                 go_on(f, *peer)
             }
-            Self::PeerDied { channel, peer, pid } => {
+            Self::PeerDied {
+                channel,
+                peer,
+                holder,
+            } => {
                 write!(
                     f,
-                    "the {peer} of channel '{channel}' ({}) died without closing it; every message \
-                     it committed is safe; ",
-                    Pid(*pid)
+                    "the {peer} of channel '{channel}' ({holder}) died without closing it; every message \
+                     it committed is safe; "
                 )?;
                 go_on(f, *peer)
             }
@@ -379,7 +417,7 @@ impl fmt::Display for Error {
                 existing,
                 undelivered,
                 messages,
-                reader_pid,
+                reader,
             } => {
                 write!(
                     f,
@@ -392,8 +430,8 @@ impl fmt::Display for Error {
                         ", and holds {messages} undelivered messages ({undelivered} bytes)"
                     )?;
                 }
-                if let Some(pid) = reader_pid {
-                    write!(f, ", and a live reader is attached ({})", Pid(*pid))?;
+                if let Some(reader) = reader {
+                    write!(f, ", and a live reader is attached ({reader})")?;
                 }
                 f.write_str("; read them first, ask for the same figures, or create it 'fresh'")
             }
@@ -497,6 +535,30 @@ impl fmt::Display for Error {
     }
 }
 
+/// That a role is taken, and what to do.
+fn taken(f: &mut fmt::Formatter<'_>, channel: &str, role: &str, holder: Holder) -> fmt::Result {
+    write!(
+        f,
+        "channel '{channel}' already has a live {role} ({holder}); "
+    )?;
+    match holder {
+        Holder::Own(_) => write!(
+            f,
+            "a channel has one {role}: close the one that this process opened earlier (a variable or a cell \
+             of a notebook may still hold it), or use another name"
+        ),
+        Holder::Dying(_) => write!(
+            f,
+            "its role is free when the system has taken its memory back or written its core dump: try again \
+             in a moment"
+        ),
+        Holder::Unknown | Holder::Other(_) | Holder::Elsewhere(_) => write!(
+            f,
+            "a channel has one {role}: close that one, or use another name"
+        ),
+    }
+}
+
 /// What to do when `peer` has gone.
 fn go_on(f: &mut fmt::Formatter<'_>, peer: Role) -> fmt::Result {
     f.write_str(match peer {
@@ -554,17 +616,5 @@ fn advice(os_error: i32) -> &'static str {
             "; a process maps twice the capacity: raise its limit on address space, or ask for less"
         }
         _ => "",
-    }
-}
-
-/// A process id as a message shows it; 0 stands for one that is not known.
-struct Pid(u32);
-
-impl fmt::Display for Pid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0 => f.write_str("process unknown"),
-            pid => write!(f, "pid {pid}"),
-        }
     }
 }

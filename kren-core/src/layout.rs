@@ -76,6 +76,8 @@ pub(crate) struct Presence {
     pub(crate) pid: AtomicU32,
     /// 1 if this side publishes without a fence and relies on the sleeper's process barrier.
     pub(crate) barrier: AtomicU32,
+    /// The namespace that the pid belongs to; 0 if that is not known.
+    pub(crate) pid_space: AtomicU32,
 }
 
 pub(crate) const STATE_NEVER: u32 = 0;
@@ -91,6 +93,7 @@ const _: () = {
     assert!(offset_of!(RolePage, presence) == 3 * BLOCK);
     assert!(offset_of!(SleepWords, wanted) == 8);
     assert!(offset_of!(Presence, barrier) == 12);
+    assert!(offset_of!(Presence, pid_space) == 16);
     assert!(size_of::<RolePage>() <= GRANULARITY_MIN);
     assert!(HEADER_LEN <= GRANULARITY_MIN);
 };

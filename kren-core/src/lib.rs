@@ -68,7 +68,7 @@ mod waiter;
 #[cfg(not(loom))]
 mod writer;
 
-pub use error::{Error, ErrorCode, Result, Role};
+pub use error::{Error, ErrorCode, Holder, Result, Role};
 #[doc(hidden)]
 pub use ring::copy_slice;
 

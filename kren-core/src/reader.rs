@@ -76,7 +76,8 @@ impl KrenReader {
     ///
     /// Once everything that was committed has been read: [`Error::Closed`](crate::Error::Closed)
     /// when the writer has closed, [`Error::PeerDied`](crate::Error::PeerDied) when it died,
-    /// [`Error::Removed`](crate::Error::Removed) when it died and the channel's name is gone as well. After
+    /// [`Error::Removed`](crate::Error::Removed) when it died and the channel's name is gone as well. A death is noticed
+    /// within 200 ms of the end of the process, which a core dump, or the freeing of much memory, puts off. After
     /// the first two the next call waits again if a new writer has taken over;
     /// [`KrenReader::wait_for_writer`] waits for that after any of them.
     /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::Forked`](crate::Error::Forked).

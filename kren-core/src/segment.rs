@@ -7,7 +7,7 @@ use crate::layout::{self, Geometry, HEADER_LEN, HeaderError, LAYOUT_VERSION, Seg
 use crate::os::{self, Failure, Mapping, Object, Place, Signal};
 use crate::ring::{Consumer, Producer, RingError, Shape};
 use crate::ring_memory::RingMemory;
-use crate::{Error, Result, Role};
+use crate::{Error, Holder, Result, Role};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -21,6 +21,8 @@ pub use self::presence::PeerState;
 
 /// Longest channel name in bytes.
 const NAME_MAX: usize = 128;
+/// Permission bits of a new segment, unless others are asked for (G8).
+const MODE: u32 = 0o600;
 /// A side that closes holds both roles for an instant; a refusal is final only after this.
 const LOCK_PATIENCE: Duration = Duration::from_millis(10);
 
@@ -29,7 +31,8 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(10);
 pub(crate) struct Wish {
     pub(crate) capacity: usize,
     pub(crate) alignment: usize,
-    pub(crate) mode: u32,
+    /// `None`: the owner alone for a new segment, and whatever it has for an existing one.
+    pub(crate) mode: Option<u32>,
     pub(crate) fresh: bool,
 }
 
@@ -106,7 +109,8 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
             None => {
                 let header = new_header(wanted).encode();
                 let len = wanted.segment_len() as u64;
-                match place.create(&header, len, wish.mode).map_err(fail)? {
+                let mode = wish.mode.unwrap_or(MODE);
+                match place.create(&header, len, mode).map_err(fail)? {
                     Some(object) => object,
                     None => continue,
                 }
@@ -140,6 +144,9 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
             instance: header.instance,
         };
         if segment.suits(&wanted, wish.fresh)? {
+            if let (false, Some(mode)) = (is_new, wish.mode) {
+                segment.object.set_mode(mode).map_err(fail)?;
+            }
             return Ok(segment);
         }
         // Discarded: out of the way with it. Its reader, if any, sees a closed channel.
@@ -173,7 +180,7 @@ impl Segment {
             existing: (existing.capacity, existing.alignment),
             undelivered,
             messages,
-            reader_pid: reader.then(|| reader_page.presence.0.pid.load(Ordering::Relaxed)),
+            reader: reader.then(|| reader_page.presence.0.holder()),
         })
     }
 
@@ -197,7 +204,11 @@ impl Segment {
     }
 
     /// Removes the name and tells a reader that nothing more will come.
+    ///
+    /// In this order: where the name cannot be removed nothing has happened, and a writer that died is not taken for one
+    /// that has closed.
     fn abandon(self) -> Result<()> {
+        self.remove_name()?;
         let own = self.mapping.role_page(Role::Writer);
         own.presence
             .0
@@ -206,9 +217,8 @@ impl Segment {
         if let Ok(signal) = self.object.signal(Role::Writer) {
             crate::wait::wake(own, &signal);
         }
-        let removed = self.place.remove(&self.object);
         self.object.let_go(Role::Writer);
-        removed.map_err(|failure| failure.into_error(&self.name))
+        Ok(())
     }
 }
 
@@ -260,7 +270,8 @@ fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
             "it must be a power of two from 8 to 4096 bytes",
         );
     }
-    if wish.mode & !0o777 != 0 || wish.mode & 0o600 != 0o600 {
+    let mode = wish.mode.unwrap_or(MODE);
+    if mode & !0o777 != 0 || mode & 0o600 != 0o600 {
         return invalid(
             "mode",
             "it must be permission bits that let the owner read and write",
@@ -338,20 +349,15 @@ fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) ->
         std::thread::sleep(Duration::from_millis(1));
     }
     // Only for the message: mapped as a reader maps it, since that may store nothing we touch.
-    let pid = object
+    let holder = object
         .map(header.geometry, role.peer(), false)
-        .map_or(0, |mapping| {
-            mapping
-                .role_page(role)
-                .presence
-                .0
-                .pid
-                .load(Ordering::Relaxed)
+        .map_or(Holder::Unknown, |mapping| {
+            mapping.role_page(role).presence.0.holder()
         });
     let channel = Arc::clone(name);
     Err(match role {
-        Role::Writer => Error::WriterExists { channel, pid },
-        Role::Reader => Error::ReaderExists { channel, pid },
+        Role::Writer => Error::WriterExists { channel, holder },
+        Role::Reader => Error::ReaderExists { channel, holder },
     })
 }
 

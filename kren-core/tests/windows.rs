@@ -220,7 +220,7 @@ fn a_live_reader_keeps_what_a_killed_writer_committed() {
     let mut reader = KrenReader::connect(&name).unwrap();
     let refused = KrenWriter::create(&name, CAPACITY).unwrap_err();
     assert!(
-        matches!(refused, Error::WriterExists { pid: found, .. } if found == pid),
+        matches!(refused, Error::WriterExists { holder, .. } if holder.pid() == pid),
         "{refused}"
     );
     other.kill();
@@ -228,7 +228,7 @@ fn a_live_reader_keeps_what_a_killed_writer_committed() {
     assert_eq!(reader.read_timeout(PATIENCE).unwrap(), b"committed");
     let error = reader.read_timeout(PATIENCE).unwrap_err();
     assert!(
-        matches!(error, Error::PeerDied { pid: found, .. } if found == pid),
+        matches!(error, Error::PeerDied { holder, .. } if holder.pid() == pid),
         "{error}"
     );
 
@@ -257,7 +257,7 @@ fn a_live_writer_keeps_what_a_killed_reader_had_not_released() {
 
     let error = writer.drain(PATIENCE).unwrap_err();
     assert!(
-        matches!(error, Error::PeerDied { pid: found, .. } if found == pid),
+        matches!(error, Error::PeerDied { holder, .. } if holder.pid() == pid),
         "{error}"
     );
     let mut reader = KrenReader::connect(&name).unwrap();
@@ -296,7 +296,7 @@ fn a_suspended_peer_is_not_dead() {
     assert_eq!(reader.writer_state(), PeerState::Attached);
     let refused = KrenWriter::create(&name, CAPACITY).unwrap_err();
     assert!(
-        matches!(refused, Error::WriterExists { pid: found, .. } if found == pid),
+        matches!(refused, Error::WriterExists { holder, .. } if holder.pid() == pid),
         "{refused}"
     );
     other.kill();
@@ -419,7 +419,7 @@ fn another_capacity_is_refused_while_somebody_holds_the_channel() {
     assert!(
         matches!(
             error,
-            Error::CapacityMismatch { messages: 1, reader_pid: Some(found), .. } if found == pid
+            Error::CapacityMismatch { messages: 1, reader: Some(found), .. } if found.pid() == pid
         ),
         "{error:?}"
     );

@@ -1,8 +1,10 @@
 //! Linux: files in `/dev/shm`, open-file-description locks, futexes, `membarrier`.
 #![allow(unsafe_code)]
 
+mod process;
 mod watch;
 
+pub(crate) use self::process::{is_dying, pid_space};
 pub(crate) use self::watch::Watch;
 pub(crate) use super::unix::{fork, granularity, processors, usable_processors};
 use super::{Failure, Mapping, unix};
@@ -199,7 +201,16 @@ impl Place {
         // SAFETY: the path is NUL-terminated.
         match unsafe { libc::unlink(self.path.as_ptr()) } {
             0 => Ok(()),
-            _ => Err(Failure::last("unlink")),
+            _ => match Failure::last("unlink") {
+                Failure::Call {
+                    code: libc::EACCES | libc::EPERM,
+                    ..
+                } => Err(unix::not_owner(
+                    stat(object.lock.raw())?.st_uid,
+                    "remove its name",
+                )),
+                failure => Err(failure),
+            },
         }
     }
 }
@@ -240,6 +251,29 @@ impl Object {
     #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
     pub(crate) fn is_named(&self, place: &Place) -> Result<bool, Failure> {
         Ok(place.leads_to(self.identity))
+    }
+
+    /// Gives the segment another mode, which only its owner can.
+    pub(crate) fn set_mode(&self, mode: u32) -> Result<(), Failure> {
+        let fd = self.lock.raw();
+        let found = stat(fd)?;
+        // SAFETY: no preconditions.
+        if found.st_mode & 0o7777 == mode || unsafe { libc::fchmod(fd, mode) } == 0 {
+            return Ok(());
+        }
+        match Failure::last("fchmod") {
+            Failure::Call {
+                code: libc::EACCES | libc::EPERM,
+                ..
+            } => Err(unix::not_owner(
+                found.st_uid,
+                &format!(
+                    "change its mode from {:o} to {mode:o}",
+                    found.st_mode & 0o777
+                ),
+            )),
+            failure => Err(failure),
+        }
     }
 
     pub(crate) fn map(

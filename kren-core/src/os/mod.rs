@@ -8,10 +8,12 @@
 //!   `create` builds a whole segment and only then makes it visible (`None`: the name is taken);
 //!   `open` finds one (`None`: there is none);
 //! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
-//!   leads to it, and maps it; `try_hold` takes a role lock, which the kernel drops when the
+//!   leads to it, maps it, and gives it another mode; `try_hold` takes a role lock, which the kernel drops when the
 //!   process dies, `is_held` asks whether somebody else has one, `let_go` returns it, and
 //!   `remove_if_alone` removes the name while holding both roles, if the closure agrees;
 //! - [`Watch`]: waits until something is made where channels are; there need not be any;
+//! - [`pid_space`]: the namespace that process ids of this process belong to (0: there is one only, or it is not known), and
+//!   [`is_dying`]: whether a process of it has been killed and is not gone yet;
 //! - [`Signal`]: sleeping on, and waking sleepers of, a word in the segment. A sleep may end early
 //!   for no reason; it must end when `wake` is called after the word has changed;
 //! - [`barrier`]: the process-wide barrier that lets publishers go without fences;
@@ -47,15 +49,15 @@ mod digest;
 compile_error!("KREN runs on Linux, macOS and Windows");
 
 #[cfg(not(all(target_os = "linux", not(like_macos))))]
-mod unwatched;
+mod lacking;
 
+#[cfg(not(all(target_os = "linux", not(like_macos))))]
+pub(crate) use lacking::{Watch, is_dying, pid_space};
 #[cfg(all(target_os = "linux", not(like_macos)))]
-pub(crate) use linux::Watch;
+pub(crate) use linux::{Watch, is_dying, pid_space};
 pub(crate) use system::{
     Object, Place, Signal, barrier, fork, granularity, processors, usable_processors,
 };
-#[cfg(not(all(target_os = "linux", not(like_macos))))]
-pub(crate) use unwatched::Watch;
 
 /// What went wrong below; the caller adds the channel's name.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -33,6 +33,15 @@ pub(super) fn refuse_foreign(owner: libc::uid_t) -> Result<(), Failure> {
     )))
 }
 
+/// That another user's segment cannot be changed, in the way `what` says.
+pub(super) fn not_owner(owner: libc::uid_t, what: &str) -> Failure {
+    Failure::Denied(format!(
+        "it belongs to user {owner}, who alone may {what}, and this process runs as user {}; let that user do it, \
+         take the channel as it is (its capacity and alignment, no mode, not 'fresh'), or use another name",
+        user()
+    ))
+}
+
 /// Processors of the machine, also those that this process is kept away from: its peer may run there.
 pub(crate) fn processors() -> usize {
     // SAFETY: sysconf has no preconditions.

@@ -1,8 +1,8 @@
 //! Who is on a side of a segment: what its page says, held against what the kernel says.
 
 use super::Segment;
-use crate::Role;
-use crate::layout::{STATE_CLOSED, STATE_NEVER, STATE_OPEN};
+use crate::layout::{Presence, STATE_CLOSED, STATE_NEVER, STATE_OPEN};
+use crate::{Holder, Role, os};
 use std::sync::atomic::Ordering;
 
 /// What is known of the other side of a channel.
@@ -17,6 +17,32 @@ pub enum PeerState {
     Closed,
     /// The last holder's process ended without closing.
     Died,
+}
+
+impl Presence {
+    /// The process that held the side when it died, as an error names it. It is neither this one nor still dying,
+    /// whatever goes by its number now.
+    pub(crate) fn last_holder(&self) -> Holder {
+        match self.holder() {
+            Holder::Own(pid) | Holder::Dying(pid) => Holder::Other(pid),
+            holder => holder,
+        }
+    }
+
+    /// The process that holds the side, as an error names it.
+    pub(crate) fn holder(&self) -> Holder {
+        let pid = self.pid.load(Ordering::Relaxed);
+        let (there, here) = (self.pid_space.load(Ordering::Relaxed), os::pid_space());
+        if there != here && there != 0 && here != 0 {
+            return Holder::Elsewhere(pid);
+        }
+        match pid {
+            0 => Holder::Unknown,
+            pid if pid == std::process::id() => Holder::Own(pid),
+            pid if os::is_dying(pid) => Holder::Dying(pid),
+            pid => Holder::Other(pid),
+        }
+    }
 }
 
 /// How often to look again at a side that is replaced while one looks.

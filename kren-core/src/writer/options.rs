@@ -22,7 +22,7 @@ impl Default for WriterOptions {
             wish: Wish {
                 capacity: 0,
                 alignment: 8,
-                mode: 0o600,
+                mode: None,
                 fresh: false,
             },
             access: Access::default(),
@@ -32,11 +32,15 @@ impl Default for WriterOptions {
 }
 
 impl WriterOptions {
-    /// Permission bits of a segment that has to be made, whatever the umask. Default `0o600`: the
-    /// owner alone.
+    /// Permission bits of the segment, whatever the umask. Default: `0o600`, the owner alone, for one that has to be made, and
+    /// what it has for one that is there.
+    ///
+    /// On Linux an existing segment gets this mode as well, which only its owner can give it; on macOS it must
+    /// have it already; either is [`Error::PermissionDenied`](crate::Error::PermissionDenied) otherwise. On Windows the mode of an
+    /// existing one is not looked at.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
-        self.wish.mode = mode;
+        self.wish.mode = Some(mode);
         self
     }
 

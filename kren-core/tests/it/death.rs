@@ -80,8 +80,8 @@ fn a_writer_killed_in_the_middle_of_a_stream() {
             }
         };
         assert!(
-            matches!(died, Error::PeerDied { peer: kren_core::Role::Writer, pid, .. }
-                if pid == writer.pid()),
+            matches!(died, Error::PeerDied { peer: kren_core::Role::Writer, holder, .. }
+                if holder.pid() == writer.pid()),
             "{died:?}"
         );
         assert_eq!(reader.writer_state(), PeerState::Died);
@@ -271,8 +271,8 @@ fn a_blocked_writer_is_told_of_a_death() {
         };
         let died = Instant::now();
         assert!(
-            matches!(ended, Err(Error::PeerDied { peer: kren_core::Role::Reader, pid, .. })
-                if pid == reader.pid()),
+            matches!(ended, Err(Error::PeerDied { peer: kren_core::Role::Reader, holder, .. })
+                if holder.pid() == reader.pid()),
             "{ended:?}"
         );
         worst = worst.max(died - killed.expect("it was waiting"));

@@ -101,7 +101,9 @@ fn forker(role: &Role) {
     assert!(fork(|| {
         let refused = KrenWriter::create(&name, PAGE);
         let parent = std::os::unix::process::parent_id();
-        assert!(matches!(refused, Err(Error::WriterExists { pid, .. }) if pid == parent));
+        assert!(
+            matches!(refused, Err(Error::WriterExists { holder, .. }) if holder.pid() == parent)
+        );
         let refused = KrenReader::connect(&name);
         assert!(matches!(refused, Err(Error::ReaderExists { .. })));
         let own = format!("{name}-child");

@@ -134,7 +134,7 @@ fn another_capacity_is_refused_while_messages_wait() {
                 existing: (TWO, 8),
                 messages: 2,
                 undelivered: 56,
-                reader_pid: None,
+                reader: None,
                 ..
             }
         ),
@@ -162,8 +162,8 @@ fn another_capacity_is_refused_while_messages_wait() {
     let error = KrenWriter::create(&name, PAGE).unwrap_err();
     let pid = std::process::id();
     assert!(
-        matches!(error, Error::CapacityMismatch { messages: 0, reader_pid: Some(it), .. }
-            if it == pid),
+        matches!(error, Error::CapacityMismatch { messages: 0, reader: Some(it), .. }
+            if it.pid() == pid),
         "{error:?}"
     );
     drop(reader);

@@ -7,7 +7,11 @@ use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
-pub(crate) const PARTS: Parts = &[("somebody else", somebody_else), ("umask", umask)];
+pub(crate) const PARTS: Parts = &[
+    ("shared writer", shared_writer),
+    ("somebody else", somebody_else),
+    ("umask", umask),
+];
 
 /// The user and group that own nothing.
 const NOBODY: u32 = 65534;
@@ -44,6 +48,14 @@ fn somebody_else(role: &Role) {
         }
         "connect" => KrenReader::connect(&name).map(|_| ()),
         "create" => KrenWriter::create(&name, PAGE).map(|_| ()),
+        "create fresh" => foreign().fresh(true).create(&name, PAGE).map(|_| ()),
+        "create larger" => foreign().create(&name, 2 * PAGE).map(|_| ()),
+        "create 600" => foreign().mode(0o600).create(&name, PAGE).map(|_| ()),
+        "create 666" => foreign().mode(0o666).create(&name, PAGE).map(|_| ()),
+        "discard" => foreign().create(&name, PAGE).and_then(|mut writer| {
+            writer.write(b"nothing").unwrap();
+            writer.close_discarding()
+        }),
         "create any" => KrenWriter::options()
             .any_owner(true)
             .create(&name, PAGE)
@@ -54,6 +66,10 @@ fn somebody_else(role: &Role) {
             .map(|_| ()),
     };
     role.say("done", format!("{outcome:?}"));
+}
+
+fn foreign() -> kren_core::WriterOptions {
+    KrenWriter::options().any_owner(true)
 }
 
 /// A channel of one's own whose file mode does not let one in. Root would be let in all the same.
@@ -171,6 +187,97 @@ fn others_are_kept_out() {
     assert_eq!(as_somebody_else(&name, "connect any"), "Ok(())");
     let outcome = as_somebody_else(&name, "create any");
     assert!(outcome.starts_with("Err(WriterExists"), "{outcome}");
+}
+
+/// What only the owner of a segment can do is refused to others with a reason, and then has not happened by half: a writer that
+/// was killed is not taken for one that has closed.
+#[test]
+fn what_only_the_owner_can_do_is_refused() {
+    if !is_root() {
+        println!("skipped: only root can act as two users");
+        return;
+    }
+    let _limit = Limit::new();
+    let name = Name::new("of-root");
+    let denied = |what: &str, which: &str| {
+        let outcome = as_somebody_else(&name, what);
+        assert!(
+            outcome.starts_with("Err(PermissionDenied"),
+            "{what}: {outcome}"
+        );
+        assert!(
+            outcome.contains("user 0, who alone may"),
+            "{what}: {outcome}"
+        );
+        assert!(outcome.contains(which), "{what}: {outcome}");
+    };
+    let mut killed = Process::start("shared writer", &[&name]);
+    killed.expect("wrote");
+    killed.kill();
+    denied("create fresh", "remove its name");
+    denied("create 600", "from 666 to 600");
+    let mut reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.read().unwrap(), b"committed");
+    let died = reader.read().map(|_| ());
+    assert!(matches!(died, Err(Error::PeerDied { .. })), "{died:?}");
+    drop(reader);
+
+    let mut killed = Process::start("shared writer", &[&name]);
+    killed.expect("wrote");
+    let mut reader = KrenReader::connect(&name).unwrap();
+    drop(reader.read().unwrap());
+    drop(reader);
+    killed.kill();
+    denied("create larger", "remove its name");
+    let reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.writer_state(), kren_core::PeerState::Died);
+    drop(reader);
+
+    // What needs no owner goes on, and leaves what only the owner could remove.
+    let mut killed = Process::start("shared writer", &[&name]);
+    killed.expect("wrote");
+    killed.kill();
+    assert_eq!(as_somebody_else(&name, "create any"), "Ok(())");
+    assert_eq!(as_somebody_else(&name, "create 666"), "Ok(())");
+    denied("discard", "remove its name");
+    let mut reader = KrenReader::connect(&name).unwrap();
+    assert_eq!(reader.read().unwrap(), b"committed");
+    assert_eq!(reader.read().unwrap(), b"nothing");
+    drop(reader);
+    name.assert_gone();
+}
+
+fn shared_writer(role: &Role) {
+    let mut writer = KrenWriter::options()
+        .mode(0o666)
+        .create(&role.arg::<String>(0), PAGE)
+        .unwrap();
+    writer.write(b"committed").unwrap();
+    role.say("wrote", "");
+    role.linger();
+}
+
+/// A mode that is asked for counts for a channel that is there as well.
+#[test]
+fn an_existing_channel_gets_the_mode_asked_for() {
+    let name = Name::new("mode-later");
+    let mode = || std::fs::metadata(name.path()).unwrap().permissions().mode() & 0o7777;
+    let mut writer = KrenWriter::create(&name, PAGE).unwrap();
+    writer.write(b"kept").unwrap();
+    drop(writer);
+    assert_eq!(mode(), 0o600);
+    drop(
+        KrenWriter::options()
+            .mode(0o660)
+            .create(&name, PAGE)
+            .unwrap(),
+    );
+    assert_eq!(mode(), 0o660);
+    // Not asked for: it stays as it is.
+    drop(KrenWriter::create(&name, PAGE).unwrap());
+    assert_eq!(mode(), 0o660);
+    assert_eq!(KrenReader::connect(&name).unwrap().read().unwrap(), b"kept");
+    name.assert_gone();
 }
 
 fn umask(role: &Role) {

@@ -225,9 +225,9 @@ fn a_process_that_becomes_another_program_is_gone() {
     assert_eq!(reader.read().unwrap(), b"committed");
     process.tell("go");
     let told = reader.read().map(|_| ());
-    assert!(matches!(told, Err(Error::PeerDied { pid, .. }) if pid == process.pid()));
+    assert!(matches!(told, Err(Error::PeerDied { holder, .. }) if holder.pid() == process.pid()));
     let told = writer.write(b"x");
-    assert!(matches!(told, Err(Error::PeerDied { pid, .. }) if pid == process.pid()));
+    assert!(matches!(told, Err(Error::PeerDied { holder, .. }) if holder.pid() == process.pid()));
     assert!(std::fs::exists(format!("/proc/{}", process.pid())).unwrap());
     // Both roles are free.
     drop(KrenWriter::create(&first, PAGE).unwrap());

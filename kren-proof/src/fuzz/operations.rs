@@ -146,12 +146,12 @@ impl Bench {
         let is_same = (model.capacity, model.alignment) == (capacity, alignment);
         let is_idle = model.messages.is_empty() && self.reader.is_none();
         match result {
-            Err(Error::WriterExists { pid, .. }) => {
+            Err(Error::WriterExists { holder, .. }) => {
                 assert!(
                     self.writer.is_some(),
                     "refused for a writer that is not there"
                 );
-                assert_eq!(pid, std::process::id());
+                assert_eq!(holder.pid(), std::process::id());
             }
             Err(Error::CapacityMismatch { messages, .. }) => {
                 assert!(

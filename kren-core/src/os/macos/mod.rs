@@ -169,6 +169,18 @@ impl Object {
         place.leads_to(&self.header)
     }
 
+    /// The mode of an object cannot be changed, so it must be this one.
+    pub(crate) fn set_mode(&self, mode: u32) -> Result<(), Failure> {
+        let found = u32::from(stat(self.file.as_fd())?.st_mode) & 0o777;
+        if found == mode {
+            return Ok(());
+        }
+        Err(Failure::Denied(format!(
+            "it was made with mode {found:o}, which the system lets nobody change to {mode:o}; leave the mode out, or \
+             create the channel under another name"
+        )))
+    }
+
     pub(crate) fn map(
         &self,
         geometry: Geometry,

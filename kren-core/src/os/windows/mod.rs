@@ -199,6 +199,13 @@ impl Object {
         Ok(self.signpost.key() == self.key)
     }
 
+    /// Who may use a section is settled when it is made, and is not looked at here: the same list can be
+    /// written in many ways.
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn set_mode(&self, _mode: u32) -> Result<(), Failure> {
+        Ok(())
+    }
+
     pub(crate) fn map(
         &self,
         geometry: Geometry,

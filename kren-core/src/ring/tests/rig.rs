@@ -39,7 +39,7 @@ impl Rig {
         let wish = Wish {
             capacity,
             alignment,
-            mode: 0o600,
+            mode: None,
             fresh: true,
         };
         let page = crate::os::granularity();
