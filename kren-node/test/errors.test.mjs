@@ -5,7 +5,7 @@ import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
 import { test } from 'node:test';
-import { assertGone, channelName, child, closing, kren, krenError, pair } from './support/index.mjs';
+import { assertGone, channelName, child, closing, kren, krenError, leaving, pair } from './support/index.mjs';
 
 const require = createRequire(import.meta.url);
 
@@ -29,6 +29,38 @@ test('a KrenError is an Error with code, number and channel', () => {
   assert.match(error.stack, /^KrenError: channel .*errors\.test\.mjs/s);
   assert.deepEqual({ ...error }, { code: 'KREN_NOT_FOUND', number: 1, channel: name });
   assert.match(error.message, new RegExp(`channel '${name}' does not exist`));
+});
+
+test('an uncaught error is what Node prints first, not a line of the source of this package', async (t) => {
+  const name = channelName();
+  leaving(t, name);
+  const pair = 'const w = new kren.Writer(name, 4096), r = new kren.Reader(name);';
+  for (const code of [
+    'new kren.Reader(name);',
+    'new kren.Reader(name, { timeout: 1 });',
+    'new kren.Reader(5);',
+    'new kren.Writer("a/b", 4096);',
+    'new kren.Writer(name, -1);',
+    'new kren.Writer(name, 4096, { mode: -1 });',
+    `${pair} new kren.Writer(name, 4096);`,
+    `${pair} r.read({ timeout: 1 });`,
+    `${pair} r.read({ timeout: -1 });`,
+    `${pair} w.close(); r.read();`,
+    `${pair} w.close(); for (;;) r.readInto(Buffer.alloc(5));`,
+    `${pair} r.close(); r.available;`,
+    `${pair} w.write(Buffer.alloc(5000));`,
+    `${pair} w.write(5);`,
+    `${pair} w.writeMany([5]);`,
+    `${pair} w.reserve(5); w.write('x');`,
+    `${pair} w.reserve(-5);`,
+    `${pair} r.readMany(0);`,
+    `${pair} w.write('x'); w.flush({ timeout: 1 });`,
+    `${pair} w.close(); w.write('x');`,
+  ]) {
+    const { errors, code: status } = await child(t, name, code).end();
+    assert.equal(status, 1, `${code}: ${errors}`);
+    assert.match(errors, /^\s*(Kren|Type|Range)Error: /, code);
+  }
 });
 
 test('every allowed character makes a name, and each kind of bad name is refused', (t) => {

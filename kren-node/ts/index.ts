@@ -4,12 +4,8 @@
  * @packageDocumentation
  */
 
-export type { AsyncOptions, Data, Strategy, TagOptions, TimeoutOptions } from './arguments';
-export type { Borrowed } from './borrowed';
-export { connect } from './connect';
-export { errorCodes, KrenError, type KrenErrorCode } from './errors';
-export type { PeerState } from './native';
-export { Reader, type ReaderOptions } from './reader';
-export type { Reserved } from './reserved';
-export { readable, type StreamOptions, writable } from './streams';
-export { Writer, type WriterOptions } from './writer';
+import * as api from './api';
+
+export * from './api';
+// What `import kren from` is compiled to, wherever it is compiled to CommonJS, is `.default` of this.
+export default api;

@@ -1,5 +1,6 @@
-// Finds and loads the native layer, and says what it offers.
+// What the native layer offers.
 
+import { findAddon } from './addon';
 import { KrenError } from './errors';
 
 /** What is known of the other side of a channel. */
@@ -127,34 +128,8 @@ interface Addon {
   version(): string;
 }
 
-/** The platform as the addon's file and package are named after it. */
-function platform(): string {
-  const base = `${process.platform}-${process.arch}`;
-  if (process.platform !== 'linux') return base;
-  const report = process.report?.getReport() as { header?: { glibcVersionRuntime?: string } } | undefined;
-  return `${base}-${report?.header?.glibcVersionRuntime ? 'gnu' : 'musl'}`;
-}
-
-function find(): Addon {
-  const name = platform();
-  // First what was built in this folder, then the package with the build for this platform.
-  const places = [`../kren.${name}.node`, `@pawanxz/kren-${name}`];
-  const failures: string[] = [];
-  for (const place of places) {
-    try {
-      return require(place) as Addon;
-    } catch (error) {
-      failures.push(`  ${place}: ${(error as Error).message.split('\n')[0]}`);
-    }
-  }
-  throw new Error(
-    `kren: no native addon for ${name}; in a checkout run "npm run build" in kren-node, else reinstall ` +
-      `@pawanxz/kren without --omit=optional. Tried:\n${failures.join('\n')}`,
-  );
-}
-
 /** @internal */
-export const addon: Addon = find();
+export const addon = findAddon() as Addon;
 
 /** @internal */
 export const native: Functions = addon.load(

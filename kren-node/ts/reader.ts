@@ -234,7 +234,7 @@ export class Reader {
    * As the synchronous iterator, without blocking the event loop; it lets timers and sockets have their turn about
    * every millisecond, however many messages there are.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer, undefined, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     let isOver = false;
     return {
       next: () => {

@@ -1,0 +1,11 @@
+// All that users get. index.ts hands it out to `require`, esm.mts to `import`.
+
+export type { AsyncOptions, Data, Strategy, TagOptions, TimeoutOptions } from './arguments';
+export type { Borrowed } from './borrowed';
+export { connect } from './connect';
+export { errorCodes, KrenError, type KrenErrorCode } from './errors';
+export type { PeerState } from './native';
+export { Reader, type ReaderOptions } from './reader';
+export type { Reserved } from './reserved';
+export { readable, type StreamOptions, writable } from './streams';
+export { Writer, type WriterOptions } from './writer';
