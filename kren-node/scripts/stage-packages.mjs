@@ -70,8 +70,15 @@ for (const { name, target, os, cpu, libc } of platforms.values()) {
     cpu: [cpu],
     ...(libc && { libc: [libc] }),
     main: file,
-    files: [file],
+    // Node asks for addons; a bundler, which cannot put one into its bundle, does not, and gets what loads it.
+    exports: { '.': { 'node-addons': `./${file}`, default: './index.js' }, './package.json': './package.json' },
+    files: [file, 'index.js'],
   });
+  writeFileSync(
+    join(folder, 'index.js'),
+    `// For bundlers. In a bundle this fails, and @pawanxz/kren looks for the addon around it.\n` +
+      `process.dlopen(module, require('node:path').join(__dirname, '${file}'));\n`,
+  );
   writeFileSync(
     join(folder, 'README.md'),
     `# ${manifest.name}-${name}\n\nThe native part of ${manifest.name} for ${name}. Install \`${manifest.name}\`: it ` +

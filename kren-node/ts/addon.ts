@@ -1,7 +1,9 @@
-// Finds the addon. Everything here is for tools too: what packs a program (bundlers, tracers of dependencies) finds an
-// addon only where `require` has its name in so many words, and takes one that is missing for no failure only within `try`.
+// Finds the addon. Everything here is for tools too: what packs a program (bundlers, tracers of dependencies) finds a
+// package only where `require` has its name in so many words, and takes one that is missing for no failure only within
+// `try`. And what such a tool has packed must still find the addon, which is a file of its own.
 
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { platforms } from './platform';
 import { VERSION } from './version';
 
@@ -13,29 +15,15 @@ interface Versioned {
 /** Looks in one place; throws where there is nothing. */
 type Place = (platform: string) => unknown;
 
-/** What was built in this folder. */
+/** What was built in this folder. By its path: a bundler would take a `require` for a file to be put into the bundle. */
 function built(platform: string): unknown {
   try {
-    switch (platform) {
-      case 'linux-x64-gnu':
-        return require('../kren.linux-x64-gnu.node');
-      case 'linux-arm64-gnu':
-        return require('../kren.linux-arm64-gnu.node');
-      case 'linux-x64-musl':
-        return require('../kren.linux-x64-musl.node');
-      case 'linux-arm64-musl':
-        return require('../kren.linux-arm64-musl.node');
-      case 'win32-x64':
-        return require('../kren.win32-x64.node');
-      case 'darwin-arm64':
-        return require('../kren.darwin-arm64.node');
-      case 'darwin-x64':
-        return require('../kren.darwin-x64.node');
-    }
+    const module = { exports: {} };
+    process.dlopen(module, join(__dirname, '..', `kren.${platform}.node`));
+    return module.exports;
   } catch (error) {
     throw failure(`../kren.${platform}.node`, error);
   }
-  throw failure(`../kren.${platform}.node`, 'not a platform with a prebuilt addon');
 }
 
 /** The package with the build for this platform. */
