@@ -60,7 +60,7 @@ impl Context {
         live.push(weak);
     }
 
-    fn close_all(&self) {
+    pub(crate) fn close_all(&self) {
         let live = self.live.take();
         for endpoint in live.iter().filter_map(Weak::upgrade) {
             endpoint.close_at_exit();
@@ -130,6 +130,15 @@ impl Context {
             Stop::EndpointClosed { role, channel } => self.make(
                 ErrorCode::Closed,
                 &format!("this {role} of channel '{channel}' is closed; open a new one"),
+                channel,
+            ),
+            Stop::Signal { signal, channel } => self.make(
+                ErrorCode::Interrupted,
+                &format!(
+                    "channel '{channel}': {signal} came while this call blocked the event loop, and its handler can run only \
+                     when the loop turns; let it, or wait with the asynchronous call (readAsync, writeAsync, flushAsync, \
+                     connect), which blocks nothing"
+                ),
                 channel,
             ),
             Stop::Argument(expected) => {

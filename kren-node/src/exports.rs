@@ -8,9 +8,9 @@ use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue};
 use napi_derive::napi;
 
-use crate::call::Object;
+use crate::call::{Call, Object};
 use crate::context::Context;
-use crate::value::{Stop, Value};
+use crate::value::{Outcome, Stop, Value};
 use crate::{connect, lend, reader, writer};
 
 /// One line of the error table that all languages share.
@@ -62,5 +62,12 @@ fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
     object.method::<_, 9>(c"openWriter", context, writer::open)?;
     object.method::<_, 6>(c"openReader", context, reader::open)?;
     object.method::<_, 7>(c"connect", context, connect::connect)?;
-    object.method::<_, 1>(c"detach", context, lend::detach)
+    object.method::<_, 1>(c"detach", context, lend::detach)?;
+    object.method::<_, 0>(c"closeAll", context, close_all)
+}
+
+/// `closeAll()`: for runtimes that end without running what native code has asked for.
+fn close_all(context: &Rc<Context>, _: &Call<'_, 0>) -> Outcome {
+    context.close_all();
+    Ok(Value::UNDEFINED)
 }

@@ -4,7 +4,7 @@
 //! the TypeScript side a handful of plain functions; each endpoint it opens is an object of such
 //! functions again, bound to that endpoint (see `call`, which says why they are not classes).
 //!
-//! Imports go one way: `value -> context -> call, waiting -> lend, watch -> writer, reader -> connect -> exports`.
+//! Imports go one way: `value, signals -> context -> call, waiting -> lend, watch -> writer, reader -> connect -> exports`.
 
 mod call;
 mod connect;
@@ -12,6 +12,7 @@ mod context;
 mod exports;
 mod lend;
 mod reader;
+mod signals;
 mod value;
 mod waiting;
 mod watch;

@@ -9,7 +9,7 @@ use crate::call::{Call, Object};
 use crate::context::{Context, Live};
 use crate::lend::{lend, outline, part};
 use crate::value::{Outcome, Stop, Value, peer_state, strategy};
-use crate::waiting::{blocking, connect_within};
+use crate::waiting::{Interruptions, blocking, connect_within};
 use crate::watch::Watch;
 
 pub(crate) struct Reader {
@@ -26,8 +26,15 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 6>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     let core = match call.optional(1, Call::timeout)? {
         None => options.connect(&name)?,
-        Some(timeout) => connect_within(&name, &options, timeout, || !call.context.interrupted())
-            .ok_or(Stop::Unwind)??,
+        Some(timeout) => {
+            let mut interruptions = Interruptions::new(call.context, &name);
+            let mut stop = None;
+            let connected = connect_within(&name, &options, timeout, || {
+                stop = interruptions.look();
+                stop.is_none()
+            });
+            connected.ok_or_else(|| stop.unwrap_or(Stop::Unwind))??
+        }
     };
     wrap(call, core)
 }

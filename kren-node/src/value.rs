@@ -22,6 +22,8 @@ pub(crate) enum Stop {
     EndpointClosed { role: &'static str, channel: String },
     /// An argument is not what `ts/` promises to pass.
     Argument(&'static str),
+    /// A signal came whose handler runs when the event loop turns.
+    Signal { signal: String, channel: String },
     /// JavaScript is to run no further (a worker is being terminated), or an exception waits already.
     Unwind,
 }

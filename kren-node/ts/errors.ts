@@ -36,7 +36,7 @@ export const errorCodes = Object.freeze({
   KREN_VERSION_MISMATCH: 16,
   /** The endpoint was inherited through `fork` and belongs to the parent process. */
   KREN_FORKED: 17,
-  /** The wait was given up because the caller asked for it. */
+  /** A signal came while the call blocked the event loop, on which its handler waits. */
   KREN_INTERRUPTED: 18,
   /** Any other failure of the operating system. */
   KREN_IO: 19,

@@ -88,6 +88,8 @@ export interface Connecting {
 }
 
 interface Functions {
+  /** Closes every endpoint of this thread. */
+  closeAll(): void;
   detach(buffer: ArrayBuffer): void;
   openWriter(
     name: string,
@@ -136,3 +138,6 @@ export const native: Functions = addon.load(
   (number, message, channel) => new KrenError(number, message, channel),
   () => {},
 );
+
+// Bun ends processes without a word to native code, which would look like a death to the other side.
+if (process.versions.bun !== undefined) process.on('exit', () => native.closeAll());

@@ -7,8 +7,11 @@ import { RingReader } from './ring-reader';
 import { RingWriter } from './ring-writer';
 import type { ReadingSide, WritingSide } from './sides';
 
-/** Leaves everything to the native layer, as where JavaScript cannot have the ring. */
-const isNative = process.env.KREN_NODE_RING === 'native';
+/**
+ * Leaves everything to the native layer, as where JavaScript cannot have the ring. In Bun too: its compiler makes a
+ * load and a store of `Atomics.load`, and a reader's memory is not to be stored to.
+ */
+const isNative = process.env.KREN_NODE_RING === 'native' || process.versions.bun !== undefined;
 
 export function openReadingSide(native: NativeReader): ReadingSide {
   const outline = isNative ? undefined : native.ring();

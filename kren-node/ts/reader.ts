@@ -90,8 +90,8 @@ export class Reader {
    * at most.
    *
    * @throws {KrenError} once everything has been read: `KREN_CLOSED` when the writer has closed, `KREN_PEER_DIED`
-   *   when it died; `KREN_TIMED_OUT`; `KREN_BUSY` while `readAsync` waits; `KREN_CORRUPT`; `KREN_CLOSED` after
-   *   `close()`
+   *   when it died; `KREN_TIMED_OUT`; `KREN_BUSY` while `readAsync` waits; `KREN_INTERRUPTED` when a signal comes that
+   *   has a handler, which runs when the event loop turns (Linux); `KREN_CORRUPT`; `KREN_CLOSED` after `close()`
    */
   read(options?: TimeoutOptions): Buffer {
     if (options === undefined && this.#line.length === 0) {

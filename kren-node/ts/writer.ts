@@ -116,6 +116,7 @@ export class Writer {
    *
    * @throws {KrenError} `KREN_TOO_LARGE`; while there is no room: `KREN_TIMED_OUT`, or `KREN_CLOSED` or
    *   `KREN_PEER_DIED` when the reader that should make it is gone; `KREN_BUSY` while `writeAsync` waits;
+   *   `KREN_INTERRUPTED` when a signal comes that has a handler, which runs when the event loop turns (Linux);
    *   `KREN_CLOSED` after `close()`
    * @throws {TypeError} when `data` is not of one of the types
    */
