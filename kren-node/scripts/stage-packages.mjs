@@ -71,7 +71,10 @@ for (const { name, target, os, cpu, libc } of platforms.values()) {
     ...(libc && { libc: [libc] }),
     main: file,
     // Node asks for addons; a bundler, which cannot put one into its bundle, does not, and gets what loads it.
-    exports: { '.': { 'node-addons': `./${file}`, default: './index.js' }, './package.json': './package.json' },
+    exports: {
+      '.': { 'node-addons': `./${file}`, default: './index.js' },
+      './package.json': './package.json',
+    },
     files: [file, 'index.js'],
   });
   writeFileSync(
