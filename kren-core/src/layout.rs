@@ -2,16 +2,18 @@
 //!
 //! Pure arithmetic: nothing here touches shared memory or the operating system.
 
-use std::mem::{offset_of, size_of};
+mod header;
 
+pub(crate) use self::header::{HEADER_LEN, HeaderError, Kind, SegmentHeader};
+
+use crate::Role;
 use crate::sync::{AtomicU32, AtomicU64};
+use std::mem::{offset_of, size_of};
 
 /// First eight bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"KREN\x1a\r\n\0";
 /// Version of everything in `docs/spec`.
-pub(crate) const LAYOUT_VERSION: u32 = 1;
-/// Bytes of the segment header that carry meaning; the rest of its page is zero.
-pub(crate) const HEADER_LEN: usize = 72;
+pub(crate) const LAYOUT_VERSION: u32 = 2;
 /// Length of a record header in bytes.
 pub(crate) const RECORD_HEADER: usize = 8;
 /// Payload alignments a channel may ask for, in bytes.
@@ -38,19 +40,97 @@ pub(crate) const BLOCK: usize = 128;
 #[repr(C, align(128))]
 pub(crate) struct Block<T>(pub(crate) T);
 
-/// The page that one side stores and the other only loads.
+/// Readers that a broadcast may have.
+pub(crate) const SUBSCRIBERS_MAX: usize = 64;
+/// Members that an inbox, a queue or a service may have.
+pub(crate) const MEMBERS_MAX: usize = 1024;
+/// Marks that a writer keeps: see [`Mark`]. The model has no use for so many.
+pub(crate) const MARKS: usize = if cfg!(loom) { 2 } else { 64 };
+/// Words of a block that say which readers no longer count.
+const VOIDS: usize = if cfg!(loom) { 1 } else { 32 };
+
+/// A place in a segment that one process may hold: its page, and its lock.
 ///
-/// Both sides have the same shape; see `docs/spec/segment.md`, "Role page".
+/// Seat 0 is the writer's (the owner's, where nothing is written); the others are those of its readers, or members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Seat(u16);
+
+impl Seat {
+    pub(crate) const WRITER: Self = Self(0);
+    /// The only reader of a channel.
+    pub(crate) const READER: Self = Self(1);
+
+    /// The seat of the reader or member of this index, which starts from 0.
+    #[allow(dead_code, reason = "of the patterns to come")]
+    pub(crate) fn reader(index: usize) -> Self {
+        debug_assert!(index < MEMBERS_MAX);
+        Self(index as u16 + 1)
+    }
+
+    /// The seat of this number.
+    #[cfg_attr(
+        all(target_os = "linux", not(like_macos)),
+        allow(dead_code, reason = "locks are asked for by range there")
+    )]
+    pub(crate) fn numbered(number: usize) -> Self {
+        debug_assert!(number <= MEMBERS_MAX);
+        Self(number as u16)
+    }
+
+    /// The number in the spec: 0 for the writer.
+    pub(crate) fn number(self) -> usize {
+        usize::from(self.0)
+    }
+
+    #[allow(dead_code, reason = "of the patterns to come")]
+    pub(crate) fn role(self) -> Role {
+        match self {
+            Self::WRITER => Role::Writer,
+            _ => Role::Reader,
+        }
+    }
+}
+
+/// The side of a channel, which has one of each.
+impl From<Role> for Seat {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Writer => Self::WRITER,
+            Role::Reader => Self::READER,
+        }
+    }
+}
+
+/// The page that one side stores and the others only load.
+///
+/// All sides have the same shape; see `docs/spec/segment.md`, "Role page".
 #[repr(C)]
 pub(crate) struct RolePage {
-    /// Writer: end of the last committed record. Reader: end of the last released record.
-    pub(crate) position: Block<AtomicU64>,
+    /// How far this side has come.
+    pub(crate) progress: Block<Progress>,
     /// Counts the wake-ups this side has given; the *peer* sleeps on it.
     pub(crate) wake: Block<AtomicU32>,
     /// What this side says about its own sleep.
     pub(crate) sleep: Block<SleepWords>,
-    /// Who holds the role.
+    /// Who holds the seat.
     pub(crate) presence: Block<Presence>,
+    /// The writer's alone: what it may touch.
+    pub(crate) reach: Block<Reach>,
+    /// The writer's alone: for each reader's seat the session that no longer counts.
+    pub(crate) void: [Block<[AtomicU32; VOIDS]>; 2],
+    /// So that the marks start at 1024.
+    pub(crate) unused: Block<[u64; 16]>,
+    /// The writer's alone: see [`Mark`].
+    pub(crate) marks: [Mark; MARKS],
+}
+
+/// How far a side has come.
+#[repr(C)]
+pub(crate) struct Progress {
+    /// Writer: end of the last committed record. Reader: end of the last released record.
+    pub(crate) position: AtomicU64,
+    /// Messages up to that position. Stored after it, so a death may leave it behind: a successor counts anew.
+    pub(crate) count: AtomicU64,
 }
 
 /// See `docs/spec/wake.md`.
@@ -63,14 +143,16 @@ pub(crate) struct SleepWords {
     pub(crate) streaming: AtomicU32,
     /// The peer's position this side waits for.
     pub(crate) wanted: AtomicU64,
+    /// While the ticket is odd: the bell to ring, or 0 for the peer's own wake count.
+    pub(crate) bell: AtomicU64,
 }
 
-/// What is known of the holder of a role. The truth about life is the role lock; this explains it.
+/// What is known of the holder of a seat. The truth about life is the lock; this explains it.
 #[repr(C)]
 pub(crate) struct Presence {
     /// One of the `STATE_` constants.
     pub(crate) state: AtomicU32,
-    /// How often the role has been taken.
+    /// How often the seat has been taken.
     pub(crate) session: AtomicU32,
     /// Process id of the last holder, for messages only.
     pub(crate) pid: AtomicU32,
@@ -78,22 +160,82 @@ pub(crate) struct Presence {
     pub(crate) barrier: AtomicU32,
     /// The namespace that the pid belongs to; 0 if that is not known.
     pub(crate) pid_space: AtomicU32,
+    /// A subscriber's: one of the `STANCE_` constants.
+    pub(crate) stance: AtomicU32,
+    /// A durable subscriber's: the hash of the name it goes by.
+    pub(crate) identity: AtomicU64,
+    /// When the seat was taken, in nanoseconds since the Unix epoch; for people.
+    pub(crate) since: AtomicU64,
+    /// A registry owner's: bytes of each new lane.
+    pub(crate) lane: AtomicU64,
+    /// A worker's: how many messages it wants ahead; else 0.
+    pub(crate) advice: AtomicU32,
+}
+
+/// How far the writer may have stored, for those who read without holding it up.
+#[repr(C)]
+pub(crate) struct Reach {
+    /// Everything before this position less the length of the data region may have been overwritten (R9).
+    pub(crate) frontier: AtomicU64,
+    /// What the gates were last found to allow: no record ends beyond it before they are looked at again.
+    pub(crate) limit: AtomicU64,
+    /// Odd while the gates are being looked at.
+    pub(crate) scan: AtomicU32,
+}
+
+/// A place where a record starts, and how many messages come before it (R10).
+#[repr(C)]
+pub(crate) struct Mark {
+    /// [`POSITION_NONE`] while the mark is being changed.
+    pub(crate) position: AtomicU64,
+    pub(crate) count: AtomicU64,
+}
+
+/// No position.
+pub(crate) const POSITION_NONE: u64 = u64::MAX;
+
+/// The page that all sides may store to, in segments with more than two. Everything here is a hint or is slept on.
+#[repr(C)]
+#[allow(dead_code, reason = "of the patterns to come")]
+pub(crate) struct Commons {
+    /// Grows when a reader of a broadcast goes to sleep, or a member comes to a registry.
+    pub(crate) epoch: Block<AtomicU32>,
+    /// On which the side with many peers sleeps; whoever wakes it makes it grow.
+    pub(crate) bell: Block<AtomicU32>,
 }
 
 pub(crate) const STATE_NEVER: u32 = 0;
 pub(crate) const STATE_OPEN: u32 = 1;
 pub(crate) const STATE_CLOSED: u32 = 2;
 
+/// A subscriber that holds nothing up.
+#[allow(dead_code, reason = "of the patterns to come")]
+pub(crate) const STANCE_LOSSY: u32 = 0;
+/// One whose position the writer respects as long as it lives.
+#[allow(dead_code, reason = "of the patterns to come")]
+pub(crate) const STANCE_GATING: u32 = 1;
+/// One whose position the writer respects also when it is gone.
+#[allow(dead_code, reason = "of the patterns to come")]
+pub(crate) const STANCE_DURABLE: u32 = 2;
+
 #[cfg(not(loom))]
 const _: () = {
-    assert!(size_of::<RolePage>() == 4 * BLOCK);
-    assert!(offset_of!(RolePage, position) == 0);
+    assert!(offset_of!(RolePage, progress) == 0);
+    assert!(offset_of!(Progress, count) == 8);
     assert!(offset_of!(RolePage, wake) == BLOCK);
     assert!(offset_of!(RolePage, sleep) == 2 * BLOCK);
-    assert!(offset_of!(RolePage, presence) == 3 * BLOCK);
     assert!(offset_of!(SleepWords, wanted) == 8);
+    assert!(offset_of!(SleepWords, bell) == 16);
+    assert!(offset_of!(RolePage, presence) == 3 * BLOCK);
     assert!(offset_of!(Presence, barrier) == 12);
     assert!(offset_of!(Presence, pid_space) == 16);
+    assert!(offset_of!(Presence, identity) == 24);
+    assert!(offset_of!(Presence, lane) == 40);
+    assert!(offset_of!(RolePage, reach) == 4 * BLOCK);
+    assert!(offset_of!(Reach, scan) == 16);
+    assert!(offset_of!(RolePage, void) == 5 * BLOCK);
+    assert!(offset_of!(RolePage, marks) == 1024);
+    assert!(size_of::<RolePage>() == 2048);
     assert!(size_of::<RolePage>() <= GRANULARITY_MIN);
     assert!(HEADER_LEN <= GRANULARITY_MIN);
 };
@@ -101,16 +243,20 @@ const _: () = {
 /// The dimensions of a segment; every offset follows from these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Geometry {
-    /// Bytes of records the ring can hold; a multiple of the granularity.
+    /// Bytes of records the ring can hold; a multiple of the granularity. 0 where there is no ring.
     pub(crate) capacity: usize,
     /// Alignment of each payload in bytes; a power of two.
     pub(crate) alignment: usize,
     /// Size of a page, or of what the platform maps at once.
     pub(crate) granularity: usize,
+    /// Seats beside the writer's.
+    pub(crate) readers: usize,
+    /// Whether there is a page to which all sides may store.
+    pub(crate) has_commons: bool,
 }
 
 impl Geometry {
-    /// Rounds `capacity` up to the granularity.
+    /// Of a channel. Rounds `capacity` up to the granularity.
     ///
     /// `None` when it is 0 or over [`CAPACITY_MAX`].
     pub(crate) fn new(capacity: usize, alignment: usize, granularity: usize) -> Option<Self> {
@@ -121,26 +267,56 @@ impl Geometry {
             capacity: capacity.next_multiple_of(granularity),
             alignment,
             granularity,
+            readers: 1,
+            has_commons: false,
         })
+    }
+
+    /// The same with so many readers, and the page that they share.
+    #[allow(dead_code, reason = "of the patterns to come")]
+    pub(crate) fn shared_by(self, readers: usize) -> Self {
+        Self {
+            readers,
+            has_commons: true,
+            ..self
+        }
+    }
+
+    /// Without a ring: seats alone, and the page that they share.
+    #[allow(dead_code, reason = "of the patterns to come")]
+    pub(crate) fn without_ring(readers: usize, granularity: usize) -> Self {
+        Self {
+            capacity: 0,
+            alignment: ALIGNMENT_MIN,
+            granularity,
+            readers,
+            has_commons: true,
+        }
     }
 
     /// Bytes of the data region. One granule more than the capacity, so that the terminator after
     /// the last record of a full ring never falls on the oldest one.
     pub(crate) fn data_len(&self) -> usize {
-        self.capacity + self.granularity
+        match self.capacity {
+            0 => 0,
+            capacity => capacity + self.granularity,
+        }
+    }
+
+    /// Where the page of a seat starts in the segment.
+    pub(crate) fn page_offset(&self, seat: Seat) -> usize {
+        (1 + seat.number()) * self.granularity
+    }
+
+    /// Where the page starts to which all sides may store, if there is one.
+    pub(crate) fn commons_offset(&self) -> Option<usize> {
+        self.has_commons
+            .then(|| (2 + self.readers) * self.granularity)
     }
 
     /// Where the data region starts in the segment.
     pub(crate) fn data_offset(&self) -> usize {
-        3 * self.granularity
-    }
-
-    /// Where a role's page starts in the segment.
-    pub(crate) fn role_offset(&self, role: crate::Role) -> usize {
-        match role {
-            crate::Role::Writer => self.granularity,
-            crate::Role::Reader => 2 * self.granularity,
-        }
+        (2 + self.readers + usize::from(self.has_commons)) * self.granularity
     }
 
     /// Size of the whole shared object in bytes.
@@ -151,198 +327,13 @@ impl Geometry {
     /// The longest message in bytes: the capacity less one record header, as far as the commit
     /// word can say it.
     pub(crate) fn max_message_len(&self) -> usize {
-        (self.capacity - RECORD_HEADER).min(u32::MAX as usize - 1)
-    }
-}
-
-/// What never changes after creation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct SegmentHeader {
-    pub(crate) geometry: Geometry,
-    /// Random, so that two segments of one name are told apart.
-    pub(crate) instance: u64,
-    pub(crate) creator_pid: u32,
-    /// Nanoseconds since the Unix epoch.
-    pub(crate) created: u64,
-}
-
-/// Why bytes are not a segment header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HeaderError {
-    /// Layout version found.
-    Version(u32),
-    /// The rule that is broken.
-    Corrupt(&'static str),
-}
-
-impl SegmentHeader {
-    pub(crate) fn encode(&self) -> [u8; HEADER_LEN] {
-        let mut bytes = [0; HEADER_LEN];
-        let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
-        put(0, &MAGIC);
-        put(8, &LAYOUT_VERSION.to_le_bytes());
-        put(12, &(self.geometry.granularity as u32).to_le_bytes());
-        put(16, &(self.geometry.capacity as u64).to_le_bytes());
-        put(24, &(self.geometry.alignment as u32).to_le_bytes());
-        put(32, &self.instance.to_le_bytes());
-        put(40, &self.created.to_le_bytes());
-        put(48, &self.creator_pid.to_le_bytes());
-        let check = checksum(&bytes[..HEADER_LEN - 8]);
-        bytes[HEADER_LEN - 8..].copy_from_slice(&check.to_le_bytes());
-        bytes
-    }
-
-    /// Decodes and validates; `segment_len` is the real size of the shared object.
-    ///
-    /// Guards G7: nothing of the header is used before every rule of the spec holds.
-    pub(crate) fn decode(
-        bytes: &[u8; HEADER_LEN],
-        segment_len: u64,
-    ) -> std::result::Result<Self, HeaderError> {
-        let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-        let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
-        let corrupt = |what| Err(HeaderError::Corrupt(what));
-
-        if bytes[..8] != MAGIC {
-            return corrupt("it does not start with the mark of a KREN segment");
-        }
-        if u32_at(8) != LAYOUT_VERSION {
-            return Err(HeaderError::Version(u32_at(8)));
-        }
-        if u64_at(HEADER_LEN - 8) != checksum(&bytes[..HEADER_LEN - 8]) {
-            return corrupt("the checksum of its header does not match");
-        }
-        let granularity = u32_at(12) as usize;
-        let capacity = u64_at(16);
-        let alignment = u32_at(24) as usize;
-        if !granularity.is_power_of_two()
-            || !(GRANULARITY_MIN..=GRANULARITY_MAX).contains(&granularity)
-        {
-            return corrupt("its granularity is not a power of two from 4 KiB to 64 KiB");
-        }
-        if capacity == 0 || capacity > CAPACITY_MAX || capacity % granularity as u64 != 0 {
-            return corrupt("its capacity is not a multiple of its granularity within bounds");
-        }
-        if !valid_alignment(alignment) {
-            return corrupt("its alignment is not a power of two from 8 to 4096");
-        }
-        if u32_at(28) != 0 || bytes[52..HEADER_LEN - 8].iter().any(|byte| *byte != 0) {
-            return corrupt("a reserved header field is not zero");
-        }
-        let geometry = Geometry {
-            capacity: capacity as usize,
-            alignment,
-            granularity,
-        };
-        if segment_len != geometry.segment_len() as u64 {
-            return corrupt("its size is not what its header says");
-        }
-        Ok(Self {
-            geometry,
-            instance: u64_at(32),
-            created: u64_at(40),
-            creator_pid: u32_at(48),
-        })
+        self.capacity
+            .saturating_sub(RECORD_HEADER)
+            .min(u32::MAX as usize - 1)
     }
 }
 
 /// Whether a channel may ask for this payload alignment.
 pub(crate) fn valid_alignment(alignment: usize) -> bool {
     alignment.is_power_of_two() && (ALIGNMENT_MIN..=ALIGNMENT_MAX).contains(&alignment)
-}
-
-/// FNV-1a, 64 bits: guards against accidents, not against an attacker.
-fn checksum(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn sample() -> (SegmentHeader, [u8; HEADER_LEN], u64) {
-        let geometry = Geometry::new(10_000, 64, 4096).unwrap();
-        let header = SegmentHeader {
-            geometry,
-            instance: 7,
-            creator_pid: 42,
-            created: 1_700_000_000,
-        };
-        (header, header.encode(), geometry.segment_len() as u64)
-    }
-
-    #[test]
-    fn header_survives_a_round_trip() {
-        let (header, bytes, len) = sample();
-        assert_eq!(SegmentHeader::decode(&bytes, len), Ok(header));
-        assert_eq!(header.geometry.capacity, 12_288);
-        assert_eq!(header.geometry.data_len(), 16_384);
-        assert_eq!(header.geometry.max_message_len(), 12_280);
-    }
-
-    /// G7: no single altered byte of the header goes unnoticed.
-    #[test]
-    fn every_altered_header_byte_is_refused() {
-        let (_, bytes, len) = sample();
-        for at in 0..HEADER_LEN {
-            for flip in [0x01, 0x80, 0xff] {
-                let mut altered = bytes;
-                altered[at] ^= flip;
-                assert!(
-                    SegmentHeader::decode(&altered, len).is_err(),
-                    "byte {at} ^ {flip:#x}"
-                );
-            }
-        }
-    }
-
-    /// G7: fields out of bounds are refused even under a right checksum.
-    #[test]
-    fn out_of_bounds_fields_are_refused_under_a_right_checksum() {
-        let (_, bytes, len) = sample();
-        let reseal = |at: usize, field: &[u8]| {
-            let mut altered = bytes;
-            altered[at..at + field.len()].copy_from_slice(field);
-            let check = checksum(&altered[..HEADER_LEN - 8]);
-            altered[HEADER_LEN - 8..].copy_from_slice(&check.to_le_bytes());
-            altered
-        };
-        for granularity in [0u32, 1, 4095, 4097, 8192, 131_072, u32::MAX] {
-            let altered = reseal(12, &granularity.to_le_bytes());
-            assert!(
-                SegmentHeader::decode(&altered, len).is_err(),
-                "granularity {granularity}"
-            );
-        }
-        for capacity in [0u64, 1, 12_287, 12_289, 8192, 16_384, 1 << 60, u64::MAX] {
-            let altered = reseal(16, &capacity.to_le_bytes());
-            assert!(
-                SegmentHeader::decode(&altered, len).is_err(),
-                "capacity {capacity}"
-            );
-        }
-        for alignment in [0u32, 1, 4, 7, 9, 8192, u32::MAX] {
-            let altered = reseal(24, &alignment.to_le_bytes());
-            assert!(
-                SegmentHeader::decode(&altered, len).is_err(),
-                "alignment {alignment}"
-            );
-        }
-        for reserved in [28, 52, 56, 60] {
-            let altered = reseal(reserved, &1u32.to_le_bytes());
-            assert!(
-                SegmentHeader::decode(&altered, len).is_err(),
-                "reserved bytes at {reserved}"
-            );
-        }
-        assert!(SegmentHeader::decode(&bytes, len - 1).is_err());
-        assert!(SegmentHeader::decode(&bytes, len + 1).is_err());
-        let version = reseal(8, &2u32.to_le_bytes());
-        assert_eq!(
-            SegmentHeader::decode(&version, len),
-            Err(HeaderError::Version(2))
-        );
-    }
 }

@@ -33,25 +33,34 @@ pub struct Outline {
     pub data: usize,
     /// See `data`.
     pub data_len: usize,
-    /// The next position of this side.
+    /// The next position of this side, and the messages before it.
     pub position: u64,
+    /// See `position`.
+    pub count: u64,
     /// Whether this side must fence between publishing and looking at the peer's ticket (wake.md, W3).
     pub fences: bool,
     /// Whether this side polls before it sleeps.
     pub spins: bool,
 }
 
-fn outline(mapping: &Mapping, role: Role, position: u64, fences: bool, spins: bool) -> Outline {
+fn outline(
+    mapping: &Mapping,
+    role: Role,
+    (position, count): (u64, u64),
+    fences: bool,
+    spins: bool,
+) -> Outline {
     let geometry = mapping.geometry();
     let data = geometry.data_offset();
     Outline {
         base: mapping.data().wrapping_sub(data),
         len: data + 2 * geometry.data_len(),
-        own_page: geometry.role_offset(role),
-        peer_page: geometry.role_offset(role.peer()),
+        own_page: geometry.page_offset(role.into()),
+        peer_page: geometry.page_offset(role.peer().into()),
         data,
         data_len: geometry.data_len(),
         position,
+        count,
         fences,
         spins,
     }
@@ -65,23 +74,24 @@ impl KrenReader {
         outline(
             self.endpoint.mapping(),
             Role::Reader,
-            self.consumer.cursor(),
+            (self.consumer.cursor(), self.consumer.count()),
             self.waker.fences(),
             self.endpoint.ever_spins(),
         )
     }
 
-    /// The face has read up to `cursor`.
-    pub fn stand_at(&mut self, cursor: u64) {
-        self.consumer.stand_at(cursor);
+    /// The face has read up to `cursor`, `count` messages in all.
+    pub fn stand_at(&mut self, cursor: u64, count: u64) {
+        self.consumer.stand_at(cursor, count);
     }
 
     /// Stands where the stored position says.
     pub fn catch_up(&mut self) {
-        let memory = self.consumer.memory();
+        let progress = &self.consumer.memory().page(Role::Reader).progress.0;
         // Relaxed: stored by this side.
-        let released = memory.position(Role::Reader).load(Ordering::Relaxed);
-        self.consumer.stand_at(released);
+        let released = progress.position.load(Ordering::Relaxed);
+        let count = progress.count.load(Ordering::Relaxed);
+        self.consumer.stand_at(released, count);
     }
 
     /// Fails if what lies at the cursor is damaged; tells whether a message is there.
@@ -131,15 +141,15 @@ impl KrenWriter {
         outline(
             self.endpoint.mapping(),
             Role::Writer,
-            self.producer.position(),
+            (self.producer.position(), self.producer.count()),
             self.waker.fences(),
             self.endpoint.ever_spins(),
         )
     }
 
-    /// The face has written up to `position`.
-    pub fn stand_at(&mut self, position: u64) {
-        self.producer.stand_at(position);
+    /// The face has written up to `position`, `count` messages in all.
+    pub fn stand_at(&mut self, position: u64, count: u64) {
+        self.producer.stand_at(position, count);
     }
 
     /// Stands behind the last committed record (R7).
@@ -156,14 +166,14 @@ impl KrenWriter {
         Ok(())
     }
 
-    /// Bytes of records that fit behind the position now.
+    /// Bytes of records that may be stored behind the position now, if a record of `stride` bytes may; else 0.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::Forked`](crate::Error::Forked).
-    pub fn free(&mut self) -> Result<usize> {
+    pub fn free(&mut self, stride: usize) -> Result<usize> {
         self.endpoint.check_process()?;
-        let free = self.producer.free();
+        let free = self.producer.free(stride);
         free.map_err(|error| self.endpoint.ring_error(error))
     }
 

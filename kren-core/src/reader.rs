@@ -308,18 +308,17 @@ impl KrenReader {
             return;
         }
         let record = self.current();
-        let end = record.end;
         self.consumer.advance(&record);
-        if self.leases.are_out() && self.released_behind_leases(end) {
+        if self.leases.are_out() && self.released_behind_leases() {
             return;
         }
-        self.consumer.release(end);
+        self.consumer.release();
         let memory = self.consumer.memory();
         self.waker.notify(
             memory.page(Role::Reader),
             memory.page(Role::Writer),
             self.endpoint.own_signal(),
-            end,
+            record.end,
         );
     }
 }

@@ -31,25 +31,19 @@ impl RingMemory {
             _mapping: mapping,
         }
     }
-
-    /// The page of a role.
-    #[inline]
-    pub(crate) fn page(&self, role: Role) -> &RolePage {
-        let page = match role {
-            Role::Writer => self.writer,
-            Role::Reader => self.reader,
-        };
-        // SAFETY: valid while `_mapping` lives.
-        unsafe { &*page }
-    }
 }
 
 // SAFETY: M1 and M2 of `Mapping` are the promises of `Memory`: all of the data region and its
 // mirror stay mapped, and data regions are multiples of the page size, so headers are aligned.
 unsafe impl Memory for RingMemory {
     #[inline]
-    fn position(&self, role: Role) -> &AtomicU64 {
-        &self.page(role).position.0
+    fn page(&self, role: Role) -> &RolePage {
+        let page = match role {
+            Role::Writer => self.writer,
+            Role::Reader => self.reader,
+        };
+        // SAFETY: valid while `_mapping` lives.
+        unsafe { &*page }
     }
 
     #[inline]

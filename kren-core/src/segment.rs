@@ -3,7 +3,9 @@
 //! Everything that decides who may attach, and when a name goes, is here; what the operating
 //! system must do for it is the contract in `os`.
 
-use crate::layout::{self, Geometry, HEADER_LEN, HeaderError, LAYOUT_VERSION, SegmentHeader};
+use crate::layout::{
+    self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, Seat, SegmentHeader,
+};
 use crate::os::{self, Failure, Mapping, Object, Place, Signal};
 use crate::ring::{Consumer, Producer, RingError, Shape};
 use crate::ring_memory::RingMemory;
@@ -25,6 +27,8 @@ const NAME_MAX: usize = 128;
 const MODE: u32 = 0o600;
 /// A side that closes holds both roles for an instant; a refusal is final only after this.
 const LOCK_PATIENCE: Duration = Duration::from_millis(10);
+/// Seats of a channel.
+const SEATS: usize = 2;
 
 /// What a writer asks of the segment.
 #[derive(Debug, Clone)]
@@ -57,20 +61,20 @@ impl Segment {
 
     pub(crate) fn signal(&self, of: Role) -> Result<Signal> {
         self.object
-            .signal(of)
+            .signal(of.into())
             .map_err(|failure| failure.into_error(&self.name))
     }
 
     pub(crate) fn is_held(&self, role: Role) -> bool {
-        self.object.is_held(role)
+        self.object.is_held(role.into())
     }
 
     pub(crate) fn let_go(&self, role: Role) {
-        self.object.let_go(role);
+        self.object.let_go(role.into());
     }
 
     pub(crate) fn remove_if_alone(&self, drained: impl FnOnce() -> bool) {
-        self.object.remove_if_alone(&self.place, drained);
+        self.object.remove_if_alone(&self.place, SEATS, drained);
     }
 
     /// Whether the name still leads here, so that others can come. Asks the system; where it will not say,
@@ -129,10 +133,10 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
         if !object.is_named(&place).map_err(fail)? {
             continue;
         }
-        let mapped = object.map(header.geometry, Role::Writer, access.prefault);
+        let mapped = object.map(header.geometry, Some(Seat::WRITER), access.prefault);
         let mapping = mapped.map_err(|failure| {
             // What nobody has written to yet does not stay behind.
-            object.remove_if_alone(&place, || is_new);
+            object.remove_if_alone(&place, SEATS, || is_new);
             fail(failure)
         })?;
         let place = Place::new(&name, access.machine_wide);
@@ -169,7 +173,7 @@ impl Segment {
             return Ok(same && matches!(undelivered, Ok((0, _))));
         }
         let (messages, undelivered) = undelivered?;
-        let reader = self.object.is_held(Role::Reader);
+        let reader = self.object.is_held(Seat::READER);
         if undelivered == 0 && !reader {
             return Ok(false);
         }
@@ -214,10 +218,10 @@ impl Segment {
             .0
             .state
             .store(layout::STATE_CLOSED, Ordering::Release);
-        if let Ok(signal) = self.object.signal(Role::Writer) {
+        if let Ok(signal) = self.object.signal(Seat::WRITER) {
             crate::wait::wake(own, &signal);
         }
-        self.object.let_go(Role::Writer);
+        self.object.let_go(Seat::WRITER);
         Ok(())
     }
 }
@@ -299,6 +303,11 @@ fn new_header(geometry: Geometry) -> SegmentHeader {
     let creator_pid = std::process::id();
     SegmentHeader {
         geometry,
+        kind: Kind::Channel,
+        evicts: false,
+        group: 0,
+        schema: None,
+        origin: None,
         instance: RandomState::new().hash_one((created, creator_pid)),
         creator_pid,
         created,
@@ -338,7 +347,7 @@ fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) ->
     let start = Instant::now();
     loop {
         if object
-            .try_hold(role)
+            .try_hold(role.into())
             .map_err(|failure| failure.into_error(name))?
         {
             return Ok(());
@@ -348,9 +357,9 @@ fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) ->
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    // Only for the message: mapped as a reader maps it, since that may store nothing we touch.
+    // Only for the message.
     let holder = object
-        .map(header.geometry, role.peer(), false)
+        .map(header.geometry, None, false)
         .map_or(Holder::Unknown, |mapping| {
             mapping.role_page(role).presence.0.holder()
         });

@@ -10,8 +10,9 @@ use self::slot::Reserved;
 pub use self::slot::Slot;
 
 use crate::endpoint::{Check, Endpoint, Wait};
+use crate::layout::Seat;
 use crate::pace::{ROOM_LEAD, lead};
-use crate::ring::{Producer, RingError, Stage};
+use crate::ring::{Memory, Producer, RingError, Stage};
 use crate::ring_memory::RingMemory;
 use crate::segment::PeerState;
 use crate::wait::Waker;
@@ -494,7 +495,13 @@ impl KrenWriter {
         timeout: Option<Duration>,
         check: Check<'_>,
     ) -> Result<()> {
-        let released = &self.endpoint.mapping().role_page(Role::Reader).position.0;
+        let released = &self
+            .endpoint
+            .mapping()
+            .page(Seat::READER)
+            .progress
+            .0
+            .position;
         let mut wait = Wait {
             // Acquire: pairs with the Release store in `Consumer::release`.
             ready: &mut || released.load(Ordering::Acquire) >= wanted,
@@ -521,12 +528,8 @@ impl KrenWriter {
         let mapping = Arc::clone(self.endpoint.mapping());
         let goal = Goal {
             ready: Box::new(move || {
-                mapping
-                    .role_page(Role::Reader)
-                    .position
-                    .0
-                    .load(Ordering::Acquire)
-                    >= wanted
+                let page = mapping.page(Seat::READER);
+                page.progress.0.position.load(Ordering::Acquire) >= wanted
             }),
             sound: Box::new(|| Ok(())),
             wanted,

@@ -32,7 +32,9 @@ pub(crate) fn outline<const N: usize>(
         return Ok(None);
     };
     #[allow(clippy::cast_possible_truncation, reason = "the halves")]
-    let (low, high) = (outline.position as u32, (outline.position >> 32) as u32);
+    let halves = |number: u64| (number as u32, (number >> 32) as u32);
+    let (low, high) = halves(outline.position);
+    let (count_low, count_high) = halves(outline.count);
     let object = call.object()?;
     object.set(c"buffer", buffer)?;
     object.set(c"ownPage", call.js_size(outline.own_page)?)?;
@@ -41,6 +43,8 @@ pub(crate) fn outline<const N: usize>(
     object.set(c"dataLength", call.js_size(outline.data_len)?)?;
     object.set(c"low", call.js_u32(low)?)?;
     object.set(c"high", call.js_u32(high)?)?;
+    object.set(c"countLow", call.js_u32(count_low)?)?;
+    object.set(c"countHigh", call.js_u32(count_high)?)?;
     object.set(c"fences", call.js_bool(outline.fences)?)?;
     object.set(c"spins", call.js_bool(outline.spins)?)?;
     Ok(Some(object.value))

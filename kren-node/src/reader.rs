@@ -85,7 +85,7 @@ fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
     object.method::<_, 0>(c"peerState", reader, state)?;
     object.method::<_, 0>(c"peerClosed", reader, peer_closed)?;
     object.method::<_, 0>(c"ring", reader, ring)?;
-    object.method::<_, 2>(c"standAt", reader, stand_at)?;
+    object.method::<_, 4>(c"standAt", reader, stand_at)?;
     object.method::<_, 1>(c"wait", reader, wait)?;
     object.method::<_, 0>(c"check", reader, check)?;
     object.method::<_, 0>(c"answer", reader, answer)?;
@@ -235,9 +235,10 @@ fn ring(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     Ok(value.unwrap_or(Value::UNDEFINED))
 }
 
-/// `standAt(low, high)`: the halves of the position up to which JavaScript has read.
-fn stand_at(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
-    reader.core()?.stand_at(call.u64(0)?);
+/// `standAt(low, high, countLow, countHigh)`: the halves of the position, and of the number of messages, up to which JavaScript has read.
+fn stand_at(reader: &Rc<Reader>, call: &Call<'_, 4>) -> Outcome {
+    let (position, count) = (call.u64(0)?, call.u64(2)?);
+    reader.core()?.stand_at(position, count);
     Ok(Value::UNDEFINED)
 }
 

@@ -70,9 +70,9 @@ fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
     object.method::<_, 0>(c"available", writer, available)?;
     object.method::<_, 0>(c"peerState", writer, state)?;
     object.method::<_, 0>(c"ring", writer, ring)?;
-    object.method::<_, 2>(c"standAt", writer, stand_at)?;
+    object.method::<_, 4>(c"standAt", writer, stand_at)?;
     object.method::<_, 2>(c"wait", writer, wait)?;
-    object.method::<_, 0>(c"free", writer, free)?;
+    object.method::<_, 1>(c"free", writer, free)?;
     object.method::<_, 0>(c"answer", writer, answer)?;
     object.method::<_, 2>(c"lend", writer, lend_part)?;
     object.method::<_, 2>(c"arm", writer, arm)?;
@@ -168,9 +168,10 @@ fn ring(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
     Ok(value.unwrap_or(Value::UNDEFINED))
 }
 
-/// `standAt(low, high)`: the halves of the position up to which JavaScript has written.
-fn stand_at(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
-    writer.core()?.stand_at(call.u64(0)?);
+/// `standAt(low, high, countLow, countHigh)`: the halves of the position, and of the number of messages, up to which JavaScript has written.
+fn stand_at(writer: &Rc<Writer>, call: &Call<'_, 4>) -> Outcome {
+    let (position, count) = (call.u64(0)?, call.u64(2)?);
+    writer.core()?.stand_at(position, count);
     Ok(Value::UNDEFINED)
 }
 
@@ -185,9 +186,10 @@ fn wait(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
     Ok(Value::UNDEFINED)
 }
 
-/// `free()`: bytes of records that fit now; throws if the ring is damaged.
-fn free(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
-    call.js_size(writer.core()?.free()?)
+/// `free(stride)`: bytes of records that may be stored now, if one of `stride` may; throws if the ring is damaged.
+fn free(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
+    let stride = call.size(0)?;
+    call.js_size(writer.core()?.free(stride)?)
 }
 
 /// `answer()`: wakes the reader if it sleeps.

@@ -6,15 +6,22 @@ import type { Loan } from './sides';
 /** An ArrayBuffer over the ring costs some microseconds; smaller messages are copied in less. */
 const IN_PLACE_FROM = 16 * 1024;
 
+/** The halves of a position, and of the number of messages before it. */
+export interface Place {
+  readonly low: number;
+  readonly high: number;
+  readonly countLow: number;
+  readonly countHigh: number;
+}
+
 interface Entry {
-  /** The halves of the position behind its record, and behind the released records that follow it. */
-  low: number;
-  high: number;
+  /** Behind its record, and behind the released records that follow it. */
+  behind: Place;
   isOver: boolean;
 }
 
-/** Gives everything before a position back. */
-type Store = (low: number, high: number) => void;
+/** Gives everything before a place back. */
+type Store = (place: Place) => void;
 
 /** Loans that nobody can reach any more end by themselves. Held: what to end; watched: the memory that it lends. */
 const forgotten = new FinalizationRegistry<() => void>((end) => end());
@@ -39,9 +46,9 @@ export class Loans {
     return copy;
   }
 
-  /** Enters what `lend` gave; its record ends at the position of these halves. */
-  enter(part: ArrayBuffer, tag: number, low: number, high: number, store: Store): Loan {
-    const entry: Entry = { low, high, isOver: false };
+  /** Enters what `lend` gave; its record ends at `behind`. */
+  enter(part: ArrayBuffer, tag: number, behind: Place, store: Store): Loan {
+    const entry: Entry = { behind, isOver: false };
     this.#entries.push(entry);
     this.count += 1;
     this.#parts.set(entry, new WeakRef(part));
@@ -50,14 +57,13 @@ export class Loans {
     return { bytes: Buffer.from(part), tag, end };
   }
 
-  /** A record that ends at the position of these halves was released, behind what is held. */
-  follow(low: number, high: number): void {
+  /** A record that ends at `behind` was released, behind what is held. */
+  follow(behind: Place): void {
     const last = this.#entries[this.count - 1] as Entry;
     if (last.isOver) {
-      last.low = low;
-      last.high = high;
+      last.behind = behind;
     } else {
-      this.#entries.push({ low, high, isOver: true });
+      this.#entries.push({ behind, isOver: true });
       this.count += 1;
     }
   }
@@ -74,10 +80,10 @@ export class Loans {
     let over = 0;
     while (this.#entries[over]?.isOver) over += 1;
     if (over === 0) return;
-    const { low, high } = this.#entries[over - 1] as Entry;
+    const { behind } = this.#entries[over - 1] as Entry;
     this.#entries.splice(0, over);
     this.count -= over;
-    store(low, high);
+    store(behind);
   }
 
   #takeBack(entry: Entry): void {

@@ -23,7 +23,7 @@ export class NativeWritingSide implements WritingSide {
   /** Beside the ring, whose memory cannot be lent: what is built here is copied there. */
   reserve(length: number): Room | undefined {
     if (length > this.#native.maxMessageLength) this.#native.wait(length, 0);
-    if (length > this.#native.available() || this.#native.free() < 8) return undefined;
+    if (length > this.#native.available() || this.#native.free(8) < 8) return undefined;
     const part = new ArrayBuffer(length);
     const bytes = Buffer.from(part);
     return {

@@ -34,9 +34,11 @@ export interface Outline {
   readonly data: number;
   /** Without the mirror, which lies behind. */
   readonly dataLength: number;
-  /** The halves of the next position. */
+  /** The halves of the next position, and of the number of messages before it. */
   readonly low: number;
   readonly high: number;
+  readonly countLow: number;
+  readonly countHigh: number;
   /** Whether a publisher must fence before it looks at its peer's ticket. */
   readonly fences: boolean;
   /** Whether it is worth while to poll before sleeping. */
@@ -47,7 +49,7 @@ export interface Outline {
 interface NativeRing {
   /** `undefined` where JavaScript cannot have it. From then on the ring is moved from JavaScript alone. */
   ring(): Outline | undefined;
-  standAt(low: number, high: number): void;
+  standAt(low: number, high: number, countLow: number, countHigh: number): void;
   /** Wakes the other side if it sleeps for what was published. */
   answer(): void;
   /** An ArrayBuffer over a payload, to be detached before that place is lent again. */
@@ -57,7 +59,8 @@ interface NativeRing {
 export interface NativeWriter extends NativeEndpoint, NativeRing {
   readonly maxMessageLength: number;
   wait(length: number, timeout: Timeout): void;
-  free(): number;
+  /** Bytes of records that may be stored now, if one of `stride` may; else 0. */
+  free(stride: number): number;
   tryWrite(data: ArrayBufferView, tag: number): boolean;
   flush(timeout: Timeout): void;
   drained(): boolean;

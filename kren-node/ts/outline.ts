@@ -4,6 +4,7 @@ import type { Outline } from './native';
 
 /** Offsets into a role page. */
 export const POSITION = 0;
+export const COUNT = 8;
 export const TICKET = 256;
 export const STREAMING = 260;
 

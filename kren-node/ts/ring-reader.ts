@@ -11,9 +11,9 @@
 // - P4: what stands in the ring is loaded once, checked, then used.
 
 import { krenError } from './errors';
-import { Loans } from './loans';
+import { Loans, type Place } from './loans';
 import { native as functions, type NativeReader, type Outline } from './native';
-import { isBetterNative, isOrdered, POSITION, storeBoth, TICKET } from './outline';
+import { COUNT, isBetterNative, isOrdered, POSITION, storeBoth, TICKET } from './outline';
 import { Pace } from './pace';
 import { copyOut } from './pool';
 import type { Loan, OnReady, ReadingSide, Timeout } from './sides';
@@ -45,8 +45,9 @@ export class RingReader implements ReadingSide {
   readonly #pace: Pace;
   readonly #loans: Loans;
 
-  /** Indices into the words: own position, the writer's ticket. */
+  /** Indices into the words: own position and count, the writer's ticket. */
   readonly #position: number;
+  readonly #count: number;
   readonly #ticket: number;
   /** Offsets into the buffer: where headers end, and how far back the next lap begins. */
   readonly #end: number;
@@ -56,9 +57,11 @@ export class RingReader implements ReadingSide {
 
   /** Offset of the header at the cursor. */
   #at: number;
-  /** The halves of the cursor. */
+  /** The halves of the cursor, and of the number of messages before it. */
   #low: number;
   #high: number;
+  #countLow: number;
+  #countHigh: number;
   /** The last commit word that was checked, and what it means. */
   #known = 1;
   #length = 0;
@@ -72,6 +75,7 @@ export class RingReader implements ReadingSide {
     this.#isPlain = isOrdered(outline);
     this.#spins = outline.spins;
     this.#position = (outline.ownPage + POSITION) >> 2;
+    this.#count = (outline.ownPage + COUNT) >> 2;
     this.#ticket = (outline.peerPage + TICKET) >> 2;
     this.#alignment = native.alignment;
     this.#longest = Math.min(native.capacity - HEADER, 0xffff_fffe);
@@ -80,6 +84,8 @@ export class RingReader implements ReadingSide {
     this.#lap = outline.dataLength;
     this.#low = outline.low | 0;
     this.#high = outline.high | 0;
+    this.#countLow = outline.countLow | 0;
+    this.#countHigh = outline.countHigh | 0;
     this.#at =
       first + Number((BigInt(outline.high) * 0x1_0000_0000n + BigInt(outline.low)) % BigInt(this.#lap));
     this.#stride = native.alignment;
@@ -162,7 +168,7 @@ export class RingReader implements ReadingSide {
     const part = this.#loans.lend(this.#buffer, at + HEADER, this.#length);
     this.lastTag = tag;
     this.#step(at);
-    return this.#loans.enter(part, tag, this.#low, this.#high, (low, high) => this.#store(low, high));
+    return this.#loans.enter(part, tag, this.#here(), (place) => this.#store(place));
   }
 
   wait(timeout: Timeout): void {
@@ -212,20 +218,39 @@ export class RingReader implements ReadingSide {
     this.#low = low;
     // The low half has come full circle.
     if (low >>> 0 < stride) this.#high += 1;
+    const count = (this.#countLow + 1) | 0;
+    this.#countLow = count;
+    if (count === 0) this.#countHigh += 1;
+  }
+
+  #here(): Place {
+    return {
+      low: this.#low,
+      high: this.#high,
+      countLow: this.#countLow,
+      countHigh: this.#countHigh,
+    };
   }
 
   /** Gives everything before the cursor back, unless something before it is on loan. */
   #release(): void {
-    if (this.#loans.count === 0) this.#store(this.#low, this.#high);
-    else this.#loans.follow(this.#low, this.#high);
+    if (this.#loans.count > 0) this.#loans.follow(this.#here());
+    else this.#publish(this.#low, this.#high, this.#countLow, this.#countHigh);
   }
 
-  /** Stores the position (R8), and wakes the writer if it sleeps for it. */
-  #store(low: number, high: number): void {
+  #store({ low, high, countLow, countHigh }: Place): void {
+    this.#publish(low, high, countLow, countHigh);
+  }
+
+  /** Stores the position (R8), then the count, and wakes the writer if it sleeps for it. */
+  #publish(low: number, high: number, countLow: number, countHigh: number): void {
     const words = this.#words;
-    if (this.#words[this.#position + 1] !== high) storeBoth(this.#buffer, this.#position, low, high);
+    if (words[this.#position + 1] !== high) storeBoth(this.#buffer, this.#position, low, high);
     else if (this.#isPlain) words[this.#position] = low;
     else Atomics.store(words, this.#position, low);
+    // A figure for those who look: it may come late (R10), but in one piece.
+    if (words[this.#count + 1] !== countHigh) storeBoth(this.#buffer, this.#count, countLow, countHigh);
+    else words[this.#count] = countLow;
     if ((Atomics.load(words, this.#ticket) & 1) === 1) this.#native.answer();
   }
 
@@ -251,6 +276,6 @@ export class RingReader implements ReadingSide {
 
   /** Tells the native layer how far the ring has been read. */
   #sync(): void {
-    this.#native.standAt(this.#low >>> 0, this.#high);
+    this.#native.standAt(this.#low >>> 0, this.#high, this.#countLow >>> 0, this.#countHigh);
   }
 }

@@ -1,7 +1,7 @@
 // Writes to the ring from JavaScript; ring-reader.ts has the rules that both keep.
 
 import { native as functions, type NativeWriter, type Outline } from './native';
-import { isOrdered, POSITION, storeBoth, TICKET } from './outline';
+import { COUNT, isOrdered, POSITION, storeBoth, TICKET } from './outline';
 import { lead } from './pace';
 import type { OnReady, Room, Timeout, WritingSide } from './sides';
 
@@ -20,8 +20,9 @@ export class RingWriter implements WritingSide {
   readonly #isPlain: boolean;
   readonly #spins: boolean;
 
-  /** Indices into the words: own position, the reader's, the reader's ticket. */
+  /** Indices into the words: own position and count, the reader's position, the reader's ticket. */
   readonly #position: number;
+  readonly #count: number;
   readonly #released: number;
   readonly #ticket: number;
   /** Offsets into the buffer: where headers end, and how far back the next lap begins. */
@@ -35,10 +36,12 @@ export class RingWriter implements WritingSide {
 
   /** Offset of the next header. */
   #at: number;
-  /** The halves of the position of the next record. */
+  /** The halves of the position of the next record, and of the number of messages before it. */
   #low: number;
   #high: number;
-  /** Bytes of records that are known to fit (R4). */
+  #countLow: number;
+  #countHigh: number;
+  /** Bytes of records that are known to fit (R4), and that are marked (R10). */
   #free = 0;
   /** The first header of what is staged, 0 when nothing is: its commit word is held back (R5). */
   #firstAt = 0;
@@ -52,6 +55,7 @@ export class RingWriter implements WritingSide {
     this.#isPlain = isOrdered(outline);
     this.#spins = outline.spins;
     this.#position = (outline.ownPage + POSITION) >> 2;
+    this.#count = (outline.ownPage + COUNT) >> 2;
     this.#released = (outline.peerPage + POSITION) >> 2;
     this.#ticket = (outline.peerPage + TICKET) >> 2;
     this.#capacity = native.capacity;
@@ -63,6 +67,8 @@ export class RingWriter implements WritingSide {
     this.#lap = outline.dataLength;
     this.#low = outline.low | 0;
     this.#high = outline.high | 0;
+    this.#countLow = outline.countLow | 0;
+    this.#countHigh = outline.countHigh | 0;
     this.#at =
       first + Number((BigInt(outline.high) * 0x1_0000_0000n + BigInt(outline.low)) % BigInt(this.#lap));
   }
@@ -208,6 +214,9 @@ export class RingWriter implements WritingSide {
     this.#low = low;
     // The low half has come full circle.
     if (low >>> 0 < stride) this.#high += 1;
+    const count = (this.#countLow + 1) | 0;
+    this.#countLow = count;
+    if (count === 0) this.#countHigh += 1;
   }
 
   /** Stores the commit word of the header at `at`, then the position, and wakes the reader if it sleeps. */
@@ -221,6 +230,10 @@ export class RingWriter implements WritingSide {
       storeBoth(this.#buffer, this.#position, this.#low, this.#high);
     else if (this.#isPlain) words[this.#position] = this.#low;
     else Atomics.store(words, this.#position, this.#low);
+    // A figure for those who look: it may come late (R10), but in one piece.
+    if (words[this.#count + 1] !== this.#countHigh)
+      storeBoth(this.#buffer, this.#count, this.#countLow, this.#countHigh);
+    else words[this.#count] = this.#countLow;
     if ((ticket & 1) === 1) this.#answer();
   }
 
@@ -230,7 +243,8 @@ export class RingWriter implements WritingSide {
   }
 
   /**
-   * Whether a message of `length` bytes, a record of `stride`, fits now. Looks at the reader's position anew.
+   * Whether a message of `length` bytes, a record of `stride`, fits now. Looks at the reader's position anew; where
+   * it fits, the native layer leaves the marks (R10).
    * Throws for one that never will, and where that position breaks the rules.
    */
   #look(length: number, stride: number): boolean {
@@ -240,13 +254,10 @@ export class RingWriter implements WritingSide {
       const high = Atomics.load(words, this.#released + 1);
       const used = (this.#low - low) >>> 0;
       // Halves of two moments are told by the high one; the rare case is left to a load of all 64 bits.
-      if (high === this.#high && used <= this.#capacity) {
-        this.#free = this.#capacity - used;
-        return stride <= this.#free;
-      }
+      if (high === this.#high && used <= this.#capacity && stride > this.#capacity - used) return false;
       if (this.#firstAt === 0) {
         this.#sync();
-        this.#free = this.#native.free();
+        this.#free = this.#native.free(stride);
         return stride <= this.#free;
       }
       // The native layer knows nothing of what is staged.
@@ -261,6 +272,6 @@ export class RingWriter implements WritingSide {
 
   /** Tells the native layer how far the ring has been written. */
   #sync(): void {
-    this.#native.standAt(this.#low >>> 0, this.#high);
+    this.#native.standAt(this.#low >>> 0, this.#high, this.#countLow >>> 0, this.#countHigh);
   }
 }

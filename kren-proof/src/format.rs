@@ -17,18 +17,22 @@ pub mod header {
     pub const CAPACITY: usize = 16;
     /// u32.
     pub const ALIGNMENT: usize = 24;
-    /// u32, zero.
-    pub const RESERVED: usize = 28;
-    /// Twelve bytes, zero.
-    pub const RESERVED_TAIL: std::ops::Range<usize> = 52..64;
+    /// u32: 0 for a channel.
+    pub const KIND: usize = 28;
+    /// u32: 1 for a channel.
+    pub const READERS: usize = 52;
+    /// u32.
+    pub const FLAGS: usize = 56;
     /// u64, over what comes before it.
-    pub const CHECKSUM: usize = 64;
+    pub const CHECKSUM: usize = 1016;
 }
 
 /// Offsets inside a role page.
 pub mod role {
     /// u64.
     pub const POSITION: usize = 0;
+    /// u64: messages up to the position.
+    pub const COUNT: usize = 8;
     /// u32.
     pub const WAKE_COUNT: usize = 128;
     /// u32.
@@ -39,6 +43,10 @@ pub mod role {
     pub const STATE: usize = 384;
     /// u32.
     pub const SESSION: usize = 388;
+    /// u64, the writer's: how far it may have stored.
+    pub const FRONTIER: usize = 512;
+    /// 64 pairs of u64, the writer's: a record's position, and the messages before it.
+    pub const MARKS: usize = 1024;
 }
 
 const MAGIC: &[u8; 8] = &[0x4b, 0x52, 0x45, 0x4e, 0x1a, 0x0d, 0x0a, 0x00];
@@ -122,11 +130,11 @@ impl Segment {
     ///
     /// The rule that is broken.
     pub fn parse(bytes: Vec<u8>) -> Result<Self, Broken> {
-        if bytes.len() < 72 || &bytes[..8] != MAGIC {
+        if bytes.len() < header::CHECKSUM + 8 || &bytes[..8] != MAGIC {
             return broken("the magic is missing");
         }
-        if u32_at(&bytes, header::VERSION) != 1 {
-            return broken("the version is not 1");
+        if u32_at(&bytes, header::VERSION) != 2 {
+            return broken("the version is not 2");
         }
         if u64_at(&bytes, header::CHECKSUM) != checksum(&bytes[..header::CHECKSUM]) {
             return broken("the checksum is wrong");
@@ -143,8 +151,12 @@ impl Segment {
         if !(3..=12).any(|power| alignment == 1 << power) {
             return broken(format!("alignment {alignment}"));
         }
-        if u32_at(&bytes, header::RESERVED) != 0 || bytes[header::RESERVED_TAIL] != [0; 12] {
-            return broken("a reserved field is not 0");
+        if u32_at(&bytes, header::KIND) != 0 || u32_at(&bytes, header::READERS) != 1 {
+            return broken("it is no channel with one reader");
+        }
+        let is_plain = u32_at(&bytes, header::FLAGS) == 0;
+        if !is_plain || bytes[72..header::CHECKSUM].iter().any(|byte| *byte != 0) {
+            return broken("it says more than KREN's own channels do");
         }
         if bytes.len() as u64 != capacity + 4 * granularity as u64 {
             return broken("the size is not four granules and the capacity");

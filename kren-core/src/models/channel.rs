@@ -5,7 +5,7 @@ use super::model_of_a_channel as model;
 use super::region::{Region, both, check, message, shape};
 use crate::Role;
 use crate::layout::{RolePage, STATE_CLOSED, STATE_OPEN};
-use crate::ring::{Consumer, Producer, RingError};
+use crate::ring::{Consumer, Memory, Producer, RingError};
 use crate::sync::Ordering;
 use crate::wait::model::{Signal, barrier};
 use crate::wait::{Waker, doze, wake};
@@ -83,7 +83,7 @@ impl Writer {
     fn write(&mut self, tag: u32, len: usize) -> Result<(), Closed> {
         while !self.try_write(tag, len) {
             let wanted = self.wanted(len);
-            let released = &self.channel.page(Role::Reader).position.0;
+            let released = &self.channel.page(Role::Reader).progress.0.position;
             let ready = || released.load(Ordering::Acquire) >= wanted;
             self.channel.wait(Role::Writer, wanted, ready)?;
         }
@@ -139,7 +139,7 @@ impl Reader {
         check(&self.consumer, &record);
         self.consumer.advance(&record);
         barrier::cut();
-        self.consumer.release(record.end);
+        self.consumer.release();
         barrier::cut();
         let (own, peer) = (Role::Reader, Role::Writer);
         self.waker.notify(

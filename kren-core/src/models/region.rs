@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
-use crate::layout::{Block, Presence, RolePage, STATE_NEVER, SleepWords};
+use crate::layout::{Block, Mark, Presence, Progress, Reach, RolePage, STATE_NEVER, SleepWords};
 use crate::ring::{Consumer, Memory, Producer, Record, RingError, Shape};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use loom::cell::UnsafeCell;
@@ -20,24 +20,46 @@ pub(crate) fn shape(units: usize) -> Shape {
         alignment: UNIT,
         lead: 0,
         max_len: units * UNIT - 8,
+        step: UNIT as u64,
     }
 }
 
 /// The page of a role that nobody has held.
 pub(crate) fn page() -> RolePage {
     RolePage {
-        position: Block(AtomicU64::new(0)),
+        progress: Block(Progress {
+            position: AtomicU64::new(0),
+            count: AtomicU64::new(0),
+        }),
         wake: Block(AtomicU32::new(0)),
         sleep: Block(SleepWords {
             ticket: AtomicU32::new(0),
             streaming: AtomicU32::new(0),
             wanted: AtomicU64::new(0),
+            bell: AtomicU64::new(0),
         }),
         presence: Block(Presence {
             state: AtomicU32::new(STATE_NEVER),
             session: AtomicU32::new(0),
             pid: AtomicU32::new(0),
             barrier: AtomicU32::new(0),
+            pid_space: AtomicU32::new(0),
+            stance: AtomicU32::new(0),
+            identity: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            lane: AtomicU64::new(0),
+            advice: AtomicU32::new(0),
+        }),
+        reach: Block(Reach {
+            frontier: AtomicU64::new(0),
+            limit: AtomicU64::new(0),
+            scan: AtomicU32::new(0),
+        }),
+        void: std::array::from_fn(|_| Block(std::array::from_fn(|_| AtomicU32::new(0)))),
+        unused: Block([0; 16]),
+        marks: std::array::from_fn(|_| Mark {
+            position: AtomicU64::new(0),
+            count: AtomicU64::new(0),
         }),
     }
 }
@@ -76,10 +98,6 @@ impl Region {
         })
     }
 
-    pub(crate) fn page(&self, role: Role) -> &RolePage {
-        &self.pages[usize::from(role == Role::Reader)]
-    }
-
     fn units(&self, offset: usize, len: usize) -> impl Iterator<Item = &Unit> {
         (offset / UNIT..(offset + len).div_ceil(UNIT)).map(|at| &self.units[at % self.units.len()])
     }
@@ -98,8 +116,8 @@ const LOOKALIKE: u64 = (0xbad << 32) | 1;
 // SAFETY: the words live as long as the region, `bytes` covers every payload and what would be its
 // mirror.
 unsafe impl Memory for Arc<Region> {
-    fn position(&self, role: Role) -> &AtomicU64 {
-        &self.page(role).position.0
+    fn page(&self, role: Role) -> &RolePage {
+        &self.pages[usize::from(role == Role::Reader)]
     }
 
     fn header(&self, offset: usize) -> &AtomicU64 {
@@ -178,6 +196,6 @@ pub(crate) fn read<M: Memory>(consumer: &mut Consumer<M>) -> (u32, usize) {
     let record = next(consumer);
     // Once more: the payload stays ours until it is released.
     check(consumer, &record);
-    consumer.release(record.end);
+    consumer.release();
     (record.tag, record.len)
 }

@@ -8,8 +8,7 @@ pub(crate) use self::process::{is_dying, pid_space};
 pub(crate) use self::watch::Watch;
 pub(crate) use super::unix::{fork, granularity, processors, usable_processors};
 use super::{Failure, Mapping, unix};
-use crate::Role;
-use crate::layout::{Geometry, HEADER_LEN};
+use crate::layout::{Geometry, HEADER_LEN, MEMBERS_MAX, Seat};
 use crate::sync::AtomicU32;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -78,8 +77,8 @@ impl Place {
         let Ok(stat) = stat(fd.as_raw_fd()) else {
             return;
         };
-        // Both roles, so that nobody attaches in between. They go with `fd`.
-        if lock(fd.as_raw_fd(), libc::F_WRLCK, 0, 2).is_ok_and(|held| held)
+        // All seats there may be, so that nobody attaches in between. They go with `fd`.
+        if lock(fd.as_raw_fd(), libc::F_WRLCK, 0, 1 + MEMBERS_MAX as i64).is_ok_and(|held| held)
             && self.leads_to((stat.st_dev, stat.st_ino))
         {
             // SAFETY: the path is NUL-terminated.
@@ -279,48 +278,54 @@ impl Object {
     pub(crate) fn map(
         &self,
         geometry: Geometry,
-        role: Role,
+        seat: Option<Seat>,
         prefault: bool,
     ) -> Result<Mapping, Failure> {
-        unix::map(self.file.as_fd(), geometry, role, prefault)
+        unix::map(self.file.as_fd(), geometry, seat, prefault)
     }
 
-    /// Takes a role lock; `false` if somebody else has it.
-    pub(crate) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
-        self.set_lock(libc::F_WRLCK, lock_byte(role), 1)
+    /// Takes a seat's lock; `false` if somebody else has it.
+    pub(crate) fn try_hold(&self, seat: Seat) -> Result<bool, Failure> {
+        self.set_lock(libc::F_WRLCK, lock_byte(seat), 1)
     }
 
-    /// Whether somebody else has the role lock.
-    pub(crate) fn is_held(&self, role: Role) -> bool {
-        let mut lock = flock(libc::F_WRLCK, lock_byte(role), 1);
+    /// Whether somebody else has the seat's lock.
+    pub(crate) fn is_held(&self, seat: Seat) -> bool {
+        let mut lock = flock(libc::F_WRLCK, lock_byte(seat), 1);
         // SAFETY: `lock` is a valid flock structure.
         let asked = unsafe { libc::fcntl(self.lock.raw(), libc::F_OFD_GETLK, &raw mut lock) };
         // If the kernel will not say, do not declare anybody dead.
         asked != 0 || lock.l_type != libc::F_UNLCK as libc::c_short
     }
 
-    /// Gives a role lock back.
-    pub(crate) fn let_go(&self, role: Role) {
+    /// Gives a seat's lock back.
+    pub(crate) fn let_go(&self, seat: Seat) {
         // Unlocking what is locked cannot fail; and closing the descriptor would do it all the same.
-        let _ = self.set_lock(libc::F_UNLCK, lock_byte(role), 1);
+        let _ = self.set_lock(libc::F_UNLCK, lock_byte(seat), 1);
     }
 
-    /// Removes the name if nobody holds a role and `agreed` says so.
+    /// Removes the name if nobody holds one of the `seats` seats, the writer's included, and `agreed` says so.
     ///
-    /// Both roles are held meanwhile, so nobody can attach between the question and the removal;
-    /// one who holds a role lock afterwards finds that the name no longer leads to its object.
-    pub(crate) fn remove_if_alone(&self, place: &Place, agreed: impl FnOnce() -> bool) {
-        if matches!(self.set_lock(libc::F_WRLCK, 0, 2), Ok(true)) {
+    /// All are held meanwhile, so nobody can attach between the question and the removal;
+    /// one who holds a seat afterwards finds that the name no longer leads to its object.
+    pub(crate) fn remove_if_alone(
+        &self,
+        place: &Place,
+        seats: usize,
+        agreed: impl FnOnce() -> bool,
+    ) {
+        let seats = seats as i64;
+        if matches!(self.set_lock(libc::F_WRLCK, 0, seats), Ok(true)) {
             if agreed() {
                 // Left behind where a foreign directory forbids it; a later writer goes on with it.
                 let _ = place.remove(self);
             }
-            let _ = self.set_lock(libc::F_UNLCK, 0, 2);
+            let _ = self.set_lock(libc::F_UNLCK, 0, seats);
         }
     }
 
     /// The words of this segment that threads sleep on.
-    pub(crate) fn signal(&self, _of: Role) -> Result<Signal, Failure> {
+    pub(crate) fn signal(&self, _of: Seat) -> Result<Signal, Failure> {
         Ok(Signal)
     }
 
@@ -345,12 +350,9 @@ fn lock(fd: RawFd, kind: i32, start: i64, len: i64) -> Result<bool, Failure> {
     }
 }
 
-/// Byte of the segment whose lock stands for a role.
-fn lock_byte(role: Role) -> i64 {
-    match role {
-        Role::Writer => 0,
-        Role::Reader => 1,
-    }
+/// Byte of the segment whose lock stands for a seat.
+fn lock_byte(seat: Seat) -> i64 {
+    seat.number() as i64
 }
 
 fn flock(kind: i32, start: i64, len: i64) -> libc::flock {

@@ -8,9 +8,9 @@
 //!   `create` builds a whole segment and only then makes it visible (`None`: the name is taken);
 //!   `open` finds one (`None`: there is none);
 //! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
-//!   leads to it, maps it, and gives it another mode; `try_hold` takes a role lock, which the kernel drops when the
+//!   leads to it, maps it, and gives it another mode; `try_hold` takes a seat's lock, which the kernel drops when the
 //!   process dies, `is_held` asks whether somebody else has one, `let_go` returns it, and
-//!   `remove_if_alone` removes the name while holding both roles, if the closure agrees;
+//!   `remove_if_alone` removes the name while holding all seats, if the closure agrees;
 //! - [`Watch`]: waits until something is made where channels are; there need not be any;
 //! - [`pid_space`]: the namespace that process ids of this process belong to (0: there is one only, or it is not known), and
 //!   [`is_dying`]: whether a process of it has been killed and is not gone yet;
@@ -19,7 +19,7 @@
 //! - [`barrier`]: the process-wide barrier that lets publishers go without fences;
 //! - [`fork`]: a number that changes in a child made by `fork`.
 
-use crate::layout::{Geometry, RolePage};
+use crate::layout::{Commons, Geometry, RolePage, Seat};
 use crate::{Error, Role};
 use std::sync::Arc;
 
@@ -113,11 +113,11 @@ impl Failure {
     }
 }
 
-/// A mapped segment: the header and role pages, then the data region twice in a row.
+/// A mapped segment: the header and the pages, then the data region twice in a row.
 ///
 /// M1: `base..base + data_offset + 2 * data_len` stays mapped until drop.
 /// M2: the second copy of the data region shows the same memory as the first.
-/// M3: the holder's own role page is writable; the data region too when the holder is the writer;
+/// M3: the holder's own page is writable, and the commons; the data region too when the holder is the writer;
 /// everything else is read-only, so a stray store cannot reach it.
 pub(crate) struct Mapping {
     base: *mut u8,
@@ -147,17 +147,32 @@ impl Mapping {
         &self.geometry
     }
 
-    /// The page of a role. Storing into the peer's page faults (M3).
-    #[allow(unsafe_code)]
+    /// The page of a side of a channel. Storing into the peer's page faults (M3).
     pub(crate) fn role_page(&self, role: Role) -> &RolePage {
-        // SAFETY: the page lies inside the mapping (M1) at a multiple of the granularity, so it is
-        // aligned; a role page is all atomics, for which every bit pattern is valid.
+        self.page(role.into())
+    }
+
+    /// The page of a seat. Storing into another one's page faults (M3).
+    #[allow(unsafe_code)]
+    pub(crate) fn page(&self, seat: Seat) -> &RolePage {
+        assert!(seat.number() <= self.geometry.readers);
+        // SAFETY: the page lies inside the mapping (M1, and the seat exists) at a multiple of the granularity, so it
+        // is aligned; a role page is all atomics, for which every bit pattern is valid.
         unsafe {
             &*self
                 .base
-                .add(self.geometry.role_offset(role))
+                .add(self.geometry.page_offset(seat))
                 .cast::<RolePage>()
         }
+    }
+
+    /// The page that all sides may store to, if there is one.
+    #[allow(dead_code, reason = "of the patterns to come")]
+    #[allow(unsafe_code)]
+    pub(crate) fn commons(&self) -> Option<&Commons> {
+        let offset = self.geometry.commons_offset()?;
+        // SAFETY: as in `page`.
+        Some(unsafe { &*self.base.add(offset).cast::<Commons>() })
     }
 
     /// The first byte of the data region.

@@ -2,8 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::{Failure, Mapping};
-use crate::Role;
-use crate::layout::Geometry;
+use crate::layout::{Geometry, Seat};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::sync::OnceLock;
@@ -70,22 +69,22 @@ pub(crate) fn usable_processors() -> usize {
     processors()
 }
 
-/// Maps a segment for one role; keeps M1 to M3 of [`Mapping`].
+/// Maps a segment for the holder of one seat, or for somebody who only looks; keeps M1 to M3 of [`Mapping`].
 ///
 /// A page in front of it and one behind stay out of reach: an access that leaves the mapping is a fault, and
 /// not a look at whatever the kernel has put there (G7).
 pub(super) fn map(
     fd: BorrowedFd<'_>,
     geometry: Geometry,
-    role: Role,
+    seat: Option<Seat>,
     prefault: bool,
 ) -> Result<Mapping, Failure> {
     let data_offset = geometry.data_offset();
     let data_len = geometry.data_len();
     let once = data_offset + data_len;
-    let protection = match role {
-        Role::Writer => libc::PROT_READ | libc::PROT_WRITE,
-        Role::Reader => libc::PROT_READ,
+    let protection = match seat {
+        Some(Seat::WRITER) => libc::PROT_READ | libc::PROT_WRITE,
+        _ => libc::PROT_READ,
     };
     let flags = libc::MAP_SHARED | libc::MAP_FIXED | if prefault { POPULATE } else { 0 };
 
@@ -128,7 +127,9 @@ pub(super) fn map(
         }
     };
     place(0, once, 0)?;
-    place(once, data_len, data_offset)?;
+    if data_len > 0 {
+        place(once, data_len, data_offset)?;
+    }
 
     let protect = |at: usize, len: usize, protection: i32| -> Result<(), Failure> {
         // SAFETY: whole pages of our own mapping; nothing has a reference into them yet.
@@ -138,16 +139,20 @@ pub(super) fn map(
         }
     };
     let page = geometry.granularity;
-    match role {
-        Role::Writer => {
+    const BOTH: i32 = libc::PROT_READ | libc::PROT_WRITE;
+    match seat {
+        Some(Seat::WRITER) => {
             protect(0, page, libc::PROT_READ)?;
-            protect(geometry.role_offset(Role::Reader), page, libc::PROT_READ)?;
+            let readers = geometry.page_offset(Seat::READER);
+            protect(readers, geometry.readers * page, libc::PROT_READ)?;
         }
-        Role::Reader => protect(
-            geometry.role_offset(Role::Reader),
-            page,
-            libc::PROT_READ | libc::PROT_WRITE,
-        )?,
+        Some(seat) => {
+            protect(geometry.page_offset(seat), page, BOTH)?;
+            if let Some(commons) = geometry.commons_offset() {
+                protect(commons, page, BOTH)?;
+            }
+        }
+        None => {}
     }
     Ok(mapping)
 }

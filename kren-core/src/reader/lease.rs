@@ -18,6 +18,7 @@
 use super::KrenReader;
 use crate::Role;
 use crate::endpoint::Endpoint;
+use crate::ring;
 use crate::ring::Memory;
 use crate::ring_memory::RingMemory;
 use crate::sync::Ordering;
@@ -151,6 +152,8 @@ struct Book {
 struct Entry {
     /// Position behind its record, and behind the released records that follow it.
     end: u64,
+    /// Messages up to there.
+    count: u64,
     released: bool,
 }
 
@@ -172,12 +175,13 @@ impl Ledger {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Enters a record that ends at `end` and is held; gives its number.
-    fn enter(&self, end: u64) -> u64 {
+    /// Enters a record that is held, ends at `end` and is message `count`; gives its number.
+    fn enter(&self, end: u64, count: u64) -> u64 {
         let mut book = self.lock();
         let number = book.first + book.entries.len() as u64;
         book.entries.push_back(Entry {
             end,
+            count,
             released: false,
         });
         number
@@ -194,16 +198,15 @@ impl Ledger {
         book.entries[at].released = true;
         let mut reached = None;
         while let Some(entry) = book.entries.front().filter(|entry| entry.released) {
-            reached = Some(entry.end);
+            reached = Some((entry.end, entry.count));
             book.entries.pop_front();
             book.first += 1;
         }
-        let Some(reached) = reached else { return };
-        // Release: pairs with the Acquire load in `Producer::fits` (R8). The loads of the payloads
-        // happen before, those of other threads through the lock.
-        self.memory
-            .position(Role::Reader)
-            .store(reached, Ordering::Release);
+        let Some((reached, count)) = reached else {
+            return;
+        };
+        // Loads of the payloads in other threads happen before, through the lock (R8).
+        ring::release(&self.memory, reached, count);
         let (own, peer) = (
             self.memory.page(Role::Reader),
             self.memory.page(Role::Writer),
@@ -230,7 +233,7 @@ impl KrenReader {
             0
         } else {
             self.leases.out = true;
-            ledger.enter(record.end)
+            ledger.enter(record.end, self.consumer.count() + 1)
         };
         let lease = Lease {
             payload: self.consumer.payload(&record),
@@ -243,14 +246,15 @@ impl KrenReader {
         lease
     }
 
-    /// Releases what ends at `end` and lies behind leases; tells whether that was done. `false`: they
+    /// Releases what ends at the cursor and lies behind leases; tells whether that was done. `false`: they
     /// have all gone meanwhile.
     #[cold]
-    pub(super) fn released_behind_leases(&mut self, end: u64) -> bool {
+    pub(super) fn released_behind_leases(&mut self) -> bool {
         if let Some(ledger) = &self.leases.ledger
             && let Some(last) = ledger.lock().entries.back_mut()
         {
-            last.end = end;
+            last.end = self.consumer.cursor();
+            last.count = self.consumer.count();
             return true;
         }
         self.leases.out = false;

@@ -4,7 +4,7 @@ use super::KrenReader;
 use super::lease::Leases;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::pace::Pace;
-use crate::ring::{Consumer, Shape};
+use crate::ring::{Consumer, Memory, Shape};
 use crate::ring_memory::RingMemory;
 use crate::segment::{self, Access, Search, Segment, Start};
 use crate::{Result, Role};
@@ -174,7 +174,7 @@ impl KrenReader {
             self.consumer.advance(&record);
         }
         let cursor = self.consumer.cursor();
-        self.consumer.release(cursor);
+        self.consumer.release();
         let memory = self.consumer.memory();
         self.waker.notify(
             memory.page(Role::Reader),

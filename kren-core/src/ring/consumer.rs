@@ -1,5 +1,6 @@
 //! The reading half of the ring.
 
+use super::mark::messages_before;
 use super::prefetch::{LINE, prefetch_for_load};
 use super::record::{Record, commit_word, stride, tag};
 use super::{Memory, RingError, Shape};
@@ -16,6 +17,8 @@ pub(crate) struct Consumer<M> {
     /// The position of offset 0 in the current lap. Kept instead of the cursor's offset:
     /// it changes once a lap, not with every message.
     lap: u64,
+    /// Messages before the cursor, since the ring was made.
+    count: u64,
     /// The last commit word that was validated, and what it means.
     ///
     /// Streams are made of equal lengths. When the word is the same again, `peek` uses the
@@ -57,10 +60,13 @@ impl<M: Memory> Consumer<M> {
             shape,
             cursor: read,
             lap: read - shape.offset(read) as u64,
+            count: 0,
             known: Known::empty(shape.alignment),
         };
         consumer.check_against_writer()?;
-        Ok(consumer)
+        // Stored behind the position, so it may lag behind after a death.
+        let count = messages_before(&consumer.memory, &shape, Role::Reader, read);
+        Ok(Self { count, ..consumer })
     }
 
     /// Holds the cursor against the writer's stored position (R6).
@@ -144,21 +150,16 @@ impl<M: Memory> Consumer<M> {
     #[inline]
     pub(crate) fn advance(&mut self, record: &Record) {
         self.cursor = record.end;
+        self.count += 1;
         if self.offset() >= self.shape.data_len {
             self.lap += self.shape.data_len as u64;
         }
     }
 
-    /// Gives the bytes before `position` back to the producer.
-    ///
-    /// `position` is the end of a record that was handed out, and nobody uses a payload before it.
+    /// Gives everything before the cursor back to the producer: nobody uses a payload there any more.
     #[inline]
-    pub(crate) fn release(&mut self, position: u64) {
-        // Release: pairs with the Acquire load in `Producer::fits`; our loads of the payloads
-        // happen before the producer's next stores there.
-        self.memory
-            .position(Role::Reader)
-            .store(position, Ordering::Release);
+    pub(crate) fn release(&mut self) {
+        release(&self.memory, self.cursor, self.count);
     }
 
     /// Where the payload of a record lies.
@@ -178,8 +179,14 @@ impl<M: Memory> Consumer<M> {
         self.cursor
     }
 
-    /// Stands at `cursor`, up to which somebody else has read on this side's behalf.
-    pub(crate) fn stand_at(&mut self, cursor: u64) {
+    /// Messages before the cursor, since the ring was made.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Stands at `cursor`, up to which somebody else has read on this side's behalf, `count` messages in all.
+    pub(crate) fn stand_at(&mut self, cursor: u64, count: u64) {
+        self.count = count;
         // Whatever the number: offsets stay in the ring, and on the alignment.
         self.cursor = cursor - cursor % self.shape.alignment as u64;
         self.lap = self.cursor - self.shape.offset(self.cursor) as u64;
@@ -251,6 +258,7 @@ impl<M: Memory> Consumer<M> {
             shape: self.shape,
             cursor: self.cursor,
             lap: self.lap,
+            count: self.count,
             known: self.known,
         };
         let mut records = 0;
@@ -267,11 +275,25 @@ impl<M: Memory> Consumer<M> {
     }
 }
 
+/// Gives the bytes before `position`, where `count` messages end, back to the producer.
+///
+/// Nobody uses a payload before it any more.
+#[inline]
+pub(crate) fn release<M: Memory>(memory: &M, position: u64, count: u64) {
+    // Asked for anew for each store, so that the tests can die before each.
+    let progress = || &memory.page(Role::Reader).progress.0;
+    // Release: pairs with the Acquire load in `Producer::fits` (R8); our loads of the payloads
+    // happen before the producer's next stores there.
+    progress().position.store(position, Ordering::Release);
+    // Relaxed: a figure for those who look; a successor counts anew (R10).
+    progress().count.store(count, Ordering::Relaxed);
+}
+
 #[allow(unsafe_code)]
 // SAFETY: a reference keeps every promise of the value it refers to.
 unsafe impl<M: Memory> Memory for &M {
-    fn position(&self, role: Role) -> &crate::sync::AtomicU64 {
-        (**self).position(role)
+    fn page(&self, role: Role) -> &crate::layout::RolePage {
+        (**self).page(role)
     }
     fn header(&self, offset: usize) -> &crate::sync::AtomicU64 {
         (**self).header(offset)

@@ -1,7 +1,7 @@
 //! What the ring needs of the memory it lives in.
 
 use crate::Role;
-use crate::layout::{ALIGNMENT_MIN, Geometry, RECORD_HEADER};
+use crate::layout::{ALIGNMENT_MIN, Geometry, MARKS, RECORD_HEADER, RolePage};
 use crate::sync::AtomicU64;
 
 /// The memory of one ring, seen from one side.
@@ -9,15 +9,21 @@ use crate::sync::AtomicU64;
 /// # Safety
 ///
 /// For as long as the value lives:
-/// - `position` gives the same two words at every call;
+/// - `page` gives the same two pages at every call;
 /// - `header(offset)` is valid for every multiple of 8 below [`Shape::data_len`];
 /// - `payload(offset, len)` points at `len` bytes that hold what the ring holds at
 ///   `offset..offset + len`, taken modulo the data length (the mirror), for `offset` at most the
 ///   data length and `len` at most the capacity less a record header.
 #[allow(unsafe_code)]
 pub(crate) unsafe trait Memory {
+    /// The page that `role` stores.
+    fn page(&self, role: Role) -> &RolePage;
+
     /// The position word that `role` stores.
-    fn position(&self, role: Role) -> &AtomicU64;
+    #[inline]
+    fn position(&self, role: Role) -> &AtomicU64 {
+        &self.page(role).progress.0.position
+    }
 
     /// The record header at `offset`.
     fn header(&self, offset: usize) -> &AtomicU64;
@@ -28,6 +34,10 @@ pub(crate) unsafe trait Memory {
     /// Where the payload at `offset` lies, for the producer to store.
     fn payload_mut(&self, offset: usize, len: usize) -> *mut u8;
 }
+
+/// Marks that a lap has room for: half of those there are, as a mark left early, because a long message passes the last
+/// one, may be followed by another at once.
+const STEPS: usize = MARKS / 2;
 
 /// The figures of a ring that both algorithms use, worked out once.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +53,8 @@ pub(crate) struct Shape {
     pub(crate) lead: usize,
     /// Longest payload.
     pub(crate) max_len: usize,
+    /// Bytes after which the writer leaves a new mark, at the latest (R10).
+    pub(crate) step: u64,
 }
 
 impl Shape {
@@ -54,6 +66,7 @@ impl Shape {
             alignment: geometry.alignment,
             lead: geometry.alignment - RECORD_HEADER,
             max_len: geometry.max_message_len(),
+            step: (geometry.data_len() / STEPS).max(geometry.granularity) as u64,
         }
     }
 

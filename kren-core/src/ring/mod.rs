@@ -9,6 +9,7 @@
 
 mod consumer;
 mod copy;
+mod mark;
 mod memory;
 mod prefetch;
 mod producer;
@@ -16,7 +17,7 @@ mod record;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use consumer::Consumer;
+pub(crate) use consumer::{Consumer, release};
 pub(crate) use copy::copy;
 pub use copy::copy_slice;
 pub(crate) use memory::{Memory, Shape};

@@ -1,10 +1,11 @@
 //! The writing half of the ring.
 
+use super::mark::{leave_mark, messages_before, oldest_mark};
 use super::prefetch::{LINE, can_demote, demote, prefetch_for_store};
 use super::record::{NOT_COMMITTED, commit_word, header, stride};
 use super::{Memory, RingError, Shape, copy};
 use crate::Role;
-use crate::layout::{POSITION_MAX, RECORD_HEADER};
+use crate::layout::{MARKS, POSITION_MAX, RECORD_HEADER};
 use crate::sync::Ordering;
 
 /// How far ahead of the position [`Producer::prefetch`] looks, in bytes.
@@ -24,8 +25,15 @@ pub(crate) struct Producer<M> {
     /// The position of offset 0 in the current lap. Kept instead of the position's offset: it changes
     /// once a lap, not with every message.
     lap: u64,
-    /// A record may end here at most (R4): the reader's position as last seen, plus the capacity.
+    /// Messages before the position, since the ring was made.
+    count: u64,
+    /// A record may end here at most: the reader's position as last seen, plus the capacity (R4), but not beyond
+    /// what is marked.
     limit: u64,
+    /// A record may end here at most before a new mark is left (R9, R10).
+    marked: u64,
+    /// Which mark is the next to be changed: the oldest.
+    next_mark: usize,
     /// Whether [`Self::hand_over`] is of use on this processor.
     demotes: bool,
 }
@@ -35,6 +43,7 @@ pub(crate) struct Producer<M> {
 /// The first header is held back here, so that nothing behind it can be seen (R5).
 pub(crate) struct Stage {
     first: Option<u64>,
+    count: u64,
     position: u64,
     offset: usize,
 }
@@ -59,7 +68,10 @@ impl<M: Memory> Producer<M> {
             shape,
             position: stored,
             lap: 0,
+            count: 0,
             limit: 0,
+            marked: 0,
+            next_mark: 0,
             demotes: can_demote(),
         };
         let read = producer.released();
@@ -74,6 +86,8 @@ impl<M: Memory> Producer<M> {
         }
         producer.lap = stored - shape.offset(stored) as u64;
         producer.limit = read + shape.capacity;
+        producer.count = messages_before(&producer.memory, &shape, Role::Writer, stored);
+        producer.next_mark = oldest_mark(&producer.memory);
 
         loop {
             // Acquire: pairs with the Release store in `publish`, so that the dead producer's
@@ -106,13 +120,13 @@ impl<M: Memory> Producer<M> {
                 ));
             }
             producer.advance(producer.position + stride as u64);
+            producer.count += 1;
         }
+        // What the dead producer has marked is not known here, so the first record leaves a mark.
+        producer.marked = producer.position;
         // Looks at the reader's position once more, for all that may rest on it from now on.
         producer.fits(producer.position, 0)?;
-        producer
-            .memory
-            .position(Role::Writer)
-            .store(producer.position, Ordering::Release);
+        producer.store_progress();
         Ok(producer)
     }
 
@@ -149,8 +163,14 @@ impl<M: Memory> Producer<M> {
         self.position
     }
 
-    /// Stands at `position`, up to which somebody else has written on this side's behalf.
-    pub(crate) fn stand_at(&mut self, position: u64) {
+    /// Messages before the position, since the ring was made.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Stands at `position`, up to which somebody else has written on this side's behalf, `count` messages in all.
+    pub(crate) fn stand_at(&mut self, position: u64, count: u64) {
+        self.count = count;
         // Whatever the number: offsets stay in the ring, and on the alignment.
         self.position = position - position % self.shape.alignment as u64;
         self.lap = self.position - self.shape.offset(self.position) as u64;
@@ -158,10 +178,13 @@ impl<M: Memory> Producer<M> {
         self.limit = self.position;
     }
 
-    /// Bytes of records that fit behind the position now.
-    pub(crate) fn free(&mut self) -> Result<usize, RingError> {
-        self.fits(self.position, 0)?;
-        Ok((self.limit - self.position) as usize)
+    /// Bytes of records that may be stored behind the position now, if a record of `stride` bytes may; else 0.
+    pub(crate) fn free(&mut self, stride: usize) -> Result<usize, RingError> {
+        let free = match self.fits(self.position, stride)? {
+            true => (self.limit - self.position) as usize,
+            false => 0,
+        };
+        Ok(free)
     }
 
     /// The memory the ring lives in.
@@ -175,6 +198,7 @@ impl<M: Memory> Producer<M> {
     pub(crate) fn stage(&self) -> Stage {
         Stage {
             first: None,
+            count: 0,
             position: self.position,
             offset: self.offset(),
         }
@@ -214,7 +238,8 @@ impl<M: Memory> Producer<M> {
         self.memory.position(Role::Reader).load(Ordering::Acquire)
     }
 
-    /// Looks at the reader's position anew and says whether `stride` bytes fit at `position`.
+    /// Looks at the reader's position anew and says whether `stride` bytes fit at `position`; if so, what they touch
+    /// is marked.
     #[cold]
     fn fits(&mut self, position: u64, stride: usize) -> Result<bool, RingError> {
         let read = self.released();
@@ -227,8 +252,21 @@ impl<M: Memory> Producer<M> {
                 "the read position is not within a lap of the writer",
             ));
         }
-        self.limit = read + self.shape.capacity;
-        Ok(position + stride as u64 <= self.limit)
+        let gate = read + self.shape.capacity;
+        let end = position + stride as u64;
+        let fits = end <= gate;
+        if fits && end > self.marked {
+            self.marked = end.max(self.position + self.shape.step);
+            leave_mark(
+                &self.memory,
+                self.next_mark,
+                (self.position, self.count),
+                self.marked + self.shape.alignment as u64,
+            );
+            self.next_mark = (self.next_mark + 1) % MARKS;
+        }
+        self.limit = gate.min(self.marked);
+        Ok(fits)
     }
 
     #[cold]
@@ -266,6 +304,7 @@ impl<M: Memory> Producer<M> {
                 .store(word, Ordering::Relaxed);
         }
         let stride = stride(len, self.shape.alignment);
+        stage.count += 1;
         stage.position += stride as u64;
         stage.offset = self.shape.step(stage.offset, stride);
     }
@@ -279,6 +318,7 @@ impl<M: Memory> Producer<M> {
     pub(crate) fn publish(&mut self, stage: Stage) {
         let Stage {
             first: Some(first),
+            count,
             position,
             offset,
         } = stage
@@ -286,7 +326,7 @@ impl<M: Memory> Producer<M> {
             return;
         };
         self.terminate(offset);
-        self.commit(first, position);
+        self.commit(first, count, position);
     }
 
     /// Stores the terminator at `offset`: R3 wants it there before the record in front of it can be
@@ -299,19 +339,27 @@ impl<M: Memory> Producer<M> {
             .store(NOT_COMMITTED, Ordering::Relaxed);
     }
 
-    /// Commits the record at the current position, or the batch that begins with it, and moves on to
+    /// Commits the record at the current position, or the batch of `count` that begins with it, and moves on to
     /// `position` behind it, where the terminator is.
     #[inline]
-    fn commit(&mut self, first: u64, position: u64) {
+    fn commit(&mut self, first: u64, count: u64, position: u64) {
         // Release: pairs with the Acquire load in `Consumer::peek` and in `resume`; payload, later
         // headers and terminator happen before.
         self.header().store(first, Ordering::Release);
         self.advance(position);
+        self.count += count;
+        self.store_progress();
+    }
+
+    #[inline]
+    fn store_progress(&self) {
+        // Asked for anew for each store, so that the tests can die before each.
+        let progress = || &self.memory.page(Role::Writer).progress.0;
         // Release: pairs with the Acquire loads of `Consumer` and `resume`; whoever sees this
         // position sees the records before it committed (R6).
-        self.memory
-            .position(Role::Writer)
-            .store(position, Ordering::Release);
+        progress().position.store(self.position, Ordering::Release);
+        // Relaxed: a figure for those who look; a successor counts anew (R10).
+        progress().count.store(self.count, Ordering::Relaxed);
     }
 
     /// Copies one payload in and publishes it.
@@ -343,7 +391,7 @@ impl<M: Memory> Producer<M> {
         unsafe {
             copy(data.as_ptr(), self.payload(), len);
         }
-        self.commit(header(len, tag), self.position + stride as u64);
+        self.commit(header(len, tag), 1, self.position + stride as u64);
         true
     }
 
@@ -376,7 +424,7 @@ impl<M: Memory> Producer<M> {
     pub(crate) fn finish(&mut self, len: usize, tag: u32) {
         let stride = stride(len, self.shape.alignment);
         self.terminate(self.shape.step(self.offset(), stride));
-        self.commit(header(len, tag), self.position + stride as u64);
+        self.commit(header(len, tag), 1, self.position + stride as u64);
     }
 
     /// Asks for the lines that will be stored some messages from now, as many as `bytes` covers.

@@ -1,6 +1,7 @@
 //! A reader's way to its segment: looking for the channel, and waiting until it is there.
 
 use super::{Access, PeerState, Segment, check_name, hold, read_header};
+use crate::layout::Seat;
 use crate::os::{Failure, Place, Watch};
 use crate::ring::{Consumer, Shape};
 use crate::ring_memory::RingMemory;
@@ -140,7 +141,7 @@ fn look(name: &Arc<str>, place: &Place, access: Access, live: bool, notes: bool)
             return Ok(Look::Nothing);
         };
         let header = read_header(name, &object)?;
-        let is_free = live && !object.is_held(Role::Writer);
+        let is_free = live && !object.is_held(Seat::WRITER);
         if is_free && !notes {
             return Ok(Look::Deserted(None));
         }
@@ -152,7 +153,11 @@ fn look(name: &Arc<str>, place: &Place, access: Access, live: bool, notes: bool)
             }
         }
         let mapping = object
-            .map(header.geometry, Role::Reader, access.prefault && !is_free)
+            .map(
+                header.geometry,
+                Some(Seat::READER),
+                access.prefault && !is_free,
+            )
             .map_err(fail)?;
         let segment = Segment {
             name: Arc::clone(name),

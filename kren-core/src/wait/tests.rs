@@ -35,7 +35,7 @@ impl Side {
     }
 
     fn reached(&self) -> u64 {
-        self.page.position.0.load(Ordering::Acquire)
+        self.page.progress.0.position.load(Ordering::Acquire)
     }
 
     fn is_closed(&self) -> bool {
@@ -45,7 +45,11 @@ impl Side {
     /// What a side does with each message: publish, then wake.
     fn publish(&self, peer: &Self, waker: &mut Waker, position: u64) {
         barrier::cut();
-        self.page.position.0.store(position, Ordering::Release);
+        self.page
+            .progress
+            .0
+            .position
+            .store(position, Ordering::Release);
         barrier::cut();
         waker.notify(&self.page, &peer.page, &self.signal, position);
         barrier::cut();
@@ -252,7 +256,12 @@ fn loom_the_successor_of_a_dead_publisher_wakes_the_sleeper() {
             let _running = barrier::Running::begin(0);
             // The first dies after it has published, and before it looks for sleepers.
             let _ = Waker::new(&publisher.page);
-            publisher.page.position.0.store(1, Ordering::Release);
+            publisher
+                .page
+                .progress
+                .0
+                .position
+                .store(1, Ordering::Release);
             let mut heir = Waker::new(&publisher.page);
             publisher.publish(&sleeper, &mut heir, 2);
         });

@@ -5,21 +5,33 @@ use crate::support::PAGE;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// Where things lie: `docs/spec/segment.md`.
-pub(crate) const HEADER_LEN: usize = 72;
+pub(crate) const HEADER_LEN: usize = 1024;
 pub(crate) const WRITER_PAGE: usize = PAGE;
 pub(crate) const READER_PAGE: usize = 2 * PAGE;
 pub(crate) const DATA: usize = 3 * PAGE;
 /// Offset and length of each word of a role page.
-pub(crate) const WORDS: [(&str, usize, usize); 9] = [
+pub(crate) const WORDS: [(&str, usize, usize); 21] = [
     ("position", 0, 8),
+    ("count", 8, 8),
     ("wake count", 128, 4),
     ("ticket", 256, 4),
     ("streaming", 260, 4),
     ("wanted", 264, 8),
+    ("bell", 272, 8),
     ("state", 384, 4),
     ("session", 388, 4),
     ("pid", 392, 4),
     ("barrier", 396, 4),
+    ("pid space", 400, 4),
+    ("stance", 404, 4),
+    ("identity", 408, 8),
+    ("since", 416, 8),
+    ("frontier", 512, 8),
+    ("limit", 520, 8),
+    ("scan", 528, 4),
+    ("void", 640, 4),
+    ("mark", 1024, 8),
+    ("mark's count", 1032, 8),
 ];
 
 /// The whole segment, writable, as an attacker who owns it has it.

@@ -368,7 +368,7 @@ fn a_file_that_is_no_segment_is_refused() {
         &b""[..],
         b"KREN",
         &[0; 5000],
-        &[0xff; 72],
+        &[0xff; 1024],
         b"something else entirely",
     ] {
         let name = Name::new("no-segment");

@@ -409,9 +409,9 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "header-without-checksum",
         "G7",
-        "layout.rs",
+        "layout/header.rs",
         &[(
-            "if u64_at(HEADER_LEN - 8) != checksum(&bytes[..HEADER_LEN - 8]) {",
+            "if u64_at(CHECKSUM) != checksum(&bytes[..CHECKSUM]) {",
             "if false {",
         )],
         Whole,

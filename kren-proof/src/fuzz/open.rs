@@ -186,9 +186,9 @@ fn patch(bytes: &mut [u8], template: &Template, input: &mut Input<'_>) {
                 (header::GRANULARITY, 4),
                 (header::CAPACITY, 8),
                 (header::ALIGNMENT, 4),
-                (header::RESERVED, 4),
-                (header::RESERVED_TAIL.start, 4),
-                (header::RESERVED_TAIL.start + 4, 8),
+                (header::KIND, 4),
+                (header::READERS, 4),
+                (header::FLAGS, 4),
                 (header::CHECKSUM, 8),
             ];
             fields[input.below(fields.len())]
@@ -196,6 +196,9 @@ fn patch(bytes: &mut [u8], template: &Template, input: &mut Input<'_>) {
         page @ 1..=2 => {
             let fields = [
                 (role::POSITION, 8),
+                (role::COUNT, 8),
+                (role::FRONTIER, 8),
+                (role::MARKS, 8),
                 (role::WAKE_COUNT, 4),
                 (role::TICKET, 4),
                 (role::WANTED, 8),

@@ -6,8 +6,9 @@
 #![allow(unsafe_code)]
 
 use super::Failure;
-use crate::Role;
+use crate::layout::Seat;
 use crate::os::unix::{self, fork::LockFd};
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -85,15 +86,15 @@ impl Folder {
         Ok(lock)
     }
 
-    fn file(&self, stem: &str, role: Role) -> PathBuf {
-        self.path
-            .join(format!("{stem}.{}", ["writer", "reader"][index(role)]))
+    fn file(&self, stem: &str, seat: Seat) -> PathBuf {
+        self.path.join(format!("{stem}.{}", seat.number()))
     }
 
-    /// Makes a segment's lock files, for whoever may use the segment.
+    /// Makes the lock files that every segment needs, for whoever may use the segment; the others are made when
+    /// they are.
     pub(super) fn make_locks(&self, stem: &str, mode: u32) -> Result<(), Failure> {
-        for role in [Role::Writer, Role::Reader] {
-            let file = File::from(open(&self.file(stem, role), Some(mode))?);
+        for seat in [Seat::WRITER, Seat::READER] {
+            let file = File::from(open(&self.file(stem, seat), Some(mode))?);
             // Not left to the umask.
             file.set_permissions(Permissions::from_mode(mode))
                 .map_err(failure("fchmod"))?;
@@ -102,23 +103,19 @@ impl Folder {
     }
 }
 
-/// The role locks of a segment, as far as they are held here.
+/// The locks of a segment's seats, as far as they are held here.
 pub(super) struct Held {
     folder: Folder,
-    files: [PathBuf; 2],
+    stem: String,
     mode: u32,
-    locks: Mutex<[Option<LockFd>; 2]>,
+    locks: Mutex<BTreeMap<Seat, LockFd>>,
 }
 
 impl Held {
     pub(super) fn new(folder: Folder, stem: &str, mode: u32) -> Self {
-        let files = [
-            folder.file(stem, Role::Writer),
-            folder.file(stem, Role::Reader),
-        ];
         Self {
             folder,
-            files,
+            stem: stem.into(),
             mode,
             locks: Mutex::default(),
         }
@@ -128,52 +125,54 @@ impl Held {
         &self.folder
     }
 
-    /// Takes a role lock; `false` if somebody else has it.
+    /// Takes a seat's lock; `false` if somebody else has it.
     ///
     /// `true` also, and nothing is held, where the segment has just been removed together with its files: the
     /// caller, who then asks whether the name leads to it, finds that out.
     pub(super) fn try_hold(
         &self,
-        role: Role,
+        seat: Seat,
         is_named: impl FnOnce() -> Result<bool, Failure>,
     ) -> Result<bool, Failure> {
         self.folder.prepare()?;
-        let file = &self.files[index(role)];
-        let slot = &mut self.locks()[index(role)];
-        if slot.is_some() {
+        let file = self.folder.file(&self.stem, seat);
+        let mut locks = self.locks();
+        if locks.contains_key(&seat) {
             return Ok(true);
         }
-        let lock = match LockFd::open(|| open(file, None)) {
+        let lock = match LockFd::open(|| open(&file, None)) {
             Err(Failure::Call {
                 code: libc::ENOENT, ..
             }) => {
                 if !is_named()? {
                     return Ok(true);
                 }
-                // Somebody has tidied up; who holds the old file is not seen any more.
-                LockFd::open(|| open(file, Some(self.mode)))?
+                // The first to come to this seat; or somebody has tidied up, and who holds the old file is not seen
+                // any more.
+                LockFd::open(|| open(&file, Some(self.mode)))?
             }
             lock => lock?,
         };
-        if try_lock(&lock, libc::LOCK_EX)? {
-            *slot = Some(lock);
+        let is_free = try_lock(&lock, libc::LOCK_EX)?;
+        if is_free {
+            locks.insert(seat, lock);
         }
-        Ok(slot.is_some())
+        Ok(is_free)
     }
 
-    /// Whether somebody else has the role lock.
-    pub(super) fn is_held_elsewhere(&self, role: Role) -> bool {
-        if self.locks()[index(role)].is_some() {
+    /// Whether somebody else has the seat's lock.
+    pub(super) fn is_held_elsewhere(&self, seat: Seat) -> bool {
+        if self.locks().contains_key(&seat) {
             return false;
         }
-        match LockFd::open(|| open(&self.files[index(role)], None)) {
+        match LockFd::open(|| open(&self.folder.file(&self.stem, seat), None)) {
             // A shared lock, so that two who ask at once do not take each other for the holder.
             Ok(lock) => {
                 let is_free = try_lock(&lock, libc::LOCK_SH).unwrap_or(false);
                 unlock(&lock);
                 !is_free
             }
-            // Removed together with the segment.
+            // Removed together with the segment, or nobody has come to this seat yet.
             Err(Failure::Call {
                 code: libc::ENOENT, ..
             }) => false,
@@ -182,30 +181,34 @@ impl Held {
         }
     }
 
-    /// Gives a role lock back.
-    pub(super) fn let_go(&self, role: Role) {
-        if let Some(lock) = self.locks()[index(role)].take() {
+    /// Gives a seat's lock back.
+    pub(super) fn let_go(&self, seat: Seat) {
+        if let Some(lock) = self.locks().remove(&seat) {
             unlock(&lock);
+        }
+    }
+
+    /// Gives every lock back.
+    pub(super) fn let_all_go(&self) {
+        for lock in std::mem::take(&mut *self.locks()).values() {
+            unlock(lock);
         }
     }
 
     /// Removes the files, after the segment they belong to.
     pub(super) fn remove_files(&self) {
-        for file in &self.files {
-            // What stays is an empty file that nobody looks for.
-            let _ = fs::remove_file(file);
+        let prefix = format!("{}.", self.stem);
+        let files = fs::read_dir(&self.folder.path).into_iter().flatten();
+        for file in files.flatten() {
+            if file.file_name().to_string_lossy().starts_with(&prefix) {
+                // What stays is an empty file that nobody looks for.
+                let _ = fs::remove_file(file.path());
+            }
         }
     }
 
-    fn locks(&self) -> MutexGuard<'_, [Option<LockFd>; 2]> {
+    fn locks(&self) -> MutexGuard<'_, BTreeMap<Seat, LockFd>> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn index(role: Role) -> usize {
-    match role {
-        Role::Writer => 0,
-        Role::Reader => 1,
     }
 }
 

@@ -17,8 +17,7 @@ mod signal;
 use self::locks::{Folder, Held};
 use super::digest::{digest, short_name};
 use super::{Failure, Mapping, unix};
-use crate::Role;
-use crate::layout::{Geometry, HEADER_LEN, MAGIC};
+use crate::layout::{Geometry, HEADER_LEN, MAGIC, Seat};
 use crate::sync::{AtomicU64, Ordering};
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -184,39 +183,44 @@ impl Object {
     pub(crate) fn map(
         &self,
         geometry: Geometry,
-        role: Role,
+        seat: Option<Seat>,
         prefault: bool,
     ) -> Result<Mapping, Failure> {
-        let mapping = unix::map(self.file.as_fd(), geometry, role, false)?;
+        let mapping = unix::map(self.file.as_fd(), geometry, seat, false)?;
         if prefault {
             mapping.touch();
         }
         Ok(mapping)
     }
 
-    /// Takes a role lock; `false` if somebody else has it.
-    pub(crate) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
+    /// Takes a seat's lock; `false` if somebody else has it.
+    pub(crate) fn try_hold(&self, seat: Seat) -> Result<bool, Failure> {
         let is_named = || self.is_named(&self.place);
-        self.held.try_hold(role, is_named)
+        self.held.try_hold(seat, is_named)
     }
 
-    /// Whether somebody else has the role lock.
-    pub(crate) fn is_held(&self, role: Role) -> bool {
-        self.held.is_held_elsewhere(role)
+    /// Whether somebody else has the seat's lock.
+    pub(crate) fn is_held(&self, seat: Seat) -> bool {
+        self.held.is_held_elsewhere(seat)
     }
 
-    /// Gives a role lock back.
-    pub(crate) fn let_go(&self, role: Role) {
-        self.held.let_go(role);
+    /// Gives a seat's lock back.
+    pub(crate) fn let_go(&self, seat: Seat) {
+        self.held.let_go(seat);
     }
 
-    /// Removes the name if nobody holds a role and `agreed` says so.
+    /// Removes the name if nobody holds one of the `seats` seats, the writer's included, and `agreed` says so.
     ///
-    /// Both roles are held meanwhile, so nobody can attach between the question and the removal;
-    /// one who holds a role lock afterwards finds that the name no longer leads to its object. Both
+    /// All are held meanwhile, so nobody can attach between the question and the removal;
+    /// one who holds a seat afterwards finds that the name no longer leads to its object. Several
     /// sides may close at once: the folder's lock lets one ask after the other, and so the second
     /// finds itself alone.
-    pub(crate) fn remove_if_alone(&self, place: &Place, agreed: impl FnOnce() -> bool) {
+    pub(crate) fn remove_if_alone(
+        &self,
+        place: &Place,
+        seats: usize,
+        agreed: impl FnOnce() -> bool,
+    ) {
         // Left behind where the folder is another user's; a later writer goes on with it.
         let Ok(_building) = self.held.folder().lock() else {
             return;
@@ -225,19 +229,18 @@ impl Object {
         if !matches!(self.is_named(place), Ok(true)) {
             return;
         }
-        let alone = [Role::Writer, Role::Reader]
-            .into_iter()
-            .all(|role| matches!(self.try_hold(role), Ok(true)));
+        let alone = (0..seats)
+            .map(Seat::numbered)
+            .all(|seat| matches!(self.try_hold(seat), Ok(true)));
         if alone && agreed() {
             let _ = place.remove_locked(self);
         }
-        self.held.let_go(Role::Writer);
-        self.held.let_go(Role::Reader);
+        self.held.let_all_go();
     }
 
     /// The words of this segment that threads sleep on.
     #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
-    pub(crate) fn signal(&self, _of: Role) -> Result<Signal, Failure> {
+    pub(crate) fn signal(&self, _of: Seat) -> Result<Signal, Failure> {
         Ok(Signal)
     }
 }

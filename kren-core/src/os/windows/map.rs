@@ -3,8 +3,7 @@
 
 use super::section::Section;
 use super::{Failure, Mapping};
-use crate::Role;
-use crate::layout::Geometry;
+use crate::layout::{Geometry, Seat};
 use std::ffi::c_void;
 use std::os::windows::io::RawHandle;
 use std::ptr;
@@ -23,8 +22,12 @@ use windows_sys::core::s;
 /// How often to look for room when others keep taking it.
 const ATTEMPTS: u32 = 100;
 
-/// Maps a segment for one role; keeps M1 to M3 of [`Mapping`].
-pub(super) fn map(section: &Section, geometry: Geometry, role: Role) -> Result<Mapping, Failure> {
+/// Maps a segment for the holder of one seat, or for somebody who only looks; keeps M1 to M3 of [`Mapping`].
+pub(super) fn map(
+    section: &Section,
+    geometry: Geometry,
+    seat: Option<Seat>,
+) -> Result<Mapping, Failure> {
     let views = Views::of(section, &geometry);
     let placed = match Placeholders::find() {
         Some(calls) => views.place_in(&calls)?,
@@ -37,9 +40,10 @@ pub(super) fn map(section: &Section, geometry: Geometry, role: Role) -> Result<M
     // From here on dropping `mapping` gives the views back.
     let mapping = Mapping::new(base, geometry, unmap);
     // What lies in a view can only lose rights: both views were mapped writable.
-    let own = geometry.role_offset(role);
-    let behind_own = own + geometry.granularity;
     let protect = |start: usize, end: usize| -> Result<(), Failure> {
+        if start == end {
+            return Ok(());
+        }
         let mut before = 0;
         // SAFETY: whole pages of our own view; nothing has a reference into them yet.
         let done = unsafe {
@@ -56,13 +60,22 @@ pub(super) fn map(section: &Section, geometry: Geometry, role: Role) -> Result<M
             Ok(())
         }
     };
-    protect(0, own)?;
-    match role {
-        Role::Writer => protect(behind_own, geometry.data_offset())?,
-        Role::Reader => {
-            protect(behind_own, views.first)?;
-            protect(views.first, views.first + views.second)?;
+    let page = geometry.granularity;
+    let commons = geometry.commons_offset();
+    // What lies behind the pages of the seats, less the commons.
+    let behind = commons.map_or(geometry.data_offset(), |commons| commons + page);
+    let seats = commons.unwrap_or(geometry.data_offset());
+    match seat {
+        Some(seat) => {
+            let own = geometry.page_offset(seat);
+            protect(0, own)?;
+            protect(own + page, seats)?;
         }
+        None => protect(0, behind)?,
+    }
+    if seat != Some(Seat::WRITER) {
+        protect(behind, views.first)?;
+        protect(views.first, views.first + views.second)?;
     }
     Ok(mapping)
 }

@@ -24,8 +24,8 @@ mod tests;
 use self::section::{Section, Signpost};
 use self::security::Security;
 use super::{Failure, Mapping};
-use crate::Role;
-use crate::layout::{Geometry, HEADER_LEN};
+use crate::layout::{Geometry, HEADER_LEN, Seat};
+use std::collections::BTreeMap;
 use std::os::windows::io::OwnedHandle;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -178,8 +178,8 @@ pub(crate) struct Object {
     header: [u8; HEADER_LEN],
     /// Who may use the segment may use the events beside it.
     security: Security,
-    /// The events whose existence says that this object holds a role.
-    held: Mutex<[Option<OwnedHandle>; 2]>,
+    /// The events whose existence says that this object holds a seat.
+    held: Mutex<BTreeMap<Seat, OwnedHandle>>,
 }
 
 impl Object {
@@ -209,68 +209,68 @@ impl Object {
     pub(crate) fn map(
         &self,
         geometry: Geometry,
-        role: Role,
+        seat: Option<Seat>,
         prefault: bool,
     ) -> Result<Mapping, Failure> {
-        let mapping = map::map(&self.section, geometry, role)?;
+        let mapping = map::map(&self.section, geometry, seat)?;
         if prefault {
             mapping.touch();
         }
         Ok(mapping)
     }
 
-    /// Takes a role; `false` if somebody else has it.
-    pub(crate) fn try_hold(&self, role: Role) -> Result<bool, Failure> {
-        let slot = &mut self.held()[index(role)];
-        if slot.is_none() {
-            *slot = event::create_only(&self.event(role, ""), &self.security)?;
+    /// Takes a seat; `false` if somebody else has it.
+    pub(crate) fn try_hold(&self, seat: Seat) -> Result<bool, Failure> {
+        let mut held = self.held();
+        if !held.contains_key(&seat)
+            && let Some(event) = event::create_only(&self.event(seat, ""), &self.security)?
+        {
+            held.insert(seat, event);
         }
-        Ok(slot.is_some())
+        Ok(held.contains_key(&seat))
     }
 
-    /// Whether somebody else has the role.
-    pub(crate) fn is_held(&self, role: Role) -> bool {
-        self.held()[index(role)].is_none() && event::exists(&self.event(role, ""))
+    /// Whether somebody else has the seat.
+    pub(crate) fn is_held(&self, seat: Seat) -> bool {
+        !self.held().contains_key(&seat) && event::exists(&self.event(seat, ""))
     }
 
-    /// Gives a role back.
-    pub(crate) fn let_go(&self, role: Role) {
-        self.held()[index(role)] = None;
+    /// Gives a seat back.
+    pub(crate) fn let_go(&self, seat: Seat) {
+        self.held().remove(&seat);
     }
 
-    /// Removes the name if nobody holds a role and `agreed` says so.
+    /// Removes the name if nobody holds one of the `seats` seats, the writer's included, and `agreed` says so.
     ///
-    /// Both roles are held meanwhile, so nobody can attach between the question and the removal;
-    /// one who holds a role afterwards finds that the name no longer leads to its object.
-    pub(crate) fn remove_if_alone(&self, place: &Place, agreed: impl FnOnce() -> bool) {
-        let alone = [Role::Writer, Role::Reader]
-            .into_iter()
-            .all(|role| matches!(self.try_hold(role), Ok(true)));
+    /// All are held meanwhile, so nobody can attach between the question and the removal;
+    /// one who holds a seat afterwards finds that the name no longer leads to its object.
+    pub(crate) fn remove_if_alone(
+        &self,
+        place: &Place,
+        seats: usize,
+        agreed: impl FnOnce() -> bool,
+    ) {
+        let alone = (0..seats)
+            .map(Seat::numbered)
+            .all(|seat| matches!(self.try_hold(seat), Ok(true)));
         if alone && agreed() {
             // If it fails, the name goes with the last handle all the same.
             let _ = place.remove(self);
         }
-        *self.held() = [None, None];
+        self.held().clear();
     }
 
-    /// The event on which the peer of `of` sleeps.
-    pub(crate) fn signal(&self, of: Role) -> Result<Signal, Failure> {
+    /// The event on which the peers of `of` sleep.
+    pub(crate) fn signal(&self, of: Seat) -> Result<Signal, Failure> {
         Signal::open(&self.event(of, "-wake"), &self.security)
     }
 
-    fn event(&self, role: Role, what: &str) -> String {
-        format!("{}!{}{what}", self.name, ["writer", "reader"][index(role)])
+    fn event(&self, seat: Seat, what: &str) -> String {
+        format!("{}!{}{what}", self.name, seat.number())
     }
 
-    fn held(&self) -> MutexGuard<'_, [Option<OwnedHandle>; 2]> {
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Seat, OwnedHandle>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn index(role: Role) -> usize {
-    match role {
-        Role::Writer => 0,
-        Role::Reader => 1,
     }
 }
 

@@ -3,7 +3,7 @@
 use super::map::{Placeholders, Views};
 use super::security::refuse_foreign;
 use super::*;
-use crate::layout::SegmentHeader;
+use crate::layout::{Kind, SegmentHeader};
 use std::sync::atomic::{AtomicU32, Ordering};
 use windows_sys::Win32::System::Memory::{
     MEMORY_BASIC_INFORMATION, PAGE_READONLY, PAGE_READWRITE, VirtualQuery,
@@ -20,6 +20,11 @@ fn header() -> (SegmentHeader, [u8; HEADER_LEN]) {
     let geometry = Geometry::new(1 << 17, 8, granularity()).unwrap();
     let header = SegmentHeader {
         geometry,
+        kind: Kind::Channel,
+        evicts: false,
+        group: 0,
+        schema: None,
+        origin: None,
         instance: 1,
         creator_pid: 2,
         created: 3,
@@ -109,27 +114,27 @@ fn a_role_is_held_once() {
     let place = place();
     let (ours, _) = segment(&place);
     let theirs = place.open(false).unwrap().unwrap();
-    assert!(!ours.is_held(Role::Writer));
-    assert!(ours.try_hold(Role::Writer).unwrap());
+    assert!(!ours.is_held(Seat::WRITER));
+    assert!(ours.try_hold(Seat::WRITER).unwrap());
     assert!(
-        ours.try_hold(Role::Writer).unwrap(),
+        ours.try_hold(Seat::WRITER).unwrap(),
         "holding twice is holding"
     );
-    assert!(!theirs.try_hold(Role::Writer).unwrap());
-    assert!(theirs.is_held(Role::Writer));
+    assert!(!theirs.try_hold(Seat::WRITER).unwrap());
+    assert!(theirs.is_held(Seat::WRITER));
     assert!(
-        !ours.is_held(Role::Writer),
+        !ours.is_held(Seat::WRITER),
         "one's own role is nobody else's"
     );
     assert!(
-        theirs.try_hold(Role::Reader).unwrap(),
+        theirs.try_hold(Seat::READER).unwrap(),
         "the roles are apart"
     );
-    ours.let_go(Role::Writer);
-    assert!(!theirs.is_held(Role::Writer));
-    assert!(theirs.try_hold(Role::Writer).unwrap());
+    ours.let_go(Seat::WRITER);
+    assert!(!theirs.is_held(Seat::WRITER));
+    assert!(theirs.try_hold(Seat::WRITER).unwrap());
     drop(theirs);
-    assert!(!ours.is_held(Role::Writer) && !ours.is_held(Role::Reader));
+    assert!(!ours.is_held(Seat::WRITER) && !ours.is_held(Seat::READER));
 }
 
 #[test]
@@ -137,15 +142,15 @@ fn the_name_is_removed_only_by_the_last_side_that_agrees() {
     let place = place();
     let (ours, _) = segment(&place);
     let theirs = place.open(false).unwrap().unwrap();
-    assert!(theirs.try_hold(Role::Reader).unwrap());
-    ours.remove_if_alone(&place, || panic!("there is a reader"));
-    assert!(theirs.is_held(Role::Reader) || ours.is_held(Role::Reader));
-    theirs.let_go(Role::Reader);
-    ours.remove_if_alone(&place, || false);
+    assert!(theirs.try_hold(Seat::READER).unwrap());
+    ours.remove_if_alone(&place, 2, || panic!("there is a reader"));
+    assert!(theirs.is_held(Seat::READER) || ours.is_held(Seat::READER));
+    theirs.let_go(Seat::READER);
+    ours.remove_if_alone(&place, 2, || false);
     assert!(ours.is_named(&place).unwrap());
-    ours.remove_if_alone(&place, || true);
+    ours.remove_if_alone(&place, 2, || true);
     assert!(!ours.is_named(&place).unwrap());
-    assert!(theirs.try_hold(Role::Writer).unwrap(), "no role is kept");
+    assert!(theirs.try_hold(Seat::WRITER).unwrap(), "no role is kept");
 }
 
 /// G8: the list names the owner alone, and more only where the mode says so.
@@ -269,13 +274,13 @@ fn only_ones_own_pages_are_writable() {
     let page = geometry.granularity;
     let data = geometry.data_offset();
     let mirror = data + geometry.data_len();
-    for role in [Role::Writer, Role::Reader] {
-        let mapping = object.map(geometry, role, true).unwrap();
-        let is_writer = role == Role::Writer;
+    for seat in [Seat::WRITER, Seat::READER] {
+        let mapping = object.map(geometry, Some(seat), true).unwrap();
+        let is_writer = seat == Seat::WRITER;
         for (at, writable) in [
             (0, false),
-            (geometry.role_offset(Role::Writer), is_writer),
-            (geometry.role_offset(Role::Reader), !is_writer),
+            (geometry.page_offset(Seat::WRITER), is_writer),
+            (geometry.page_offset(Seat::READER), !is_writer),
             (data, is_writer),
             (mirror - page, is_writer),
             (mirror, is_writer),
@@ -292,7 +297,7 @@ fn only_ones_own_pages_are_writable() {
             } else {
                 PAGE_READONLY
             };
-            assert_eq!(found.Protect, expected, "{role} at {at:#x}");
+            assert_eq!(found.Protect, expected, "{seat:?} at {at:#x}");
         }
     }
 }

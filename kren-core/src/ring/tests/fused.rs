@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
+use crate::layout::RolePage;
 use crate::ring::Memory;
 use crate::sync::AtomicU64;
 use std::cell::Cell;
@@ -47,9 +48,9 @@ pub(crate) fn survives(life: impl FnOnce()) -> bool {
 
 // SAFETY: hands out what the inner memory hands out, or nothing.
 unsafe impl<M: Memory> Memory for Fused<'_, M> {
-    fn position(&self, role: Role) -> &AtomicU64 {
+    fn page(&self, role: Role) -> &RolePage {
         self.burn();
-        self.memory.position(role)
+        self.memory.page(role)
     }
 
     fn header(&self, offset: usize) -> &AtomicU64 {

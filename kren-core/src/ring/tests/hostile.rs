@@ -52,7 +52,7 @@ pub(super) fn read_all<M: Memory>(consumer: &mut Consumer<M>) -> Result<usize, R
     while let Some(record) = consumer.peek()? {
         assert_eq!(bytes(consumer, &record).len(), record.len);
         consumer.advance(&record);
-        consumer.release(record.end);
+        consumer.release();
         count += 1;
         if count > 10_000 {
             return Ok(count);
@@ -104,7 +104,7 @@ pub(super) fn prepare() -> (Rig, Vec<u64>) {
     for _ in 0..2 {
         let record = consumer.peek().unwrap().unwrap();
         consumer.advance(&record);
-        consumer.release(record.end);
+        consumer.release();
     }
     (rig, starts[2..].to_vec())
 }
@@ -351,7 +351,7 @@ proptest! {
                         let Ok(Some(record)) = consumer.peek() else { break };
                         bytes(&consumer, &record);
                         consumer.advance(&record);
-                        consumer.release(record.end);
+                        consumer.release();
                     }
                     let _ = consumer.check_empty();
                     let _ = consumer.survey();

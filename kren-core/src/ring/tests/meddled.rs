@@ -4,6 +4,7 @@
 use super::hostile::{prepare, read_all, suspects, write_all};
 use super::rig::Checked;
 use crate::Role;
+use crate::layout::RolePage;
 use crate::ring::{Consumer, Memory, Producer};
 use crate::sync::AtomicU64;
 use std::cell::Cell;
@@ -30,9 +31,9 @@ impl Meddled<'_> {
 
 // SAFETY: hands out what the inner memory hands out.
 unsafe impl Memory for Meddled<'_> {
-    fn position(&self, role: Role) -> &AtomicU64 {
+    fn page(&self, role: Role) -> &RolePage {
         self.count();
-        self.memory.position(role)
+        self.memory.page(role)
     }
 
     fn header(&self, offset: usize) -> &AtomicU64 {

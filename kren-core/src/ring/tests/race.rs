@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
-use crate::layout::Geometry;
+use crate::layout::{Geometry, RolePage};
 use crate::ring::{Consumer, Memory, Producer, RingError, Shape};
 use crate::sync::AtomicU64;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const MESSAGES: u32 = 300_000;
 /// The words of a ring. Twice the data region: a record that runs past the end finds its bytes
 /// behind it, and as both sides ask for the same offset nothing has to be mirrored.
 struct Plain {
-    positions: [AtomicU64; 2],
+    pages: Box<[RolePage; 2]>,
     words: Vec<AtomicU64>,
 }
 
@@ -27,7 +27,8 @@ impl Plain {
             .map(|_| AtomicU64::new(0))
             .collect();
         Self {
-            positions: [AtomicU64::new(0), AtomicU64::new(0)],
+            // SAFETY: atomics and integers, for which zero is a value.
+            pages: unsafe { Box::new(std::mem::zeroed()) },
             words,
         }
     }
@@ -41,8 +42,8 @@ impl Plain {
 
 // SAFETY: the vector is never resized, and holds all that the offsets of `shape` can name.
 unsafe impl Memory for Arc<Plain> {
-    fn position(&self, role: Role) -> &AtomicU64 {
-        &self.positions[usize::from(role == Role::Reader)]
+    fn page(&self, role: Role) -> &RolePage {
+        &self.pages[usize::from(role == Role::Reader)]
     }
     fn header(&self, offset: usize) -> &AtomicU64 {
         &self.words[offset / 8]
@@ -92,7 +93,7 @@ fn neither_half_touches_what_the_other_holds() {
         let payload = unsafe { std::slice::from_raw_parts(consumer.payload(&record), record.len) };
         assert!(payload.iter().all(|byte| *byte == number as u8));
         consumer.advance(&record);
-        consumer.release(record.end);
+        consumer.release();
     }
     writing.join().unwrap();
 }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
-use crate::layout::{ALIGNMENT_MIN, RolePage};
+use crate::layout::{ALIGNMENT_MIN, Mark, RolePage};
 use crate::ring::{Consumer, Memory, Producer, RingError, Shape};
 use crate::ring_memory::RingMemory;
 use crate::segment::{Access, Segment, Wish, find, open_writer};
@@ -72,14 +72,28 @@ impl Rig {
     }
 
     pub(super) fn position(&self, role: Role) -> u64 {
-        self.page(role).position.0.load(Ordering::Acquire)
+        self.page(role).progress.0.position.load(Ordering::Acquire)
     }
 
     pub(super) fn set_position(&self, role: Role, position: u64) {
         self.page(role)
-            .position
+            .progress
             .0
+            .position
             .store(position, Ordering::Release);
+    }
+
+    /// The marks that have been left and are not overwritten.
+    pub(super) fn marks(&self) -> Vec<(u64, u64)> {
+        let page = self.page(Role::Writer);
+        let frontier = page.reach.0.frontier.load(Ordering::Acquire);
+        let pair = |mark: &Mark| {
+            let position = mark.position.load(Ordering::Acquire);
+            (position, mark.count.load(Ordering::Acquire))
+        };
+        let is_whole =
+            |pair: &(u64, u64)| frontier > 0 && pair.0 + self.shape.data_len as u64 >= frontier;
+        page.marks.iter().map(pair).filter(is_whole).collect()
     }
 
     /// The word at `offset` of the data region.
@@ -137,8 +151,8 @@ pub(super) struct Checked {
 
 // SAFETY: hands out what the real memory hands out, or panics.
 unsafe impl Memory for Checked {
-    fn position(&self, role: Role) -> &AtomicU64 {
-        self.memory.position(role)
+    fn page(&self, role: Role) -> &RolePage {
+        self.memory.page(role)
     }
 
     fn header(&self, offset: usize) -> &AtomicU64 {
