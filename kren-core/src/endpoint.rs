@@ -405,6 +405,16 @@ impl Endpoint {
         wait::wake(own, &self.own_signal);
     }
 
+    /// Leaves as a death would: the peer gets what was published, then [`Error::PeerDied`].
+    pub(crate) fn desert(&self, drained: impl FnOnce() -> bool) {
+        if self.begin_leaving() {
+            self.segment.let_go(self.role);
+            // It looks anew, and finds the role free.
+            wait::wake(self.own(), &self.own_signal);
+            self.segment.remove_if_alone(drained);
+        }
+    }
+
     /// The last third: others may take the role, and the name goes if nothing is left.
     pub(crate) fn give_back(&self, drained: impl FnOnce() -> bool) {
         self.segment.let_go(self.role);

@@ -12,7 +12,7 @@
 use crate::endpoint::Check;
 use crate::os::Mapping;
 use crate::ring::{Memory, Shape};
-use crate::{KrenReader, KrenWriter, Result, Role};
+use crate::{KrenReader, KrenWriter, Message, Result, Role};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -133,6 +133,38 @@ impl KrenReader {
     }
 }
 
+/// For a face that keeps account itself of what it holds.
+#[doc(hidden)]
+impl KrenReader {
+    /// The next position to read.
+    #[must_use]
+    pub fn cursor(&self) -> u64 {
+        self.consumer.cursor()
+    }
+
+    /// Gives everything before `position` back to the writer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked).
+    pub fn release_to(&mut self, position: u64) -> Result<()> {
+        self.endpoint.check_process()?;
+        self.consumer.release(position);
+        self.answer();
+        Ok(())
+    }
+}
+
+#[doc(hidden)]
+impl Message<'_> {
+    /// Steps over the message without giving it back: see [`KrenReader::release_to`].
+    pub fn step_over(self) {
+        let reader = &mut *std::mem::ManuallyDrop::new(self).reader;
+        let record = reader.current();
+        reader.consumer.advance(&record);
+    }
+}
+
 #[doc(hidden)]
 impl KrenWriter {
     /// Where the ring lies.
@@ -163,6 +195,18 @@ impl KrenWriter {
         let shape = Shape::new(mapping.geometry());
         let found = crate::ring::Producer::resume(memory, shape);
         self.producer = found.map_err(|error| self.endpoint.ring_error(error))?;
+        Ok(())
+    }
+
+    /// Closes this side in such a way that the reader does not take it for the end: it gets what was written, then
+    /// [`Error::PeerDied`](crate::Error::PeerDied). For work that was broken off.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked).
+    pub fn break_off(self) -> Result<()> {
+        self.endpoint.check_process()?;
+        self.endpoint.desert(|| self.producer.is_drained());
         Ok(())
     }
 

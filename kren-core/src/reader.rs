@@ -296,7 +296,7 @@ impl KrenReader {
 
     /// The record that is handed out.
     #[inline]
-    fn current(&self) -> Record {
+    pub(crate) fn current(&self) -> Record {
         self.consumer.found(self.tag)
     }
 

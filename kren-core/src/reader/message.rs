@@ -15,7 +15,7 @@ pub struct Message<'a> {
     /// Holds the record, in `current`. The message itself is one pointer: a larger one would travel
     /// from `read` to its user through memory, stored in words and loaded in vectors, which costs
     /// more than all the rest of a short message.
-    pub(super) reader: &'a mut KrenReader,
+    pub(crate) reader: &'a mut KrenReader,
 }
 
 impl Message<'_> {

@@ -30,6 +30,32 @@ fn reader_that_closes(role: &Role) {
     reader.close().unwrap();
 }
 
+/// G4: a writer whose work was broken off is no clean end, though its process lives, and its successor goes on.
+#[test]
+fn a_writer_that_breaks_off_is_taken_for_dead() {
+    let _limit = Limit::new();
+    let name = Name::new("break-off");
+    let mut writer = KrenWriter::create(&name, PAGE).unwrap();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    writer.write(b"last words").unwrap();
+    let waiting = std::thread::spawn(move || {
+        assert_eq!(reader.read().unwrap(), b"last words");
+        let error = reader.read().unwrap_err();
+        assert!(matches!(error, Error::PeerDied { .. }), "{error}");
+        assert_eq!(reader.writer_state(), PeerState::Died);
+        reader
+    });
+    writer.flush().unwrap();
+    writer.break_off().unwrap();
+    let mut reader = waiting.join().unwrap();
+    let mut successor = KrenWriter::create(&name, PAGE).unwrap();
+    successor.write(b"more").unwrap();
+    assert_eq!(reader.read().unwrap(), b"more");
+    drop(successor);
+    reader.close().unwrap();
+    name.assert_gone();
+}
+
 /// G4: after a clean close the reader gets what was committed, then `Closed`, and nothing is left.
 #[test]
 fn a_close_is_seen_after_the_last_message() {
