@@ -136,20 +136,20 @@ impl KrenReader {
 /// For a face that keeps account itself of what it holds.
 #[doc(hidden)]
 impl KrenReader {
-    /// The next position to read.
+    /// The next position to read, and the messages before it.
     #[must_use]
-    pub fn cursor(&self) -> u64 {
-        self.consumer.cursor()
+    pub fn place(&self) -> (u64, u64) {
+        (self.consumer.cursor(), self.consumer.count())
     }
 
-    /// Gives everything before `position` back to the writer.
+    /// Gives everything before `position`, where `count` messages end, back to the writer.
     ///
     /// # Errors
     ///
     /// [`Error::Forked`](crate::Error::Forked).
-    pub fn release_to(&mut self, position: u64) -> Result<()> {
+    pub fn release_to(&mut self, position: u64, count: u64) -> Result<()> {
         self.endpoint.check_process()?;
-        self.consumer.release(position);
+        crate::ring::release(self.consumer.memory(), position, count);
         self.answer();
         Ok(())
     }

@@ -15,6 +15,7 @@ use kren_core::copy_slice;
 use napi::sys;
 
 use crate::context::Context;
+use crate::heap::{LONG, expect_long};
 use crate::value::{Outcome, Stop, Value};
 
 /// One call from JavaScript, with up to `N` arguments; missing ones are `undefined`.
@@ -244,6 +245,9 @@ impl<const N: usize> Call<'_, N> {
 
     /// A new Buffer in memory that V8 owns, holding a copy of `bytes`.
     pub(crate) fn js_bytes(&self, bytes: &[u8]) -> Outcome {
+        if bytes.len() >= LONG {
+            expect_long();
+        }
         let (mut data, mut value) = (null_mut(), null_mut());
         // SAFETY: Node makes the Buffer, then says where its `bytes.len()` bytes are; they are not
         // read before they are filled here.

@@ -11,7 +11,7 @@ use napi_derive::napi;
 use crate::call::{Call, Object};
 use crate::context::Context;
 use crate::value::{Outcome, Stop, Value};
-use crate::{connect, lend, reader, writer};
+use crate::{connect, heap, lend, reader, writer};
 
 /// One line of the error table that all languages share.
 #[napi(object)]
@@ -62,6 +62,7 @@ fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
     object.method::<_, 9>(c"openWriter", context, writer::open)?;
     object.method::<_, 6>(c"openReader", context, reader::open)?;
     object.method::<_, 7>(c"connect", context, connect::connect)?;
+    object.method::<_, 0>(c"expectLong", context, expect_long)?;
     object.method::<_, 1>(c"detach", context, lend::detach)?;
     object.method::<_, 0>(c"closeAll", context, close_all)
 }
@@ -69,5 +70,11 @@ fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
 /// `closeAll()`: for runtimes that end without running what native code has asked for.
 fn close_all(context: &Rc<Context>, _: &Call<'_, 0>) -> Outcome {
     context.close_all();
+    Ok(Value::UNDEFINED)
+}
+
+/// `expectLong()`: see [`heap::expect_long`].
+fn expect_long(_: &Rc<Context>, _: &Call<'_, 0>) -> Outcome {
+    heap::expect_long();
     Ok(Value::UNDEFINED)
 }

@@ -4,12 +4,13 @@
 //! the TypeScript side a handful of plain functions; each endpoint it opens is an object of such
 //! functions again, bound to that endpoint (see `call`, which says why they are not classes).
 //!
-//! Imports go one way: `value, signals -> context -> call, waiting -> lend, watch -> writer, reader -> connect -> exports`.
+//! Imports go one way: `value, signals, heap -> context -> call, waiting -> lend, watch -> writer, reader -> connect -> exports`.
 
 mod call;
 mod connect;
 mod context;
 mod exports;
+mod heap;
 mod lend;
 mod reader;
 mod signals;

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
-use kren_core::{Error, KrenReader, ReaderOptions, copy_slice};
+use kren_core::{Error, KrenReader, Message, ReaderOptions, copy_slice};
 
 use crate::call::{Call, Object};
 use crate::context::{Context, Live};
@@ -16,7 +16,7 @@ pub(crate) struct Reader {
     name: String,
     core: RefCell<Option<KrenReader>>,
     last_tag: Cell<u32>,
-    /// JavaScript has been given the ring, and moves the messages itself.
+    /// JavaScript has been given the ring, or keeps account of what it holds: the core learns of it too late.
     in_javascript: Cell<bool>,
     watch: Watch,
 }
@@ -77,8 +77,10 @@ pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outc
 
 fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
     object.method::<_, 1>(c"waitReadable", reader, wait_readable)?;
-    object.method::<_, 1>(c"readInto", reader, read_into)?;
-    object.method::<_, 2>(c"tryRead", reader, try_read)?;
+    object.method::<_, 2>(c"readInto", reader, read_into)?;
+    object.method::<_, 3>(c"tryRead", reader, try_read)?;
+    object.method::<_, 0>(c"here", reader, here)?;
+    object.method::<_, 4>(c"releaseTo", reader, release_to)?;
     object.method::<_, 0>(c"lastTag", reader, last_tag)?;
     object.method::<_, 0>(c"available", reader, available)?;
     object.method::<_, 0>(c"held", reader, held)?;
@@ -110,14 +112,15 @@ impl Reader {
     }
 
     /// Takes the next message, if there is one: copied into the pool (argument 0) at the offset
-    /// (argument 1) where it fits there, giving its length; else as a Buffer of its own.
+    /// (argument 1) where it fits there, giving its length; else as a Buffer of its own. Argument 2: whether
+    /// JavaScript holds it, and gives it back itself.
     fn take<const N: usize>(
         &self,
         core: &mut KrenReader,
         call: &Call<'_, N>,
     ) -> Result<Option<Value>, Stop> {
         let pool = call.bytes_mut(0)?;
-        let offset = call.u32(1)? as usize;
+        let (offset, holds) = (call.u32(1)? as usize, call.bool(2)?);
         let Some(message) = core.try_read()? else {
             return Ok(None);
         };
@@ -133,6 +136,7 @@ impl Reader {
         match value {
             Ok(value) => {
                 self.last_tag.set(message.tag());
+                self.leave(message, holds);
                 Ok(Some(value))
             }
             Err(stop) => {
@@ -141,6 +145,14 @@ impl Reader {
                 std::mem::forget(message);
                 Err(stop)
             }
+        }
+    }
+
+    /// Gives a message back, or leaves that to JavaScript.
+    fn leave(&self, message: Message<'_>, holds: bool) {
+        if holds {
+            self.in_javascript.set(true);
+            message.step_over();
         }
     }
 
@@ -191,10 +203,10 @@ fn wait_readable(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
     Ok(Value::UNDEFINED)
 }
 
-/// `readInto(target)`: the length of the next message, put into `target` if it fits there; if not it stays.
-fn read_into(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
+/// `readInto(target, holds)`: the length of the next message, put into `target` if it fits there; if not it stays.
+fn read_into(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
     let mut core = reader.core()?;
-    let target = call.bytes_mut(0)?;
+    let (target, holds) = (call.bytes_mut(0)?, call.bool(1)?);
     let Some(message) = core.try_read()? else {
         return Ok(Value::UNDEFINED);
     };
@@ -203,16 +215,36 @@ fn read_into(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
         Some(room) => {
             message.copy_to(room);
             reader.last_tag.set(message.tag());
+            reader.leave(message, holds);
         }
         None => message.keep(),
     }
     call.js_size(len)
 }
 
-/// `tryRead(pool, offset)`: `undefined` when there is no message now.
-fn try_read(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
+/// `tryRead(pool, offset, holds)`: `undefined` when there is no message now.
+fn try_read(reader: &Rc<Reader>, call: &Call<'_, 3>) -> Outcome {
     let mut core = reader.core()?;
     Ok(reader.take(&mut core, call)?.unwrap_or(Value::UNDEFINED))
+}
+
+/// `here()`: the halves of the position, and of the number of messages, up to which has been read.
+#[allow(clippy::cast_possible_truncation, reason = "the halves")]
+fn here(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    let (position, count) = reader.core()?.place();
+    let object = call.object()?;
+    object.set(c"low", call.js_u32(position as u32)?)?;
+    object.set(c"high", call.js_u32((position >> 32) as u32)?)?;
+    object.set(c"countLow", call.js_u32(count as u32)?)?;
+    object.set(c"countHigh", call.js_u32((count >> 32) as u32)?)?;
+    Ok(object.value)
+}
+
+/// `releaseTo(low, high, countLow, countHigh)`: gives everything before that place back to the writer.
+fn release_to(reader: &Rc<Reader>, call: &Call<'_, 4>) -> Outcome {
+    let (position, count) = (call.u64(0)?, call.u64(2)?);
+    reader.core()?.release_to(position, count)?;
+    Ok(Value::UNDEFINED)
 }
 
 fn last_tag(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {

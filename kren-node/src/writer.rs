@@ -77,6 +77,7 @@ fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
     object.method::<_, 2>(c"lend", writer, lend_part)?;
     object.method::<_, 2>(c"arm", writer, arm)?;
     object.method::<_, 1>(c"setRef", writer, set_ref)?;
+    object.method::<_, 0>(c"breakOff", writer, break_off)?;
     object.method::<_, 0>(c"close", writer, close)
 }
 
@@ -94,6 +95,10 @@ impl Writer {
     }
 
     fn close(&self) -> kren_core::Result<()> {
+        self.end(KrenWriter::close)
+    }
+
+    fn end(&self, end: impl FnOnce(KrenWriter) -> kren_core::Result<()>) -> kren_core::Result<()> {
         self.watch.stop();
         match self
             .core
@@ -107,7 +112,7 @@ impl Writer {
                 if self.in_javascript.get() {
                     let _ = core.catch_up();
                 }
-                core.close()
+                end(core)
             }
             None => Ok(()),
         }
@@ -228,5 +233,11 @@ fn set_ref(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
 
 fn close(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
     writer.close()?;
+    Ok(Value::UNDEFINED)
+}
+
+/// `breakOff()`: as `close()`, but to the reader it is a death.
+fn break_off(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
+    writer.end(KrenWriter::break_off)?;
     Ok(Value::UNDEFINED)
 }

@@ -1,11 +1,14 @@
 // The calls that leave the event loop free.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import process from 'node:process';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   assertFine,
+  assertGone,
   channelName,
   child,
   closing,
@@ -264,4 +267,115 @@ test('so do readAsync and writeAsync in a row', async (t) => {
       reader.read();
     }
   });
+});
+
+test('an iteration that is left while it waits takes no message (G1)', async (t) => {
+  const [writer, reader] = pair(t);
+  for (const messages of [reader[Symbol.asyncIterator](), reader.lend()[Symbol.asyncIterator]()]) {
+    const waiting = [messages.next(), messages.next()];
+    const nobody = await Promise.race([waiting[0], sleep(5, 'nobody')]);
+    assert.equal(nobody, 'nobody');
+    assert.deepEqual(await messages.return(), { done: true, value: undefined });
+    for (const next of waiting) assert.deepEqual(await next, { done: true, value: undefined });
+    assert.deepEqual(await messages.next(), { done: true, value: undefined });
+    writer.write('for the next one');
+    await nextTurn();
+    assert.equal(text(reader.read()), 'for the next one');
+  }
+  const stream = Readable.from(reader);
+  stream.resume();
+  await nextTurn();
+  stream.destroy();
+  await once(stream, 'close');
+  writer.write('still there');
+  assert.equal(text(await reader.readAsync({ timeout: 20_000 })), 'still there');
+});
+
+test('an iteration that was left does not keep the process alive', async (t) => {
+  const name = channelName();
+  const other = child(
+    t,
+    name,
+    `const { Readable } = require('node:stream');
+     const w = new kren.Writer(name, 4096), r = new kren.Reader(name);
+     globalThis.kept = [w, r];
+     const stream = Readable.from(r).resume(), messages = r[Symbol.asyncIterator]();
+     messages.next().then(({ done }) => say('done ' + done));
+     setTimeout(() => { stream.destroy(); messages.return(); }, 20);`,
+  );
+  assert.equal(await other.line(), 'done true');
+  await assertFine(other);
+  assertGone(name);
+});
+
+test('data that loses its memory while it waits is refused, and the next goes (G1)', async (t) => {
+  const [writer, reader] = pair(t, 65536);
+  const changed = (now) => ({
+    name: 'TypeError',
+    message: new RegExp(`'${writer.name}': data had 100 bytes .* has ${now} now`),
+  });
+  const transferred = new Uint8Array(100);
+  const released = pair(t);
+  released[0].write(Buffer.alloc(100));
+  const borrowed = released[1].borrow();
+  const cases = [
+    [transferred, 0, () => structuredClone(transferred, { transfer: [transferred.buffer] })],
+    [borrowed.data, 0, () => borrowed.release()],
+  ];
+  if (ArrayBuffer.prototype.resize) {
+    const resizable = () => new ArrayBuffer(100, { maxByteLength: 1000 });
+    const [shrunk, grown, whole, window] = [resizable(), resizable(), resizable(), resizable()];
+    cases.push([new Uint8Array(shrunk), 40, () => shrunk.resize(40)]);
+    cases.push([new Float32Array(whole), 0, () => whole.resize(0)]);
+    cases.push([new DataView(window, 0, 100), 0, () => window.resize(50)]);
+    cases.push([new Uint8Array(grown), 1000, () => grown.resize(1000)]);
+  }
+  for (const [data, now, lose] of cases) {
+    writer.write(Buffer.alloc(65_500));
+    const writing = writer.writeAsync(data);
+    const next = writer.writeAsync('next');
+    lose();
+    const refused = assert.rejects(writing, changed(now));
+    assert.equal(reader.read().length, 65_500);
+    await refused;
+    await next;
+    assert.equal(text(reader.read()), 'next');
+  }
+  const kept = new Uint8Array(100).fill(1);
+  writer.write(Buffer.alloc(65_500));
+  const writing = writer.writeAsync(kept);
+  reader.read();
+  await writing;
+  assert.ok(reader.read().equals(kept));
+});
+
+test('one signal for many calls is no leak', async (t) => {
+  const other = child(
+    t,
+    channelName(),
+    `process.on('warning', (warning) => say(warning.name));
+     const { signal } = new AbortController();
+     const all = Array.from({ length: 12 }, (_, i) => [new kren.Writer(name + i, 4096), new kren.Reader(name + i)]);
+     const waiting = all.map(([, r]) => r.readAsync({ signal }));
+     waiting.push(...all.map(([, r]) => r.readAsync({ signal })));
+     waiting.push(...all.map((_, i) => kren.connect(name + 'none' + i, { signal, timeout: 50 }).catch(() => {})));
+     const streams = all.map((_, i) => kren.readable(name + 'no' + i, { signal }).resume());
+     setTimeout(() => { for (const [w] of all) w.writeMany(['x', 'y']); for (const s of streams) s.destroy(); }, 20);
+     Promise.all(waiting).then(() => { for (const [w, r] of all) { w.close(); r.close(); } say('done'); });`,
+  );
+  assert.equal(await other.line(), 'done');
+  await assertFine(other);
+});
+
+test('an abort ends all calls that wait with the signal, on whatever endpoint', async (t) => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const readers = Array.from({ length: 15 }, () => pair(t)[1]);
+  const waiting = readers.map((reader) => reader.readAsync({ signal }));
+  await assert.rejects(
+    readers[0].readAsync({ signal, timeout: 5 }),
+    krenError('KREN_TIMED_OUT', readers[0].name),
+  );
+  controller.abort(new Error('enough'));
+  for (const call of waiting) await assert.rejects(call, { message: 'enough' });
 });

@@ -176,3 +176,28 @@ test('calls that would block are refused while asynchronous ones wait', async (t
   await written;
   assert.equal(reader.read().length, 4000);
 });
+
+test('writeMany refuses one message that could be taken for several', (t) => {
+  const [writer, reader] = pair(t);
+  const one = [
+    'abc',
+    '',
+    Object('abc'),
+    Buffer.from('abc'),
+    Buffer.alloc(0),
+    new Float64Array(2),
+    new DataView(new ArrayBuffer(2)),
+  ];
+  for (const messages of one) {
+    assert.throws(() => writer.writeMany(messages), { name: 'TypeError', message: /one alone: write\(\)/ });
+  }
+  async function* later() {
+    yield 'a';
+  }
+  assert.throws(() => writer.writeMany(later()), { name: 'TypeError', message: /writeAsync\(\) each/ });
+  for (const messages of [undefined, null, 5, {}, new ArrayBuffer(2)]) {
+    assert.throws(() => writer.writeMany(messages), { name: 'TypeError', message: /must be an iterable/ });
+  }
+  assert.throws(() => writer.writeMany(new Map([['a', 'b']])), TypeError);
+  assert.equal(reader.tryRead(), null);
+});

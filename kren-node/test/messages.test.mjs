@@ -181,3 +181,61 @@ test('and to another process, through the asynchronous calls (G1)', async (t) =>
   assert.equal(await reading.line(), '5000');
   await assertFine(reading);
 });
+
+test('data without its memory is refused, and is no empty message (G1)', (t) => {
+  const [writer, reader] = pair(t);
+  const detached = (view) => {
+    structuredClone(view, { transfer: [view.buffer ?? view] });
+    return view;
+  };
+  const [other, lender] = pair(t);
+  other.write(Buffer.alloc(20_000));
+  const borrowed = lender.borrow();
+  borrowed.release();
+  const gone = [
+    borrowed.data,
+    ...[Uint8Array, Float64Array, BigInt64Array].map((Type) => detached(new Type(4))),
+    detached(new DataView(new ArrayBuffer(4))),
+    detached(new ArrayBuffer(4)),
+  ];
+  if (ArrayBuffer.prototype.resize) {
+    const views = [(buffer) => new Uint8Array(buffer, 50), (buffer) => new Float32Array(buffer, 0, 20)];
+    views.push((buffer) => new DataView(buffer, 50));
+    for (const view of views) {
+      const buffer = new ArrayBuffer(100, { maxByteLength: 100 });
+      gone.push(view(buffer));
+      buffer.resize(10);
+    }
+  }
+  for (const data of gone) {
+    const lost = { name: 'TypeError', message: /lost its memory/ };
+    assert.throws(() => writer.write(data), lost);
+    assert.throws(() => writer.tryWrite(data), lost);
+    assert.throws(() => writer.writeMany([data]), lost);
+  }
+  const empty = [
+    Buffer.alloc(0),
+    new Float64Array(0),
+    new DataView(new ArrayBuffer(0)),
+    new ArrayBuffer(0),
+    '',
+  ];
+  assert.equal(writer.writeMany(empty), 5);
+  for (const message of reader.readMany(9)) assert.equal(message.length, 0);
+  assert.equal(reader.tryRead(), null);
+});
+
+test('memory that can grow is written as it is at the call', (t) => {
+  const [writer, reader] = pair(t);
+  if (!ArrayBuffer.prototype.resize) return;
+  for (const Type of [ArrayBuffer, SharedArrayBuffer]) {
+    const memory = new Type(8, { maxByteLength: 64 });
+    new Uint8Array(memory).fill(7);
+    writer.write(memory);
+    if (Type === ArrayBuffer) memory.resize(64);
+    else memory.grow(64);
+    writer.write(new Uint8Array(memory));
+    assert.ok(reader.read().equals(Buffer.alloc(8, 7)));
+    assert.equal(reader.read().length, 64);
+  }
+});

@@ -4,6 +4,7 @@ export type { AsyncOptions, Data, Strategy, TagOptions, TimeoutOptions } from '.
 export type { Borrowed } from './borrowed';
 export { connect } from './connect';
 export { errorCodes, KrenError, type KrenErrorCode } from './errors';
+export type { Lending } from './iterate';
 export type { PeerState } from './native';
 export { Reader, type ReaderOptions } from './reader';
 export type { Reserved } from './reserved';

@@ -110,13 +110,67 @@ export function checkWhole(value: unknown, option: string, channel: string): num
 
 /** The bytes of `data`, without a copy unless it is text. */
 export function bytesOf(data: unknown): Uint8Array {
-  if (data instanceof Uint8Array) return data;
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (data instanceof Uint8Array) {
+    // What has lost its memory looks empty.
+    return data.length === 0 ? bytesOfView(data) : data;
+  }
+  if (ArrayBuffer.isView(data)) return bytesOfView(data);
   if (typeof data === 'string') return Buffer.from(data, 'utf8');
   if (data instanceof ArrayBuffer || data instanceof SharedArrayBuffer || isForeignArrayBuffer(data)) {
-    return new Uint8Array(data);
+    try {
+      // Of that length for good: without it the view would grow and shrink with what can be resized.
+      return new Uint8Array(data, 0, data.byteLength);
+    } catch {
+      throw lost();
+    }
   }
   throw wrongType('data', 'a string, Buffer, TypedArray, DataView, ArrayBuffer or SharedArrayBuffer', data);
+}
+
+function bytesOfView(data: ArrayBufferView): Uint8Array {
+  try {
+    // Refused without memory, where the length is told as 0. A DataView refuses to tell it.
+    if (data.byteLength === 0 && !('getUint8' in data)) firstOf.call(data as Uint8Array, 0);
+    return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  } catch {
+    throw lost();
+  }
+}
+
+/** Of any typed array. */
+const firstOf = Uint8Array.prototype.at;
+
+function lost(): TypeError {
+  return new TypeError(
+    'data has lost its memory: its buffer was transferred or shrunk, or it is a borrowed message or reserved ' +
+      'room that was given back; write it before that, or write a copy',
+  );
+}
+
+/** For data that has `length` bytes no more when its turn comes. */
+export function changed(channel: string, length: number, now: number): TypeError {
+  return new TypeError(
+    `channel '${channel}': data had ${length} bytes when writeAsync() was called and has ${now} now that there is ` +
+      'room for it: its buffer was transferred, resized or given back meanwhile; leave it as it is until the ' +
+      'promise is settled, or hand over a copy',
+  );
+}
+
+/** Several messages, and not one that could be taken for several. */
+export function checkMessages(messages: unknown): Iterable<unknown> {
+  if (typeof messages === 'string' || messages instanceof String || ArrayBuffer.isView(messages)) {
+    throw wrongType('messages', 'an iterable of messages (one alone: write(), or in an array)', messages);
+  }
+  const many = messages as Partial<Iterable<unknown> & AsyncIterable<unknown>> | null | undefined;
+  if (typeof many?.[Symbol.iterator] === 'function') return many as Iterable<unknown>;
+  if (typeof many?.[Symbol.asyncIterator] === 'function') {
+    throw wrongType(
+      'messages',
+      'an iterable that need not be awaited (such a one: writeAsync() each)',
+      messages,
+    );
+  }
+  throw wrongType('messages', 'an iterable of messages', messages);
 }
 
 /** An ArrayBuffer of another realm, for example of a `vm` context, is no instance of ours. */

@@ -1,3 +1,4 @@
+import { onAbort } from './aborts';
 import { type AsyncOptions, checkName, checkSignal, checkTimeout } from './arguments';
 import { KrenError } from './errors';
 import { native } from './native';
@@ -36,7 +37,7 @@ function later(
 ): Promise<Reader> {
   return new Promise((resolve, reject) => {
     const done = (): void => {
-      signal?.removeEventListener('abort', abort);
+      ignore?.();
       try {
         const reader = connecting.take();
         if (reader) resolve(adopt(reader));
@@ -45,10 +46,11 @@ function later(
       }
     };
     const connecting = native.connect(name, timeout, anyOwner, strategy, prefault, machineWide, done);
-    const abort = (): void => {
-      connecting.cancel();
-      reject(signal?.reason);
-    };
-    signal?.addEventListener('abort', abort, { once: true });
+    const ignore =
+      signal &&
+      onAbort(signal, () => {
+        connecting.cancel();
+        reject(signal.reason);
+      });
   });
 }

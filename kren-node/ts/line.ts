@@ -1,5 +1,6 @@
 // Asynchronous calls of one endpoint that wait for the ring: first come, first served.
 
+import { onAbort } from './aborts';
 import { type KrenError, krenError, timedOut } from './errors';
 import type { NativeEndpoint } from './native';
 import type { OnReady } from './sides';
@@ -152,11 +153,10 @@ export class Line {
       };
       tick();
     }
-    const abort = (): void => this.#giveUp(place, signal?.reason);
-    signal?.addEventListener('abort', abort, { once: true });
+    const ignore = signal && onAbort(signal, () => this.#giveUp(place, signal.reason));
     return () => {
       clearTimeout(timer);
-      signal?.removeEventListener('abort', abort);
+      ignore?.();
     };
   }
 

@@ -1,23 +1,16 @@
-// Messages that the user looks at where they lie, several at a time, given back in any order.
+// Messages that the writer does not get back yet: lent to the user, or copied out but not handed on. Several at a
+// time, given back in any order.
 
-import { type NativeReader, native as functions } from './native';
+import { markAsUntransferable } from 'node:worker_threads';
+import { native as functions, type Place } from './native';
 import type { Loan } from './sides';
-
-/** An ArrayBuffer over the ring costs some microseconds; smaller messages are copied in less. */
-const IN_PLACE_FROM = 16 * 1024;
-
-/** The halves of a position, and of the number of messages before it. */
-export interface Place {
-  readonly low: number;
-  readonly high: number;
-  readonly countLow: number;
-  readonly countHigh: number;
-}
 
 interface Entry {
   /** Behind its record, and behind the released records that follow it. */
   behind: Place;
   isOver: boolean;
+  /** The memory on loan, if there is. Weakly: a loan that is forgotten is to be found out. */
+  readonly part: WeakRef<ArrayBuffer> | undefined;
 }
 
 /** Gives everything before a place back. */
@@ -29,32 +22,30 @@ const forgotten = new FinalizationRegistry<() => void>((end) => end());
 export class Loans {
   /** Records that are held, and runs of released ones behind a held one. */
   count = 0;
-  readonly #native: NativeReader;
+  readonly #channel: string;
+  readonly #store: Store;
   readonly #entries: Entry[] = [];
-  /** The memory on loan. Weakly: a loan that is forgotten is to be found out. */
-  readonly #parts = new Map<Entry, WeakRef<ArrayBuffer>>();
+  #isClosed = false;
 
-  constructor(native: NativeReader) {
-    this.#native = native;
+  constructor(channel: string, store: Store) {
+    this.#channel = channel;
+    this.#store = store;
   }
 
-  /** The `length` bytes of the ring `buffer` that lie at `at`, in an ArrayBuffer of their own. */
-  lend(buffer: ArrayBuffer, at: number, length: number): ArrayBuffer {
-    if (length >= IN_PLACE_FROM) return this.#native.lend(at, length);
-    const copy = new ArrayBuffer(length);
-    new Uint8Array(copy).set(new Uint8Array(buffer, at, length));
-    return copy;
-  }
-
-  /** Enters what `lend` gave; its record ends at `behind`. */
-  enter(part: ArrayBuffer, tag: number, behind: Place, store: Store): Loan {
-    const entry: Entry = { behind, isOver: false };
-    this.#entries.push(entry);
-    this.count += 1;
-    this.#parts.set(entry, new WeakRef(part));
-    const end = (): void => this.#end(entry, store);
+  /** Lends `part`, the message of a record that ends at `behind`, or a copy of it. */
+  lend(part: ArrayBuffer, tag: number, behind: Place): Loan {
+    // Moved to another thread it could not be taken back.
+    markAsUntransferable(part);
+    const entry = this.#enter(behind, new WeakRef(part));
+    const end = (): void => this.#end(entry);
     forgotten.register(part, end, entry);
-    return { bytes: Buffer.from(part), tag, end };
+    return { bytes: Buffer.from(part), tag, channel: this.#channel, end };
+  }
+
+  /** Keeps the record that ends at `behind` from the writer, until the function that it gives is called. */
+  hold(behind: Place): () => void {
+    const entry = this.#enter(behind, undefined);
+    return () => this.#end(entry);
   }
 
   /** A record that ends at `behind` was released, behind what is held. */
@@ -63,19 +54,26 @@ export class Loans {
     if (last.isOver) {
       last.behind = behind;
     } else {
-      this.#entries.push({ behind, isOver: true });
-      this.count += 1;
+      this.#enter(behind, undefined).isOver = true;
     }
   }
 
-  /** Takes all memory back. The messages stay in the ring. */
+  /** Takes all memory back, for good. The messages stay in the ring. */
   endAll(): void {
-    for (const entry of this.#parts.keys()) this.#takeBack(entry);
+    this.#isClosed = true;
+    for (const entry of this.#entries) takeBack(entry);
   }
 
-  #end(entry: Entry, store: Store): void {
-    if (!this.#parts.has(entry)) return;
-    this.#takeBack(entry);
+  #enter(behind: Place, part: WeakRef<ArrayBuffer> | undefined): Entry {
+    const entry: Entry = { behind, isOver: false, part };
+    this.#entries.push(entry);
+    this.count += 1;
+    return entry;
+  }
+
+  #end(entry: Entry): void {
+    if (entry.isOver || this.#isClosed) return;
+    takeBack(entry);
     entry.isOver = true;
     let over = 0;
     while (this.#entries[over]?.isOver) over += 1;
@@ -83,13 +81,13 @@ export class Loans {
     const { behind } = this.#entries[over - 1] as Entry;
     this.#entries.splice(0, over);
     this.count -= over;
-    store(behind);
+    this.#store(behind);
   }
+}
 
-  #takeBack(entry: Entry): void {
-    const part = this.#parts.get(entry)?.deref();
-    this.#parts.delete(entry);
-    forgotten.unregister(entry);
-    if (part !== undefined) functions.detach(part);
-  }
+function takeBack(entry: Entry): void {
+  if (entry.part === undefined) return;
+  forgotten.unregister(entry);
+  const memory = entry.part.deref();
+  if (memory !== undefined) functions.detach(memory);
 }

@@ -1,16 +1,20 @@
 // Reads through the native layer, for where the ring cannot be worked from JavaScript: in Electron and other
 // runtimes without external ArrayBuffers, and for rings beyond a gigabyte.
 
-import { type NativeReader, native as functions } from './native';
+import { Loans } from './loans';
+import type { NativeReader } from './native';
 import { at, place, room } from './pool';
-import type { Loan, OnReady, ReadingSide, Timeout } from './sides';
+import type { Held, Loan, OnReady, ReadingSide, Timeout } from './sides';
 
 export class NativeReadingSide implements ReadingSide {
   readonly #native: NativeReader;
-  readonly #loans = new Set<Loan>();
+  readonly #loans: Loans;
 
   constructor(native: NativeReader) {
     this.#native = native;
+    this.#loans = new Loans(native.name, ({ low, high, countLow, countHigh }) =>
+      this.#native.releaseTo(low, high, countLow, countHigh),
+    );
   }
 
   get lastTag(): number {
@@ -18,8 +22,16 @@ export class NativeReadingSide implements ReadingSide {
   }
 
   take(): Buffer | undefined {
-    const taken = this.#native.tryRead(room(), at());
-    return typeof taken === 'number' ? place(taken) : taken;
+    const holds = this.#loans.count > 0;
+    const message = this.#next(holds);
+    if (holds && message !== undefined) this.#loans.follow(this.#native.here());
+    return message;
+  }
+
+  takeHeld(): Held | undefined {
+    const message = this.#next(true);
+    if (message === undefined) return undefined;
+    return { message, release: this.#loans.hold(this.#native.here()) };
   }
 
   takeMany(max: number): Buffer[] {
@@ -37,25 +49,21 @@ export class NativeReadingSide implements ReadingSide {
   }
 
   takeInto(target: Uint8Array): number | undefined {
-    return this.#native.readInto(target);
+    const holds = this.#loans.count > 0;
+    const length = this.#native.readInto(target, holds);
+    if (holds && length !== undefined && length <= target.byteLength) {
+      this.#loans.follow(this.#native.here());
+    }
+    return length;
   }
 
-  /** A copy: the memory of the ring cannot be lent. */
+  /** A copy: the memory of the ring cannot be lent. It is held there all the same, until the copy is given back. */
   borrow(): Loan | undefined {
-    const message = this.take();
+    const message = this.#next(true);
     if (message === undefined) return undefined;
     const part = new ArrayBuffer(message.length);
-    const bytes = Buffer.from(part);
-    message.copy(bytes);
-    const loan: Loan = {
-      bytes,
-      tag: this.lastTag,
-      end: () => {
-        if (this.#loans.delete(loan)) functions.detach(part);
-      },
-    };
-    this.#loans.add(loan);
-    return loan;
+    new Uint8Array(part).set(message);
+    return this.#loans.lend(part, this.lastTag, this.#native.here());
   }
 
   wait(timeout: Timeout): void {
@@ -75,6 +83,11 @@ export class NativeReadingSide implements ReadingSide {
   }
 
   close(): void {
-    for (const loan of this.#loans) loan.end();
+    this.#loans.endAll();
+  }
+
+  #next(holds: boolean): Buffer | undefined {
+    const taken = this.#native.tryRead(room(), at(), holds);
+    return typeof taken === 'number' ? place(taken) : taken;
   }
 }

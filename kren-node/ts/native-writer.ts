@@ -1,5 +1,6 @@
 // Writes through the native layer; native-reader.ts says when.
 
+import { markAsUntransferable } from 'node:worker_threads';
 import { native as functions, type NativeWriter } from './native';
 import type { OnReady, Room, Timeout, WritingSide } from './sides';
 
@@ -25,6 +26,7 @@ export class NativeWritingSide implements WritingSide {
     if (length > this.#native.maxMessageLength) this.#native.wait(length, 0);
     if (length > this.#native.available() || this.#native.free(8) < 8) return undefined;
     const part = new ArrayBuffer(length);
+    markAsUntransferable(part);
     const bytes = Buffer.from(part);
     return {
       bytes,

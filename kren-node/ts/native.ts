@@ -25,6 +25,14 @@ export interface NativeEndpoint {
   close(): void;
 }
 
+/** The halves of a position, and of the number of messages before it. */
+export interface Place {
+  readonly low: number;
+  readonly high: number;
+  readonly countLow: number;
+  readonly countHigh: number;
+}
+
 /** What it takes to work the ring from JavaScript. Offsets are from the start of the buffer. */
 export interface Outline {
   /** The whole mapping. Kept to ourselves, and one per mapping: it cannot be taken back in parts. */
@@ -64,6 +72,8 @@ export interface NativeWriter extends NativeEndpoint, NativeRing {
   tryWrite(data: ArrayBufferView, tag: number): boolean;
   flush(timeout: Timeout): void;
   drained(): boolean;
+  /** As `close`, but to the reader it is a death. */
+  breakOff(): void;
 }
 
 /** The length of a message that was put into the pool, or the message itself where it was too long for that. */
@@ -78,9 +88,15 @@ export interface NativeReader extends NativeEndpoint, NativeRing {
   /** For the ring in JavaScript, which has polled already. */
   wait(timeout: Timeout): void;
   waitReadable(timeout: Timeout): void;
-  /** The length of the next message, put into `target` if it fits there; if not it stays. */
-  readInto(target: Uint8Array): number | undefined;
-  tryRead(pool: Uint8Array, offset: number): Taken | undefined;
+  /**
+   * The length of the next message, put into `target` if it fits there; if not it stays. What is taken with `holds` is
+   * not given back to the writer before `releaseTo`.
+   */
+  readInto(target: Uint8Array, holds: boolean): number | undefined;
+  tryRead(pool: Uint8Array, offset: number, holds: boolean): Taken | undefined;
+  /** Up to where has been read. */
+  here(): Place;
+  releaseTo(low: number, high: number, countLow: number, countHigh: number): void;
   lastTag(): number;
   peerClosed(): boolean;
 }
@@ -94,6 +110,8 @@ interface Functions {
   /** Closes every endpoint of this thread. */
   closeAll(): void;
   detach(buffer: ArrayBuffer): void;
+  /** To be called before memory for long messages is allocated, once. */
+  expectLong(): void;
   openWriter(
     name: string,
     capacity: number,

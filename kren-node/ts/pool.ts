@@ -3,16 +3,22 @@
 
 import { Buffer } from 'node:buffer';
 import { markAsUntransferable } from 'node:worker_threads';
+import { native } from './native';
 
 /** The class of a Buffer that shares memory. `Buffer.from` finds it too, after a call into C++. */
 const View = (
   Buffer as unknown as { [Symbol.species]: new (memory: ArrayBuffer, at: number, length: number) => Buffer }
 )[Symbol.species];
 
+/** What one message that is kept may keep with it. */
 const SIZE = 64 * 1024;
 
-/** Longer messages get a block of their own, so that one that is kept does not hold a whole pool. */
+/** Longer messages get a block of their own. As in src/reader.rs. */
 const POOLED = 4096;
+
+/** From here on the C library should know that long blocks come and go: see src/heap.rs. */
+const LONG = 32 * 1024;
+let isLongExpected = false;
 
 /** Up to here a loop over words is cheaper than `set`, which takes a view of the source. */
 const LOOPED = 128;
@@ -50,6 +56,10 @@ export function place(length: number): Buffer {
  */
 export function copyOut(source: ArrayBuffer, sourceWords: Int32Array, from: number, length: number): Buffer {
   if (length > POOLED) {
+    if (length >= LONG && !isLongExpected) {
+      isLongExpected = true;
+      native.expectLong();
+    }
     // As far from a multiple of 16 as the source: `set` is several times as fast then.
     const at = from & 15;
     const own = new View(Buffer.allocUnsafeSlow(at + length).buffer as ArrayBuffer, at, length);

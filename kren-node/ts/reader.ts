@@ -9,12 +9,13 @@ import {
   type Strategy,
   type TimeoutOptions,
 } from './arguments';
-import { isEnd, krenError } from './errors';
+import { krenError } from './errors';
 import { Line, NOT_YET, type Task } from './line';
 import { type NativeReader, native, type PeerState } from './native';
 import { Borrowed } from './borrowed';
+import { inTurn, inTurnAsync, type Lending, lending } from './iterate';
 import { closedReadingSide, openReadingSide } from './open';
-import type { ReadingSide } from './sides';
+import type { Held, Loan, ReadingSide } from './sides';
 import { mustYield } from './turn';
 import './dispose';
 
@@ -34,8 +35,6 @@ export interface ReaderOptions {
   machineWide?: boolean | undefined;
 }
 
-const END: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
-
 /** Lets `connect` make a Reader of what it has waited for. */
 let adopted: NativeReader | undefined;
 
@@ -46,10 +45,18 @@ export function adopt(reader: NativeReader): Reader {
 }
 
 /**
+ * The next message of `reader`, held: what was not released when the reader is closed is there for the next one.
+ *
+ * @internal
+ */
+export let readHeld: (reader: Reader, signal: AbortSignal) => Promise<Held>;
+
+/**
  * The reading side of a channel. There is one reader per channel, in any process and language.
  *
- * Each message is a Buffer of its own, free to be kept. Messages that were not read stay for the reader that
- * comes after this one.
+ * Each message is a copy in memory that V8 owns, free to be kept and changed. Those of up to 4 KiB share blocks of 64 KiB,
+ * much as Node's own small Buffers do: one that is kept keeps its block. Where few of many are kept for long, keep
+ * `Buffer.from(message)`. Messages that were not read stay for the reader that comes after this one.
  */
 export class Reader {
   /** The name of the channel. */
@@ -63,6 +70,8 @@ export class Reader {
   #side: ReadingSide;
   readonly #line: Line;
   readonly #next: Task<Buffer>;
+  readonly #nextHeld: Task<Held>;
+  readonly #nextLoan: Task<Loan>;
   #isClosed = false;
 
   /**
@@ -82,7 +91,14 @@ export class Reader {
     this.alignment = this.#native.alignment;
     this.#side = openReadingSide(this.#native);
     this.#line = new Line(this, this.#native, (length, onReady) => this.#side.arm(length, onReady));
-    this.#next = { attempt: () => this.#side.take() ?? NOT_YET, length: 0, what: 'message' };
+    const what = 'message';
+    this.#next = { attempt: () => this.#side.take() ?? NOT_YET, length: 0, what };
+    this.#nextHeld = { attempt: () => this.#side.takeHeld() ?? NOT_YET, length: 0, what };
+    this.#nextLoan = { attempt: () => this.#side.borrow() ?? NOT_YET, length: 0, what };
+  }
+
+  static {
+    readHeld = (reader, signal) => reader.#take(reader.#nextHeld, -1, signal);
   }
 
   /**
@@ -164,15 +180,33 @@ export class Reader {
    * } // released here; else call borrowed.release()
    * ```
    *
+   * **Release it only when nothing works on its bytes any more.** What goes on in the background, say `socket.write` or
+   * zlib, would go on with another message, or end the process: see {@link Borrowed}, whose `copy()` is for that.
+   *
    * @throws {KrenError} as {@link read}
    */
   borrow(options?: TimeoutOptions): Borrowed {
-    const timeout = this.#beforeWait(options, 'borrow()');
-    for (;;) {
-      const loan = this.#side.borrow();
-      if (loan !== undefined) return new Borrowed(loan);
-      this.#side.wait(timeout);
-    }
+    return new Borrowed(this.#borrow(options, 'borrow()'));
+  }
+
+  /**
+   * The messages as they come, each where it lies, until the writer has closed and everything is read: as {@link borrow},
+   * each released when the loop asks for the next one or is left. For `for`, which blocks the thread while it waits, and
+   * for `for await`, which does not. `timeout` and `signal` (of `for await`) are for each message.
+   *
+   * ```js
+   * for (const { data, tag } of reader.lend()) handle(data, tag);    // what is to be kept: message.copy()
+   * ```
+   *
+   * @throws {KrenError} (from the loop) as {@link read}, but for the end; and whatever reason `signal` was aborted with
+   */
+  lend(options?: AsyncOptions): Lending {
+    const { timeout, signal } = this.#check(options ?? {});
+    return lending(
+      () => this.#borrow(options, 'lend()'),
+      (giveUp) => this.#take(this.#nextLoan, timeout, giveUp),
+      signal,
+    );
   }
 
   /**
@@ -197,17 +231,9 @@ export class Reader {
    */
   readAsync(options?: AsyncOptions): Promise<Buffer> {
     try {
-      let timeout = -1;
-      let signal: AbortSignal | undefined;
-      if (options !== undefined) {
-        ({ timeout, signal } = this.#check(options));
-      }
-      const yields = mustYield();
-      if (!yields && this.#line.length === 0) {
-        const message = this.#side.take();
-        if (message !== undefined) return Promise.resolve(message);
-      }
-      return this.#line.wait(this.#next, timeout, signal, yields);
+      if (options === undefined) return this.#take(this.#next, -1, undefined);
+      const { timeout, signal } = this.#check(options);
+      return this.#take(this.#next, timeout, signal);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -217,45 +243,17 @@ export class Reader {
    * Messages as they come, until the writer has closed and everything is read, or this reader is closed. Throws
    * `KREN_PEER_DIED` when the writer died. Leaving the loop early leaves the reader open.
    */
-  *[Symbol.iterator](): Generator<Buffer, undefined, undefined> {
-    for (;;) {
-      let message: Buffer;
-      try {
-        message = this.read();
-      } catch (error) {
-        if (isEnd(error)) return;
-        throw error;
-      }
-      yield message;
-    }
+  [Symbol.iterator](): Generator<Buffer, undefined, undefined> {
+    return inTurn(() => this.read());
   }
 
   /**
    * As the synchronous iterator, without blocking the event loop; it lets timers and sockets have their turn about
-   * every millisecond, however many messages there are.
+   * every millisecond, however many messages there are. An iteration that is left while it waits (its `return` is
+   * called) takes no message any more.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    let isOver = false;
-    return {
-      next: () => {
-        if (isOver) return Promise.resolve(END);
-        return this.readAsync().then(
-          (value) => ({ done: false, value }),
-          (error) => {
-            isOver = true;
-            if (isEnd(error)) return END;
-            throw error;
-          },
-        );
-      },
-      return: () => {
-        isOver = true;
-        return Promise.resolve(END);
-      },
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
+    return inTurnAsync((giveUp) => this.#take(this.#next, -1, giveUp));
   }
 
   /** The tag of the message that was handed out last; 0 unless its writer chose one. */
@@ -326,6 +324,29 @@ export class Reader {
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
+  }
+
+  #borrow(options: TimeoutOptions | undefined, call: string): Loan {
+    const timeout = this.#beforeWait(options, call);
+    for (;;) {
+      const loan = this.#side.borrow();
+      if (loan !== undefined) return loan;
+      this.#side.wait(timeout);
+    }
+  }
+
+  /** Does `task`, at once if that is possible. */
+  #take<T>(task: Task<T>, timeout: number, signal: AbortSignal | undefined): Promise<T> {
+    try {
+      const yields = mustYield();
+      if (!yields && this.#line.length === 0) {
+        const taken = task.attempt();
+        if (taken !== NOT_YET) return Promise.resolve(taken);
+      }
+      return this.#line.wait(task, timeout, signal, yields);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** The timeout of a call that may block, if it may. */

@@ -5,12 +5,20 @@ import './dispose';
 /**
  * Room in the ring to build a message in, from {@link Writer.reserve}.
  *
- * Nothing is seen of it before `commit()`. Left by `using` without that, it is given up.
+ * Nothing is seen of it before `commit()`. Left by `using` without that, it is given up. **Nothing may work on its bytes
+ * any more then**: what still fills them in the background (an `fs.read`, zlib) would alter the message that was
+ * committed, or a later one, or end the process. So commit when that work is done:
+ *
+ * ```js
+ * using reserved = writer.reserve(size);
+ * const { bytesRead } = await file.read(reserved.data);     // of node:fs/promises
+ * reserved.commit(bytesRead);
+ * ```
  */
 export class Reserved {
   /**
    * The bytes to fill; what they hold at first means nothing. Afterwards they are detached: their length is 0, whoever
-   * still holds them.
+   * still holds them. They cannot be transferred to another thread.
    */
   readonly data: Buffer;
   readonly #room: Room;
@@ -29,9 +37,11 @@ export class Reserved {
   }
 
   /**
-   * Sends the first `length` bytes as one message; by default all. Never waits.
+   * Sends the first `length` bytes as one message; by default all. Never waits. What fills the bytes must be done by
+   * then: see above.
    *
    * @throws {RangeError} when `length` is more than was reserved, or no whole number
+   * @throws {TypeError} when the bytes were transferred elsewhere, so that others may still change them; nothing is sent
    * @throws {KrenError} `KREN_CLOSED` when it was committed or given up already, or its writer was closed
    */
   commit(length: number = this.#length, tag = 0): void {
@@ -45,6 +55,13 @@ export class Reserved {
         'KREN_CLOSED',
         `channel '${this.#channel}': this room was committed or given up already; reserve another`,
         this.#channel,
+      );
+    }
+    if (this.data.length !== this.#length) {
+      this.abort();
+      throw new TypeError(
+        `channel '${this.#channel}': the ${this.#length} reserved bytes were transferred elsewhere, and nothing was ` +
+          'sent; reserve again, and leave the memory where it is',
       );
     }
     this.#isOver = true;

@@ -11,15 +11,17 @@
 // - P4: what stands in the ring is loaded once, checked, then used.
 
 import { krenError } from './errors';
-import { Loans, type Place } from './loans';
-import { native as functions, type NativeReader, type Outline } from './native';
+import { Loans } from './loans';
+import { native as functions, type NativeReader, type Outline, type Place } from './native';
 import { COUNT, isBetterNative, isOrdered, POSITION, storeBoth, TICKET } from './outline';
 import { Pace } from './pace';
 import { copyOut } from './pool';
-import type { Loan, OnReady, ReadingSide, Timeout } from './sides';
+import type { Held, Loan, OnReady, ReadingSide, Timeout } from './sides';
 
 /** Bytes of a record's header. */
 const HEADER = 8;
+/** An ArrayBuffer over the ring costs some microseconds; shorter messages are copied in less. */
+const IN_PLACE_FROM = 16 * 1024;
 /** Bytes of a cache line. */
 const LINE = 64;
 /**
@@ -90,7 +92,7 @@ export class RingReader implements ReadingSide {
       first + Number((BigInt(outline.high) * 0x1_0000_0000n + BigInt(outline.low)) % BigInt(this.#lap));
     this.#stride = native.alignment;
     this.#pace = new Pace(this.#words, outline.ownPage, this.#low);
-    this.#loans = new Loans(native);
+    this.#loans = new Loans(native.name, (place) => this.#store(place));
   }
 
   take(): Buffer | undefined {
@@ -105,6 +107,19 @@ export class RingReader implements ReadingSide {
     this.#step(at);
     this.#release();
     return message;
+  }
+
+  takeHeld(): Held | undefined {
+    const at = this.#at;
+    const word = Atomics.load(this.#words, at >> 2);
+    if (word !== this.#known) {
+      if (word === 0) return undefined;
+      this.#learn(word);
+    }
+    const message = copyOut(this.#buffer, this.#words, at + HEADER, this.#length);
+    this.lastTag = (this.#words[(at >> 2) + 1] as number) >>> 0;
+    this.#step(at);
+    return { message, release: this.#loans.hold(this.#here()) };
   }
 
   takeMany(max: number): Buffer[] {
@@ -165,10 +180,10 @@ export class RingReader implements ReadingSide {
       this.#learn(word);
     }
     const tag = (this.#words[(at >> 2) + 1] as number) >>> 0;
-    const part = this.#loans.lend(this.#buffer, at + HEADER, this.#length);
+    const part = this.#part(at + HEADER, this.#length);
     this.lastTag = tag;
     this.#step(at);
-    return this.#loans.enter(part, tag, this.#here(), (place) => this.#store(place));
+    return this.#loans.lend(part, tag, this.#here());
   }
 
   wait(timeout: Timeout): void {
@@ -207,6 +222,14 @@ export class RingReader implements ReadingSide {
   close(): void {
     this.#loans.endAll();
     functions.detach(this.#buffer);
+  }
+
+  /** The `length` bytes at `at`, in an ArrayBuffer of their own. */
+  #part(at: number, length: number): ArrayBuffer {
+    if (length >= IN_PLACE_FROM) return this.#native.lend(at, length);
+    const copy = new ArrayBuffer(length);
+    new Uint8Array(copy).set(new Uint8Array(this.#buffer, at, length));
+    return copy;
   }
 
   /** Steps over the record whose header lies at `at`. */

@@ -13,8 +13,15 @@ export type Timeout = number;
 export interface Loan {
   readonly bytes: Buffer;
   readonly tag: number;
+  readonly channel: string;
   /** Gives it back, and takes it away from whoever still holds it. */
   end(): void;
+}
+
+/** A message that was copied out and is the channel's all the same, as long as `release` was not called. */
+export interface Held {
+  readonly message: Buffer;
+  release(): void;
 }
 
 export interface ReadingSide {
@@ -22,6 +29,8 @@ export interface ReadingSide {
   lastTag: number;
   /** The next message, if it is there: a copy in memory that V8 owns. */
   take(): Buffer | undefined;
+  /** The same, held: if it is not released before the side is closed, the next reader gets it. */
+  takeHeld(): Held | undefined;
   /** Up to `max` messages that are there. */
   takeMany(max: number): Buffer[];
   /** The length of the next message, having copied it to `target`; `undefined` if there is none. */

@@ -1,8 +1,10 @@
 import {
   type AsyncOptions,
   bytesOf,
+  changed,
   checkCapacity,
   checkFlag,
+  checkMessages,
   checkName,
   checkOptions,
   checkSignal,
@@ -46,6 +48,14 @@ export interface WriterOptions {
    */
   machineWide?: boolean | undefined;
 }
+
+/**
+ * Closes `writer` in such a way that its reader does not take it for the end: what was written is delivered, then
+ * `KREN_PEER_DIED`.
+ *
+ * @internal
+ */
+export let breakOff: (writer: Writer) => void;
 
 const NO_OPTIONS: AsyncOptions & TagOptions = Object.freeze({});
 
@@ -111,6 +121,10 @@ export class Writer {
     };
   }
 
+  static {
+    breakOff = (writer) => writer.#end(() => writer.#native.breakOff());
+  }
+
   /**
    * Writes one message. Blocks the thread while the ring has no room for it, for `timeout` milliseconds at most.
    *
@@ -146,15 +160,16 @@ export class Writer {
    * ```
    *
    * @returns how many were written
-   * @throws as {@link write}, and whatever `messages` throws
+   * @throws as {@link write}, and whatever `messages` throws; {@link TypeError} when `messages` is one message: text, or
+   *   a Buffer
    */
-  writeMany(messages: Iterable<Data>, options?: TimeoutOptions & TagOptions): number {
+  writeMany(messages: Iterable<Data> & object, options?: TimeoutOptions & TagOptions): number {
     const checked = checkOptions(options);
     const tag = checkTag(checked.tag, this.name);
     const timeout = checkTimeout(checked.timeout, this.name);
     let written = 0;
     try {
-      for (const data of messages) {
+      for (const data of checkMessages(messages)) {
         const bytes = bytesOf(data);
         this.#refuseToBlock('writeMany()');
         while (!this.#side.stage(bytes, tag)) this.#side.wait(bytes.byteLength, timeout);
@@ -168,7 +183,8 @@ export class Writer {
 
   /**
    * Room for a message of `length` bytes, to be built in the ring and then committed; waits for it as {@link write}
-   * does. While it is open nothing else can be written.
+   * does. While it is open nothing else can be written. **Commit it only when nothing fills its bytes any more**: what
+   * goes on in the background, say `fs.read`, would alter a committed message; {@link Reserved} shows the right form.
    *
    * ```js
    * {
@@ -219,9 +235,12 @@ export class Writer {
 
   /**
    * Writes one message, waiting for room without blocking the event loop. Several calls may wait; they are served
-   * in the order in which they came. Leave `data` as it is until the promise is settled.
+   * in the order in which they came. Leave `data` as it is until the promise is settled: it is copied into the ring
+   * when there is room.
    *
    * @throws {KrenError} (as a rejection) as {@link write}; and whatever reason `signal` was aborted with
+   * @throws {TypeError} (as a rejection) when `data` is not of one of the types, or has changed its length by the time
+   *   there is room (it was transferred, resized or given back)
    */
   writeAsync(data: Data, options: AsyncOptions & TagOptions = NO_OPTIONS): Promise<void> {
     try {
@@ -231,9 +250,13 @@ export class Writer {
       const yields = mustYield();
       this.#refuseWhileReserved('writeAsync()');
       if (!yields && this.#line.length === 0 && this.#side.put(bytes, tag)) return Promise.resolve();
+      const length = bytes.length;
       const task: Task<void> = {
-        attempt: () => (this.#side.put(bytes, tag) ? undefined : NOT_YET),
-        length: bytes.byteLength,
+        attempt: () => {
+          if (bytes.length !== length) throw changed(this.name, length, bytes.length);
+          return this.#side.put(bytes, tag) ? undefined : NOT_YET;
+        },
+        length,
         what: 'room',
       };
       return this.#line.wait(task, timeout, signal, yields);
@@ -291,6 +314,10 @@ export class Writer {
    * process ends.
    */
   close(): void {
+    this.#end(() => this.#native.close());
+  }
+
+  #end(endNative: () => void): void {
     if (!this.#isClosed) {
       this.#isClosed = true;
       this.#reserved?.abort();
@@ -298,7 +325,7 @@ export class Writer {
       // What is called from now on is refused there.
       this.#side = closedWritingSide(this.#native);
     }
-    this.#native.close();
+    endNative();
     this.#line.close(() =>
       krenError('KREN_CLOSED', `channel '${this.name}': this writer was closed while it waited`, this.name),
     );

@@ -59,9 +59,16 @@ const written: number = writer.writeMany(['text', new Float32Array(2)], { timeou
   using reserved: Reserved = writer.reserve(8, { timeout: 5 });
   reserved.data.fill(tag);
   reserved.commit(4, tag);
+  const copy: Buffer = borrowed.copy();
   borrowed.release();
+  console.log(copy);
   reserved.abort();
 }
+for (const message of reader.lend({ timeout: 5 })) {
+  const lent: Borrowed = message;
+  lent.copy().toString();
+}
+for await (const { data, tag } of reader.lend({ signal: AbortSignal.timeout(5) })) data.fill(tag);
 const input: Readable = kren.readable('name', { timeout: 5, highWaterMark: 4, anyOwner: true });
 const output: Writable = kren.writable('name', 4096, { highWaterMark: 4, alignment: 64 });
 console.log(many, length, written, reader.held, input, output);
@@ -92,6 +99,11 @@ new Writer('name', 4096, { strategy: 'lazy' });
 new kren.Borrowed();
 // @ts-expect-error: a number is no message
 writer.writeMany([5]);
+// @ts-expect-error: text would be taken apart
+writer.writeMany('text');
+// @ts-expect-error: a Buffer is one message
+writer.writeMany(Buffer.alloc(3));
+writer.writeMany(new Set(['text']));
 // @ts-expect-error: the capacity is missing
 new Writer('name');
 // @ts-expect-error: a property to read
