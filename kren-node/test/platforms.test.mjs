@@ -56,11 +56,13 @@ async function asked(t, before) {
     const Module = require('node:module');
     const load = Module._load;
     const asked = [];
-    Module._load = (request, ...rest) => {
-      if (!/kren[.-](linux|win32|darwin)-/.test(request)) return load(request, ...rest);
+    const refuse = (request) => {
       asked.push(request);
       throw new Error('not here');
     };
+    Module._load = (request, ...rest) =>
+      /kren[.-](linux|win32|darwin)-/.test(request) ? refuse(request) : load(request, ...rest);
+    process.dlopen = (_module, file) => refuse('../' + require('node:path').basename(file));
     const folder = ${JSON.stringify(packageFolder)} + 'dist/';
     for (const file of ['native', 'addon', 'platform']) delete require.cache[folder + file + '.js'];
     try {
@@ -141,8 +143,10 @@ test('an addon of another version is not used, and the error says which versions
     const Module = require('node:module');
     const load = Module._load;
     const { addon } = require(${JSON.stringify(`${packageFolder}dist/native.js`)});
+    const old = { ...addon, version: () => '0.0.9' };
     Module._load = (request, ...rest) =>
-      /kren[.-](linux|win32|darwin)-/.test(request) ? { ...addon, version: () => '0.0.9' } : load(request, ...rest);
+      /kren[.-](linux|win32|darwin)-/.test(request) ? old : load(request, ...rest);
+    process.dlopen = (module) => { module.exports = old; };
     const folder = ${JSON.stringify(packageFolder)} + 'dist/';
     for (const file of ['native', 'addon']) delete require.cache[folder + file + '.js'];
     try { require(folder + 'native.js'); say('loaded'); } catch (error) { say(JSON.stringify(error.message)); }`;

@@ -161,4 +161,12 @@ export const native: Functions = addon.load(
 );
 
 // Bun ends processes without a word to native code, which would look like a death to the other side.
-if (process.versions.bun !== undefined) process.on('exit', () => native.closeAll());
+if (process.versions.bun !== undefined) {
+  const close = (): void => native.closeAll();
+  process.on('exit', close);
+  // Behind the handlers of others, who may have a last message to write.
+  process.on('newListener', (event, listener) => {
+    if (event === 'exit' && listener !== close)
+      queueMicrotask(() => process.off('exit', close).on('exit', close));
+  });
+}
