@@ -169,20 +169,28 @@ impl Endpoint {
         }
     }
 
-    /// Who is on the other side. Asks the kernel when the peer claims to be there.
-    pub(crate) fn peer_state(&self) -> PeerState {
-        self.segment.state_of(self.role.peer())
+    /// Refuses an endpoint that this process has lost: it is the parent's, or its lock was closed.
+    /// Makes a system call.
+    pub(crate) fn check_usable(&self) -> Result<()> {
+        self.check_process()?;
+        self.segment.check_lock()
     }
 
-    /// The error that a wait must end with because of the peer, if any.
-    fn peer_gone(&self) -> Option<Error> {
+    /// Who is on the other side. Asks the kernel when the peer claims to be there.
+    pub(crate) fn peer_state(&self) -> Result<PeerState> {
+        self.check_usable()?;
+        Ok(self.segment.state_of(self.role.peer()))
+    }
+
+    /// Fails as a wait must that nobody will end: the peer is gone, or this side has lost its role.
+    fn check_peer(&self) -> Result<()> {
         let channel = Arc::clone(self.name());
         let peer = self.role.peer();
         // Before the state: who comes in between is one that is not known.
         let session = self.peer_session();
-        let state = self.peer_state();
+        let state = self.peer_state()?;
         let error = match state {
-            PeerState::Attached => return None,
+            PeerState::Attached | PeerState::Unknown => return Ok(()),
             // A stream that was closed has ended, wherever the name leads.
             PeerState::Closed if peer == Role::Writer => Error::Closed { channel, peer },
             _ if self.is_cut_off() => Error::Removed {
@@ -194,7 +202,7 @@ impl Endpoint {
                     _ => "has not come",
                 },
             },
-            PeerState::NeverAttached => return None,
+            PeerState::NeverAttached => return Ok(()),
             PeerState::Closed => Error::Closed { channel, peer },
             PeerState::Died => Error::PeerDied {
                 channel,
@@ -203,7 +211,7 @@ impl Endpoint {
             },
         };
         self.known_session.store(session, Ordering::Relaxed);
-        Some(error)
+        Err(error)
     }
 
     /// Whether nobody can come to this segment any more: its name is gone, and the peer's role is free.
@@ -308,13 +316,11 @@ impl Endpoint {
             (wait.sound)().map_err(|error| self.ring_error(error))?;
             self.check_open()?;
             // Looked up before `ready`: what the peer committed before it went is not passed over.
-            let gone = self.peer_gone();
+            let peer = self.check_peer();
             if (wait.ready)() {
                 return Ok(());
             }
-            if let Some(error) = gone {
-                return Err(error);
-            }
+            peer?;
             check()?;
             let now = Instant::now();
             let left = match deadline {

@@ -2,6 +2,7 @@
 //!
 //! `docs/spec/errors.md` is the published form of [`ErrorCode`]; a test holds the two together.
 
+use crate::limit::Limit;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -230,11 +231,12 @@ pub enum Error {
     },
     /// Access was refused.
     PermissionDenied { channel: Arc<str>, reason: Arc<str> },
-    /// `needed` bytes of shared memory could not be reserved; `available` if known.
+    /// `needed` bytes of memory could not be had because of `limit`, which leaves `available`, if known.
     OutOfMemory {
         channel: Arc<str>,
         needed: u64,
         available: Option<u64>,
+        limit: Limit,
     },
     /// The shared bytes break the rule named by `what`.
     Corrupt { channel: Arc<str>, what: Arc<str> },
@@ -442,18 +444,17 @@ impl fmt::Display for Error {
                 channel,
                 needed,
                 available,
+                limit,
             } => {
                 write!(
                     f,
-                    "not enough shared memory for channel '{channel}': {needed} bytes needed"
+                    "not enough memory for channel '{channel}': {needed} bytes needed"
                 )?;
-                if let Some(available) = available {
-                    write!(f, ", {available} available")?;
+                match available {
+                    Some(available) => write!(f, ", {available} available within {limit}")?,
+                    None => write!(f, ", which is beyond {limit}")?,
                 }
-                f.write_str(
-                    "; ask for less capacity, remove channels no longer used, or enlarge the \
-                     shared-memory file system",
-                )
+                write!(f, "; {}", limit.advice())
             }
             Self::Corrupt { channel, what } => write!(
                 f,
@@ -488,7 +489,7 @@ impl fmt::Display for Error {
                 f,
                 "channel '{channel}': {call} failed: {}{}",
                 std::io::Error::from_raw_os_error(*os_error),
-                advice(*os_error)
+                advice(call, *os_error)
             ),
             Self::Busy { channel } => write!(
                 f,
@@ -604,16 +605,27 @@ impl From<Error> for std::io::Error {
 }
 
 /// What to do about a failed call of the system, where that is known.
-fn advice(os_error: i32) -> &'static str {
+fn advice(call: &str, os_error: i32) -> &'static str {
     match os_error {
         #[cfg(unix)]
         libc::EMFILE | libc::ENFILE => {
-            "; an endpoint takes two descriptors, a new channel three for a moment: close some, or \
+            "; an endpoint takes one descriptor, and to open it three for a moment: close some, or \
              raise the limit"
         }
         #[cfg(unix)]
-        libc::ENOMEM => {
-            "; a process maps twice the capacity: raise its limit on address space, or ask for less"
+        libc::EBADF => {
+            "; its lock was closed by this process, which closed a descriptor that is not its own, as \
+             os.closerange and libraries that make daemons do: open channels after that, and close this one"
+        }
+        #[cfg(unix)]
+        libc::ENOENT | libc::ENOTDIR if call.contains("/dev/shm") => {
+            "; there is no /dev/shm here, where channels live: mount a tmpfs there (containers: --ipc, or a volume \
+             of medium Memory)"
+        }
+        #[cfg(target_os = "linux")]
+        _ if call == "fcntl(F_OFD_SETLK)" => {
+            "; this system, or a sandbox, has no open-file-description locks (Linux 3.15), which say who is on a \
+             channel: run the program where they are allowed"
         }
         _ => "",
     }

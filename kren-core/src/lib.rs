@@ -36,6 +36,7 @@ compile_error!("positions are 64-bit atomics, which this target lacks");
 
 mod error;
 mod layout;
+mod limit;
 #[cfg(all(test, loom))]
 mod models;
 mod ring;
@@ -69,6 +70,7 @@ mod waiter;
 mod writer;
 
 pub use error::{Error, ErrorCode, Holder, Result, Role};
+pub use limit::Limit;
 #[doc(hidden)]
 pub use ring::copy_slice;
 

@@ -154,9 +154,12 @@ impl KrenReader {
     }
 
     /// Bytes of the ring that hold unread messages, record headers included; 0 when there is
-    /// nothing to read.
+    /// nothing to read, and in a child made by `fork`.
     #[must_use]
     pub fn available(&self) -> usize {
+        if self.endpoint.is_inherited() {
+            return 0;
+        }
         self.consumer.available()
     }
 
@@ -179,16 +182,28 @@ impl KrenReader {
     }
 
     /// Whether no writer is attached any more, because it closed or because it died. Messages may
-    /// still be waiting. Makes a system call.
+    /// still be waiting. `false` where it cannot be told ([`PeerState::Unknown`]). Makes a system call.
     #[must_use]
     pub fn is_writer_closed(&self) -> bool {
         matches!(self.writer_state(), PeerState::Closed | PeerState::Died)
     }
 
-    /// Who is on the writing side. Makes a system call.
+    /// Who is on the writing side; [`PeerState::Unknown`] in a child made by `fork`, and where
+    /// this process has closed the endpoint's lock (see [`KrenReader::check_usable`]). Makes a system call.
     #[must_use]
     pub fn writer_state(&self) -> PeerState {
-        self.endpoint.peer_state()
+        self.endpoint.peer_state().unwrap_or(PeerState::Unknown)
+    }
+
+    /// Whether this process may use the endpoint. The calls that cannot fail have a safe answer where it may
+    /// not; this says why. Makes a system call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked) in a child made by `fork`; [`Error::Io`](crate::Error::Io) where this process
+    /// has closed the descriptor of the endpoint's lock, as one does that closes all descriptors.
+    pub fn check_usable(&self) -> Result<()> {
+        self.endpoint.check_usable()
     }
 
     /// Closes this side. The last side to close a channel with nothing left to deliver removes its

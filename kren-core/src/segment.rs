@@ -51,6 +51,23 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    fn new(
+        name: &Arc<str>,
+        place: Place,
+        mut object: Object,
+        mapping: Mapping,
+        header: &SegmentHeader,
+    ) -> Self {
+        object.keep_only_lock();
+        Self {
+            name: Arc::clone(name),
+            place,
+            object,
+            mapping: Arc::new(mapping),
+            instance: header.instance,
+        }
+    }
+
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -67,6 +84,13 @@ impl Segment {
 
     pub(crate) fn is_held(&self, role: Role) -> bool {
         self.object.is_held(role.into())
+    }
+
+    /// Fails where this process has closed the descriptor beneath its own endpoint.
+    pub(crate) fn check_lock(&self) -> Result<()> {
+        self.object
+            .check_lock()
+            .map_err(|failure| failure.into_error(&self.name))
     }
 
     pub(crate) fn let_go(&self, role: Role) {
@@ -100,7 +124,14 @@ pub(crate) struct Access {
 }
 
 /// Finds the channel or makes it, and takes the writer's role.
-pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Segment> {
+///
+/// `check` runs now and then while the memory is taken, and an error of its ends that.
+pub(crate) fn open_writer(
+    name: &str,
+    wish: &Wish,
+    access: Access,
+    check: &mut dyn FnMut() -> Result<()>,
+) -> Result<Segment> {
     let name = check_name(name)?;
     let wanted = check_wish(&name, wish)?;
     let place = Place::new(&name, access.machine_wide);
@@ -114,7 +145,16 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
                 let header = new_header(wanted).encode();
                 let len = wanted.segment_len() as u64;
                 let mode = wish.mode.unwrap_or(MODE);
-                match place.create(&header, len, mode).map_err(fail)? {
+                let mut refusal = None;
+                let mut go_on = || match check() {
+                    Ok(()) => true,
+                    Err(error) => {
+                        refusal = Some(error);
+                        false
+                    }
+                };
+                let created = place.create(&header, len, mode, &mut go_on);
+                match created.map_err(|failure| refusal.unwrap_or_else(|| fail(failure)))? {
                     Some(object) => object,
                     None => continue,
                 }
@@ -129,24 +169,19 @@ pub(crate) fn open_writer(name: &str, wish: &Wish, access: Access) -> Result<Seg
             }
             header => header?,
         };
-        hold(&name, &object, &header, Role::Writer)?;
-        if !object.is_named(&place).map_err(fail)? {
-            continue;
-        }
-        let mapped = object.map(header.geometry, Some(Seat::WRITER), access.prefault);
-        let mapping = mapped.map_err(|failure| {
-            // What nobody has written to yet does not stay behind.
-            object.remove_if_alone(&place, SEATS, || is_new);
-            fail(failure)
-        })?;
-        let place = Place::new(&name, access.machine_wide);
-        let segment = Segment {
-            name: Arc::clone(&name),
-            place,
-            object,
-            mapping: Arc::new(mapping),
-            instance: header.instance,
+        let mapping = match enter(&name, &place, &object, &header, Role::Writer, access) {
+            Ok(Some(mapping)) => mapping,
+            Ok(None) => continue,
+            Err(error) => {
+                // What nobody has written to yet does not stay behind.
+                if is_new {
+                    object.withdraw(&place, SEATS);
+                }
+                return Err(error);
+            }
         };
+        let place = Place::new(&name, access.machine_wide);
+        let segment = Segment::new(&name, place, object, mapping, &header);
         if segment.suits(&wanted, wish.fresh)? {
             if let (false, Some(mode)) = (is_new, wish.mode) {
                 segment.object.set_mode(mode).map_err(fail)?;
@@ -342,6 +377,26 @@ fn read_header(name: &Arc<str>, object: &Object) -> Result<SegmentHeader> {
     Ok(header)
 }
 
+/// Takes a role of the segment and maps it; `None` if the name leads elsewhere by now.
+fn enter(
+    name: &Arc<str>,
+    place: &Place,
+    object: &Object,
+    header: &SegmentHeader,
+    role: Role,
+    access: Access,
+) -> Result<Option<Mapping>> {
+    let fail = |failure: Failure| failure.into_error(name);
+    hold(name, object, header, role)?;
+    if !object.is_named(place).map_err(fail)? {
+        return Ok(None);
+    }
+    object
+        .map(header.geometry, Some(role.into()), access.prefault)
+        .map(Some)
+        .map_err(fail)
+}
+
 /// Takes the role lock, or says who has it (G5).
 fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) -> Result<()> {
     let start = Instant::now();
@@ -418,7 +473,8 @@ mod tests {
             let header = new_header(geometry).encode();
             let place = Place::new(&name, false);
             let len = geometry.segment_len() as u64;
-            let object = place.create(&header, len, 0o600).unwrap().unwrap();
+            let object = place.create(&header, len, 0o600, &mut || true);
+            let object = object.unwrap().unwrap();
             let found = crate::KrenReader::connect(&name);
             if granularity < os::granularity() {
                 let error = found.unwrap_err();

@@ -331,9 +331,12 @@ impl KrenWriter {
         self.wait_drained(Some(timeout), &mut || Ok(()))
     }
 
-    /// The longest message, in bytes, that could be written now without waiting.
+    /// The longest message, in bytes, that could be written now without waiting; 0 in a child made by `fork`.
     #[must_use]
     pub fn available(&self) -> usize {
+        if self.endpoint.is_inherited() {
+            return 0;
+        }
         self.producer.available()
     }
 
@@ -361,10 +364,22 @@ impl KrenWriter {
         self.endpoint.name()
     }
 
-    /// Who is on the reading side. Makes a system call unless nobody ever was.
+    /// Who is on the reading side; [`PeerState::Unknown`] in a child made by `fork`, and where this process has
+    /// closed the endpoint's lock (see [`KrenWriter::check_usable`]). Makes a system call.
     #[must_use]
     pub fn reader_state(&self) -> PeerState {
-        self.endpoint.peer_state()
+        self.endpoint.peer_state().unwrap_or(PeerState::Unknown)
+    }
+
+    /// Whether this process may use the endpoint. The calls that cannot fail have a safe answer where it may
+    /// not; this says why. Makes a system call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked) in a child made by `fork`; [`Error::Io`](crate::Error::Io) where this process
+    /// has closed the descriptor of the endpoint's lock, as one does that closes all descriptors.
+    pub fn check_usable(&self) -> Result<()> {
+        self.endpoint.check_usable()
     }
 
     /// Closes the channel: the reader gets what was written, then

@@ -111,6 +111,13 @@ impl Reader {
         })
     }
 
+    /// The core, unless this process may not use it.
+    fn usable(&self) -> Result<RefMut<'_, KrenReader>, Stop> {
+        let core = self.core()?;
+        core.check_usable()?;
+        Ok(core)
+    }
+
     /// Takes the next message, if there is one: copied into the pool (argument 0) at the offset
     /// (argument 1) where it fits there, giving its length; else as a Buffer of its own. Argument 2: whether
     /// JavaScript holds it, and gives it back itself.
@@ -252,11 +259,11 @@ fn last_tag(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
 }
 
 fn available(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
-    call.js_size(reader.core()?.available())
+    call.js_size(reader.usable()?.available())
 }
 
 fn held(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
-    call.js_size(reader.core()?.held())
+    call.js_size(reader.usable()?.held())
 }
 
 /// `ring()`: what JavaScript needs to read the ring by itself; `undefined` where it cannot.
@@ -317,11 +324,11 @@ fn lend_part(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
 }
 
 fn state(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
-    call.js_str(peer_state(reader.core()?.writer_state()))
+    call.js_str(peer_state(reader.usable()?.writer_state()))
 }
 
 fn peer_closed(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
-    call.js_bool(reader.core()?.is_writer_closed())
+    call.js_bool(reader.usable()?.is_writer_closed())
 }
 
 /// `arm(0, onReady)`: see [`Watch::arm`].

@@ -211,7 +211,9 @@ fn lend_part(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
 }
 
 fn state(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
-    call.js_str(peer_state(writer.core()?.reader_state()))
+    let core = writer.core()?;
+    core.check_usable()?;
+    call.js_str(peer_state(core.reader_state()))
 }
 
 /// `arm(length, onReady)`: see [`Watch::arm`].

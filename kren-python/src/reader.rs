@@ -294,9 +294,12 @@ impl Reader {
             .map_err(|failure| failure.into_exception(py))
     }
 
+    /// Looks at the core, unless this process may not use it: Forked, or Io.
     fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&KrenReader) -> R) -> PyResult<R> {
-        self.endpoint
-            .look(py, look)
+        let seen = self
+            .endpoint
+            .look(py, |core| core.check_usable().map(|()| look(core)));
+        seen.and_then(|seen| Ok(seen?))
             .map_err(|failure| failure.into_exception(py))
     }
 

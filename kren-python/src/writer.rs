@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kren_core::{Error, KrenWriter};
+use kren_core::{Error, KrenWriter, WriterOptions};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -65,7 +65,7 @@ impl Writer {
         }
         // Reserving (and pre-faulting) gigabytes takes long enough for other threads to notice.
         py.detach(|| {
-            let core = settings.create(&name, capacity)?;
+            let core = create(&settings, &name, capacity)?;
             Ok(Self {
                 capacity: core.capacity(),
                 max_message_len: core.max_message_len(),
@@ -73,7 +73,7 @@ impl Writer {
                 endpoint: Endpoint::open(&name, core),
             })
         })
-        .map_err(|error| exception(py, &error))
+        .map_err(|failure: Failure| failure.into_exception(py))
     }
 
     /// Write one message, waiting for room while the ring is full.
@@ -207,17 +207,14 @@ impl Writer {
     /// Length in bytes of the longest message that fits right now.
     #[getter]
     fn available(&self, py: Python<'_>) -> PyResult<usize> {
-        let available = self.endpoint.look(py, KrenWriter::available);
-        available.map_err(|failure| failure.into_exception(py))
+        self.look_if_usable(py, KrenWriter::available)
     }
 
     /// How the reader stands: 'never_attached', 'attached', 'closed' or 'died'.
     #[getter]
     fn reader_state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        let state = self.endpoint.look(py, KrenWriter::reader_state);
-        state
+        self.look_if_usable(py, KrenWriter::reader_state)
             .map(options::state_name)
-            .map_err(|failure| failure.into_exception(py))
     }
 
     /// Name of the channel.
@@ -290,6 +287,19 @@ impl Writer {
             .map_err(|failure| failure.into_exception(py))
     }
 
+    /// Looks at the core, also while a slot has it, unless this process may not use it.
+    fn look_if_usable<R>(
+        &self,
+        py: Python<'_>,
+        look: impl FnOnce(&KrenWriter) -> R,
+    ) -> PyResult<R> {
+        let seen = self
+            .endpoint
+            .look(py, |core| core.check_usable().map(|()| look(core)));
+        seen.and_then(|seen| Ok(seen?))
+            .map_err(|failure| failure.into_exception(py))
+    }
+
     fn put(
         &self,
         py: Python<'_>,
@@ -340,6 +350,30 @@ impl Writer {
             }
             wait(py, &mut core, len, timeout, &mut deadline)?;
         }
+    }
+}
+
+/// Makes the channel, with looks at Python's signal handlers while its memory is reserved.
+#[allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the method's lifetime is too narrow"
+)]
+fn create(settings: &WriterOptions, name: &str, capacity: usize) -> Result<KrenWriter, Failure> {
+    let mut raised = None;
+    let created = settings.create_checked(name, capacity, &mut || {
+        // None: the interpreter is shutting down.
+        match Python::try_attach(|py| py.check_signals()) {
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) => raised = Some(error),
+            None => {}
+        }
+        Err(Error::Interrupted {
+            channel: name.into(),
+        })
+    });
+    match raised {
+        Some(error) => Err(Failure::Raised(error)),
+        None => Ok(created?),
     }
 }
 

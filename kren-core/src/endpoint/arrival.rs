@@ -18,7 +18,7 @@ impl Endpoint {
     /// Whether the peer is there, or somebody has come who is not known yet and may have gone since.
     pub(crate) fn peer_has_come(&self) -> bool {
         self.peer_session() != self.known_session.load(Ordering::Relaxed)
-            || self.peer_state() == PeerState::Attached
+            || matches!(self.peer_state(), Ok(PeerState::Attached))
     }
 
     /// The peer that is or was there is known from now on.
@@ -49,6 +49,7 @@ impl Endpoint {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             self.check_open()?;
+            self.check_usable()?;
             // Before `over`: who comes after that look changes it.
             let session = self.peer_session();
             if over()? {

@@ -1,20 +1,30 @@
 //! Linux: files in `/dev/shm`, open-file-description locks, futexes, `membarrier`.
 #![allow(unsafe_code)]
 
+mod build;
+mod group;
+mod memory;
+mod pin;
 mod process;
+mod wake;
 mod watch;
 
 pub(crate) use self::process::{is_dying, pid_space};
+pub(crate) use self::wake::{Signal, barrier};
 pub(crate) use self::watch::Watch;
 pub(crate) use super::unix::{fork, granularity, processors, usable_processors};
-use super::{Failure, Mapping, unix};
+
+use self::build::{Built, Plan};
+use self::pin::Pin;
+use super::{Failure, GoOn, Mapping, unix};
 use crate::layout::{Geometry, HEADER_LEN, MEMBERS_MAX, Seat};
-use crate::sync::AtomicU32;
+use fork::LockFd;
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use fork::LockFd;
+/// The bytes whose locks stand for seats, in whatever segment.
+const SEATS: i64 = 1 + MEMBERS_MAX as i64;
 
 /// Where `shm_open` keeps its objects.
 const DIRECTORY: &CStr = c"/dev/shm";
@@ -33,90 +43,35 @@ impl Place {
         }
     }
 
-    /// Builds a segment of `len` bytes out of sight, then links it to the name.
+    /// Builds a segment of `len` bytes out of sight, then gives it the name. `None` when that is taken.
     ///
-    /// A process killed at any point leaves either nothing or the whole segment.
+    /// A process killed at any point leaves either nothing or the whole segment, if [`build`] has its way.
     pub(crate) fn create(
         &self,
         header: &[u8; HEADER_LEN],
         len: u64,
         mode: u32,
+        go_on: GoOn<'_>,
     ) -> Result<Option<Object>, Failure> {
-        refuse_if_too_large(len)?;
-        let flags = libc::O_TMPFILE | libc::O_RDWR | libc::O_CLOEXEC;
-        let fd = open(DIRECTORY, flags).map_err(|code| match code {
-            libc::EACCES | libc::EPERM => {
-                Failure::Denied("/dev/shm is not writable for this user".into())
-            }
-            code => Failure::Call {
-                call: "open(/dev/shm, O_TMPFILE)",
-                code,
-            },
-        })?;
-        reserve(fd.as_raw_fd(), len)?;
-        // SAFETY: `header` is a valid buffer of HEADER_LEN bytes.
-        let written =
-            unsafe { libc::pwrite(fd.as_raw_fd(), header.as_ptr().cast(), HEADER_LEN, 0) };
-        if written != HEADER_LEN as isize {
-            return Err(Failure::last("pwrite"));
-        }
-        // Not left to the umask: the mode is what was asked for (G8).
-        // SAFETY: no preconditions.
-        if unsafe { libc::fchmod(fd.as_raw_fd(), mode) } != 0 {
-            return Err(Failure::last("fchmod"));
-        }
-        if !self.link(fd.as_raw_fd())? {
+        memory::refuse_if_too_large(len)?;
+        let plan = Plan { header, len, mode };
+        let Built::Whole(file) = build::build(self, &plan, go_on)? else {
             return Ok(None);
-        }
+        };
         // Opened anew like any other: the creator has no more rights than a later writer.
-        self.open(true).inspect_err(|_| self.withdraw(&fd))
+        self.open(true)
+            .inspect_err(|_| self.withdraw(file.as_raw_fd()))
     }
 
-    /// Takes back the name of a segment that its creator could not open, unless somebody is on it already.
-    fn withdraw(&self, fd: &OwnedFd) {
-        let Ok(stat) = stat(fd.as_raw_fd()) else {
-            return;
-        };
-        // All seats there may be, so that nobody attaches in between. They go with `fd`.
-        if lock(fd.as_raw_fd(), libc::F_WRLCK, 0, 1 + MEMBERS_MAX as i64).is_ok_and(|held| held)
-            && self.leads_to((stat.st_dev, stat.st_ino))
-        {
+    /// Takes back the name of a segment that its creator cannot use, unless somebody is on it already.
+    fn withdraw(&self, fd: RawFd) {
+        // All seats there may be, so that nobody attaches in between. Where locks are refused, nobody can.
+        let is_alone = lock(fd, libc::F_WRLCK, 0, SEATS).unwrap_or(true);
+        if is_alone && identity(fd).is_ok_and(|identity| leads_to(&self.path, identity)) {
             // SAFETY: the path is NUL-terminated.
             unsafe { libc::unlink(self.path.as_ptr()) };
         }
-    }
-
-    /// Gives an unnamed file this name; `false` if the name is taken.
-    fn link(&self, fd: RawFd) -> Result<bool, Failure> {
-        let link = |from: &CStr, directory: RawFd, flags: i32| {
-            // SAFETY: both paths are NUL-terminated.
-            let linked = unsafe {
-                libc::linkat(
-                    directory,
-                    from.as_ptr(),
-                    libc::AT_FDCWD,
-                    self.path.as_ptr(),
-                    flags,
-                )
-            };
-            match linked {
-                0 => Ok(true),
-                _ => match Failure::last("linkat") {
-                    Failure::Call {
-                        code: libc::EEXIST, ..
-                    } => Ok(false),
-                    failure => Err(failure),
-                },
-            }
-        };
-        let unnamed = CString::new(format!("/proc/self/fd/{fd}")).expect("digits hold no NUL");
-        match link(&unnamed, libc::AT_FDCWD, libc::AT_SYMLINK_FOLLOW) {
-            // No /proc here. The direct way needs a privilege, or a kernel from 6.10 on.
-            Err(Failure::Call {
-                code: libc::ENOENT, ..
-            }) => link(c"", fd, libc::AT_EMPTY_PATH),
-            linked => linked,
-        }
+        let _ = lock(fd, libc::F_UNLCK, 0, SEATS);
     }
 
     /// Opens the segment under the name, whoever made it.
@@ -151,16 +106,16 @@ impl Place {
             }) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let object = Object {
-            file,
-            lock,
-            identity,
-            len: stat.st_size as u64,
-        };
-        if !same_file(object.lock.raw(), identity)? {
+        if self::identity(lock.raw())? != identity {
             return Ok(None);
         }
-        Ok(Some(object))
+        Ok(Some(Object {
+            file: Some(file),
+            lock,
+            pin: Mutex::default(),
+            identity,
+            len: stat.st_size as u64,
+        }))
     }
 
     fn open_file(&self) -> Result<Option<OwnedFd>, Failure> {
@@ -168,7 +123,12 @@ impl Place {
         let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
         match open(&self.path, flags) {
             Ok(fd) => Ok(Some(fd)),
-            Err(libc::ENOENT) => Ok(None),
+            Err(libc::ENOENT) if is_there(DIRECTORY) => Ok(None),
+            // It will not come, however long a reader waits.
+            Err(code @ (libc::ENOENT | libc::ENOTDIR)) => Err(Failure::Call {
+                call: "open(/dev/shm)",
+                code,
+            }),
             Err(libc::ELOOP) => Err(Failure::Denied(
                 "a symbolic link stands under its name, which KREN never makes; remove it".into(),
             )),
@@ -176,25 +136,17 @@ impl Place {
                 "what stands under its name is not a regular file",
             )),
             Err(libc::EACCES | libc::EPERM) => Err(Failure::Denied(
-                "its file mode admits neither this user nor this group".into(),
+                "its file mode admits neither this user nor this group, or a sandbox (AppArmor, SELinux, \
+                 snap) keeps /dev/shm from this program"
+                    .into(),
             )),
             Err(code) => Err(Failure::Call { call: "open", code }),
         }
     }
 
-    /// Whether the name leads to the object of this identity.
-    fn leads_to(&self, identity: (libc::dev_t, libc::ino_t)) -> bool {
-        // SAFETY: an all-zero stat is valid, and the path is NUL-terminated.
-        unsafe {
-            let mut found: libc::stat = std::mem::zeroed();
-            libc::lstat(self.path.as_ptr(), &raw mut found) == 0
-                && (found.st_dev, found.st_ino) == identity
-        }
-    }
-
     /// Removes the name if it leads to `object`, whatever lives on it.
     pub(crate) fn remove(&self, object: &Object) -> Result<(), Failure> {
-        if !self.leads_to(object.identity) {
+        if !leads_to(&self.path, object.identity) {
             return Ok(());
         }
         // SAFETY: the path is NUL-terminated.
@@ -216,11 +168,19 @@ impl Place {
 
 /// An open segment.
 pub(crate) struct Object {
-    file: OwnedFd,
+    /// What is mapped from, until [`Object::keep_only_lock`].
+    file: Option<OwnedFd>,
+    /// A description of its own: a mapping keeps its description, and with it the locks, alive even in a forked
+    /// child that has closed every descriptor.
     lock: LockFd,
-    identity: (libc::dev_t, libc::ino_t),
+    /// Holds the locks of that description as well.
+    pin: Mutex<Option<Pin>>,
+    identity: Identity,
     len: u64,
 }
+
+/// What tells a file from every other one.
+type Identity = (libc::dev_t, libc::ino_t);
 
 impl Object {
     /// Bytes of the whole segment.
@@ -231,14 +191,8 @@ impl Object {
     pub(crate) fn read_header(&self) -> Result<[u8; HEADER_LEN], Failure> {
         let mut bytes = [0; HEADER_LEN];
         // SAFETY: the buffer has HEADER_LEN bytes.
-        let read = unsafe {
-            libc::pread(
-                self.file.as_raw_fd(),
-                bytes.as_mut_ptr().cast(),
-                HEADER_LEN,
-                0,
-            )
-        };
+        let read =
+            unsafe { libc::pread(self.lock.raw(), bytes.as_mut_ptr().cast(), HEADER_LEN, 0) };
         match read {
             -1 => Err(Failure::last("pread")),
             read if read == HEADER_LEN as isize => Ok(bytes),
@@ -249,7 +203,7 @@ impl Object {
     /// Whether the name still leads here.
     #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
     pub(crate) fn is_named(&self, place: &Place) -> Result<bool, Failure> {
-        Ok(place.leads_to(self.identity))
+        Ok(leads_to(&place.path, self.identity))
     }
 
     /// Gives the segment another mode, which only its owner can.
@@ -281,12 +235,29 @@ impl Object {
         seat: Option<Seat>,
         prefault: bool,
     ) -> Result<Mapping, Failure> {
-        unix::map(self.file.as_fd(), geometry, seat, prefault)
+        let file = self.file.as_ref().expect("mapped before it is settled");
+        unix::map(file.as_fd(), geometry, seat, prefault)
+    }
+
+    /// Nothing is mapped from here on: lets go of all that does not hold a seat.
+    pub(crate) fn keep_only_lock(&mut self) {
+        self.file = None;
+        *self.pin() = Pin::new(self.lock.raw());
+    }
+
+    /// Fails where this process has closed the descriptor beneath its own endpoint.
+    pub(crate) fn check_lock(&self) -> Result<(), Failure> {
+        if self.lock.is_ours() {
+            Ok(())
+        } else {
+            Err(Failure::LOCK_CLOSED)
+        }
     }
 
     /// Takes a seat's lock; `false` if somebody else has it.
     pub(crate) fn try_hold(&self, seat: Seat) -> Result<bool, Failure> {
-        self.set_lock(libc::F_WRLCK, lock_byte(seat), 1)
+        self.check_lock()?;
+        lock(self.lock.raw(), libc::F_WRLCK, lock_byte(seat), 1)
     }
 
     /// Whether somebody else has the seat's lock.
@@ -300,8 +271,13 @@ impl Object {
 
     /// Gives a seat's lock back.
     pub(crate) fn let_go(&self, seat: Seat) {
-        // Unlocking what is locked cannot fail; and closing the descriptor would do it all the same.
-        let _ = self.set_lock(libc::F_UNLCK, lock_byte(seat), 1);
+        if self.lock.is_ours() {
+            // Unlocking what is locked cannot fail; and closing the descriptor would do it all the same.
+            let _ = lock(self.lock.raw(), libc::F_UNLCK, lock_byte(seat), 1);
+        } else {
+            // The last that kept the description.
+            *self.pin() = None;
+        }
     }
 
     /// Removes the name if nobody holds one of the `seats` seats, the writer's included, and `agreed` says so.
@@ -315,13 +291,31 @@ impl Object {
         agreed: impl FnOnce() -> bool,
     ) {
         let seats = seats as i64;
-        if matches!(self.set_lock(libc::F_WRLCK, 0, seats), Ok(true)) {
+        let spare;
+        let fd = if self.lock.is_ours() {
+            self.lock.raw()
+        } else {
+            let Ok(Some(file)) = place.open_file() else {
+                return;
+            };
+            spare = file;
+            if identity(spare.as_raw_fd()) != Ok(self.identity) {
+                return;
+            }
+            spare.as_raw_fd()
+        };
+        if matches!(lock(fd, libc::F_WRLCK, 0, seats), Ok(true)) {
             if agreed() {
                 // Left behind where a foreign directory forbids it; a later writer goes on with it.
                 let _ = place.remove(self);
             }
-            let _ = self.set_lock(libc::F_UNLCK, 0, seats);
+            let _ = lock(fd, libc::F_UNLCK, 0, seats);
         }
+    }
+
+    /// Takes back the name of a segment that was made for this side, which cannot use it.
+    pub(crate) fn withdraw(&self, place: &Place, _seats: usize) {
+        place.withdraw(self.lock.raw());
     }
 
     /// The words of this segment that threads sleep on.
@@ -329,8 +323,8 @@ impl Object {
         Ok(Signal)
     }
 
-    fn set_lock(&self, kind: i32, start: i64, len: i64) -> Result<bool, Failure> {
-        lock(self.lock.raw(), kind, start, len)
+    fn pin(&self) -> MutexGuard<'_, Option<Pin>> {
+        self.pin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -342,9 +336,9 @@ fn lock(fd: RawFd, kind: i32, start: i64, len: i64) -> Result<bool, Failure> {
         return Ok(true);
     }
     match Failure::last("fcntl(F_OFD_SETLK)") {
+        // Never EACCES, as elsewhere: that is a sandbox's answer.
         Failure::Call {
-            code: libc::EAGAIN | libc::EACCES,
-            ..
+            code: libc::EAGAIN, ..
         } => Ok(false),
         failure => Err(failure),
     }
@@ -372,7 +366,7 @@ fn open(path: &CStr, flags: i32) -> Result<OwnedFd, i32> {
         return Err(std::io::Error::last_os_error().raw_os_error().unwrap_or(0));
     }
     // SAFETY: a descriptor that has just been opened is ours.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+    fork::beyond_streams(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 fn stat(fd: RawFd) -> Result<libc::stat, Failure> {
@@ -385,135 +379,21 @@ fn stat(fd: RawFd) -> Result<libc::stat, Failure> {
     }
 }
 
-fn same_file(fd: RawFd, identity: (libc::dev_t, libc::ino_t)) -> Result<bool, Failure> {
+fn is_there(path: &CStr) -> bool {
+    // SAFETY: the path is NUL-terminated.
+    unsafe { libc::access(path.as_ptr(), libc::F_OK) == 0 }
+}
+
+fn identity(fd: RawFd) -> Result<Identity, Failure> {
     let found = stat(fd)?;
-    Ok((found.st_dev, found.st_ino) == identity)
+    Ok((found.st_dev, found.st_ino))
 }
 
-/// Room left on the shared-memory file system, in bytes.
-#[allow(
-    clippy::cast_lossless,
-    reason = "on 32-bit systems some of these words are shorter"
-)]
-fn free_space() -> Option<u64> {
-    // SAFETY: an all-zero statvfs is valid, and the path is NUL-terminated.
+/// Whether a name leads to the file of this identity.
+fn leads_to(path: &CStr, identity: Identity) -> bool {
+    // SAFETY: an all-zero stat is valid, and the path is NUL-terminated.
     unsafe {
-        let mut found: libc::statvfs = std::mem::zeroed();
-        (libc::statvfs(DIRECTORY.as_ptr(), &raw mut found) == 0)
-            .then(|| found.f_bavail as u64 * found.f_frsize as u64)
-    }
-}
-
-/// Refuses before the kernel is asked for memory that cannot be there, since it would hand out
-/// everything it has before it noticed; and before a file size limit answers with a signal.
-#[allow(
-    clippy::cast_lossless,
-    reason = "on 32-bit systems the limit is a shorter word"
-)]
-fn refuse_if_too_large(len: u64) -> Result<(), Failure> {
-    let mut available = free_space();
-    // SAFETY: `limit` is writable.
-    unsafe {
-        let mut limit: libc::rlimit = std::mem::zeroed();
-        if libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) == 0 {
-            let limit = limit.rlim_cur as u64;
-            available = Some(available.map_or(limit, |free| free.min(limit)));
-        }
-    }
-    match available {
-        Some(available) if available < len => Err(Failure::NoMemory {
-            needed: len,
-            available: Some(available),
-        }),
-        _ => Ok(()),
-    }
-}
-
-/// Sizes the file and takes every page of it now (G6).
-fn reserve(fd: RawFd, len: u64) -> Result<(), Failure> {
-    loop {
-        // SAFETY: no preconditions.
-        if unsafe { libc::fallocate(fd, 0, 0, len as libc::off_t) } == 0 {
-            return Ok(());
-        }
-        match Failure::last("fallocate") {
-            Failure::Call {
-                code: libc::EINTR, ..
-            } => {}
-            Failure::Call {
-                code: libc::ENOSPC | libc::ENOMEM | libc::EFBIG,
-                ..
-            } => {
-                return Err(Failure::NoMemory {
-                    needed: len,
-                    available: free_space(),
-                });
-            }
-            failure => return Err(failure),
-        }
-    }
-}
-
-/// A futex: any word of the segment will do.
-pub(crate) struct Signal;
-
-impl Signal {
-    /// Sleeps while `word` holds `expected`, at most for `timeout`. May return early.
-    #[allow(clippy::cast_lossless, reason = "on 32-bit systems a shorter word")]
-    pub(crate) fn sleep(&self, word: &AtomicU32, expected: u32, timeout: Duration) {
-        let timeout = libc::timespec {
-            tv_sec: timeout.as_secs() as _,
-            tv_nsec: timeout.subsec_nanos() as _,
-        };
-        // Without FUTEX_PRIVATE_FLAG: the word is shared between processes.
-        // SAFETY: `word` is a mapped, aligned u32; the kernel only compares it.
-        unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                std::ptr::from_ref(word),
-                libc::FUTEX_WAIT,
-                expected,
-                &raw const timeout,
-            );
-        }
-    }
-
-    /// Wakes whoever sleeps on `word`.
-    pub(crate) fn wake(&self, word: &AtomicU32) {
-        // SAFETY: `word` is a mapped, aligned u32; the kernel only uses its address.
-        unsafe {
-            libc::syscall(
-                libc::SYS_futex,
-                std::ptr::from_ref(word),
-                libc::FUTEX_WAKE,
-                i32::MAX,
-            );
-        }
-    }
-}
-
-/// `membarrier`: lets the side that goes to sleep pay for ordering, instead of every publisher at
-/// every message.
-pub(crate) mod barrier {
-    use std::sync::OnceLock;
-
-    const GLOBAL_EXPEDITED: i32 = 1 << 1;
-    const REGISTER_GLOBAL_EXPEDITED: i32 = 1 << 2;
-
-    fn membarrier(command: i32) -> bool {
-        // SAFETY: membarrier touches no memory of ours.
-        unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
-    }
-
-    /// Lets other processes order this one's loads and stores; `false` where that cannot be had.
-    /// Once per process.
-    pub(crate) fn register() -> bool {
-        static REGISTERED: OnceLock<bool> = OnceLock::new();
-        *REGISTERED.get_or_init(|| membarrier(REGISTER_GLOBAL_EXPEDITED))
-    }
-
-    /// A full barrier on every running thread of every registered process; `false` if refused.
-    pub(crate) fn issue() -> bool {
-        membarrier(GLOBAL_EXPEDITED)
+        let mut found: libc::stat = std::mem::zeroed();
+        libc::lstat(path.as_ptr(), &raw mut found) == 0 && (found.st_dev, found.st_ino) == identity
     }
 }

@@ -8,9 +8,10 @@
 //!   `create` builds a whole segment and only then makes it visible (`None`: the name is taken);
 //!   `open` finds one (`None`: there is none);
 //! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
-//!   leads to it, maps it, and gives it another mode; `try_hold` takes a seat's lock, which the kernel drops when the
-//!   process dies, `is_held` asks whether somebody else has one, `let_go` returns it, and
-//!   `remove_if_alone` removes the name while holding all seats, if the closure agrees;
+//!   leads to it, maps it, and gives it another mode; `keep_only_lock` gives back what only mapping takes. `try_hold` takes a seat's
+//!   lock, which the kernel drops when the process dies, `is_held` asks whether somebody else has one, `let_go`
+//!   returns it, `check_lock` looks whether this process has taken it from itself, `remove_if_alone` removes the
+//!   name while holding all seats, if the closure agrees, and `withdraw` does for a creator that failed;
 //! - [`Watch`]: waits until something is made where channels are; there need not be any;
 //! - [`pid_space`]: the namespace that process ids of this process belong to (0: there is one only, or it is not known), and
 //!   [`is_dying`]: whether a process of it has been killed and is not gone yet;
@@ -20,7 +21,7 @@
 //! - [`fork`]: a number that changes in a child made by `fork`.
 
 use crate::layout::{Commons, Geometry, RolePage, Seat};
-use crate::{Error, Role};
+use crate::{Error, Limit, Role};
 use std::sync::Arc;
 
 #[cfg(all(target_os = "linux", not(like_macos)))]
@@ -59,13 +60,26 @@ pub(crate) use system::{
     Object, Place, Signal, barrier, fork, granularity, processors, usable_processors,
 };
 
+/// Whether to go on; asked now and then while something takes long.
+pub(crate) type GoOn<'a> = &'a mut dyn FnMut() -> bool;
+
 /// What went wrong below; the caller adds the channel's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The system, or a check of ours, refused access.
     Denied(String),
-    /// `needed` bytes of shared memory could not be reserved.
-    NoMemory { needed: u64, available: Option<u64> },
+    /// `needed` bytes of memory could not be had, because of `limit`.
+    NoMemory {
+        needed: u64,
+        available: Option<u64>,
+        limit: Limit,
+    },
+    /// The caller said so.
+    #[cfg_attr(
+        any(not(target_os = "linux"), like_macos),
+        allow(dead_code, reason = "creating takes no time there")
+    )]
+    Stopped,
     /// What stands under the name is no segment.
     #[cfg_attr(
         any(target_os = "macos", like_macos),
@@ -80,6 +94,13 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// This process has closed the descriptor that a role lock of its own rests on.
+    #[cfg(unix)]
+    const LOCK_CLOSED: Self = Self::Call {
+        call: "a look at its lock",
+        code: libc::EBADF,
+    };
+
     /// The last error of the calling thread, as the failure of `call`.
     pub(crate) fn last(call: &'static str) -> Self {
         Self::Call {
@@ -95,14 +116,28 @@ impl Failure {
                 channel,
                 reason: reason.into(),
             },
-            Self::NoMemory { needed, available } => Error::OutOfMemory {
+            Self::NoMemory {
+                needed,
+                available,
+                limit,
+            } => Error::OutOfMemory {
                 channel,
                 needed,
                 available,
+                limit,
             },
+            Self::Stopped => Error::Interrupted { channel },
             Self::Foreign(what) => Error::Corrupt {
                 channel,
                 what: what.into(),
+            },
+            #[cfg(unix)]
+            Self::Call {
+                call,
+                code: code @ (libc::EACCES | libc::EPERM | libc::EROFS),
+            } => Error::PermissionDenied {
+                channel,
+                reason: refusal(call, code).into(),
             },
             Self::Call { call, code } => Error::Io {
                 channel,
@@ -111,6 +146,20 @@ impl Failure {
             },
         }
     }
+}
+
+/// What to say where the system refuses a call that needs no privilege.
+#[cfg(unix)]
+fn refusal(call: &str, code: i32) -> String {
+    let advice = if code == libc::EROFS {
+        "the shared-memory file system is mounted read-only, and both sides store into a channel: mount it \
+         for writing"
+    } else {
+        "another user's file, a read-only folder, or a sandbox (AppArmor, SELinux, snap, seccomp) can be the reason: \
+         allow this program to make, link, rename and remove files called kren-* in /dev/shm"
+    };
+    let error = std::io::Error::from_raw_os_error(code);
+    format!("{call} failed: {error}; {advice}")
 }
 
 /// A mapped segment: the header and the pages, then the data region twice in a row.

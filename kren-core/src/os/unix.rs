@@ -1,7 +1,10 @@
 //! What Linux and macOS have in common: mapping, page size, and the detection of `fork`.
 #![allow(unsafe_code)]
 
+pub(crate) mod fork;
+
 use super::{Failure, Mapping};
+use crate::Limit;
 use crate::layout::{Geometry, Seat};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
@@ -33,6 +36,7 @@ pub(super) fn refuse_foreign(owner: libc::uid_t) -> Result<(), Failure> {
 }
 
 /// That another user's segment cannot be changed, in the way `what` says.
+#[cfg(all(target_os = "linux", not(like_macos)))]
 pub(super) fn not_owner(owner: libc::uid_t, what: &str) -> Failure {
     Failure::Denied(format!(
         "it belongs to user {owner}, who alone may {what}, and this process runs as user {}; let that user do it, \
@@ -100,8 +104,9 @@ pub(super) fn map(
             0,
         )
     };
+    let total = (guard + once + data_len + guard) as u64;
     if reserved == libc::MAP_FAILED {
-        return Err(Failure::last("mmap"));
+        return Err(no_mapping("mmap", total));
     }
     // SAFETY: inside the reservation.
     let base = unsafe { reserved.cast::<u8>().add(guard) };
@@ -121,7 +126,7 @@ pub(super) fn map(
             )
         };
         if mapped == libc::MAP_FAILED {
-            Err(Failure::last("mmap"))
+            Err(no_mapping("mmap", total))
         } else {
             Ok(())
         }
@@ -135,7 +140,7 @@ pub(super) fn map(
         // SAFETY: whole pages of our own mapping; nothing has a reference into them yet.
         match unsafe { libc::mprotect(base.add(at).cast(), len, protection) } {
             0 => Ok(()),
-            _ => Err(Failure::last("mprotect")),
+            _ => Err(no_mapping("mprotect", total)),
         }
     };
     let page = geometry.granularity;
@@ -157,6 +162,45 @@ pub(super) fn map(
     Ok(mapping)
 }
 
+/// Why `call`, on the way to a mapping of `needed` bytes, has just failed.
+fn no_mapping(call: &'static str, needed: u64) -> Failure {
+    let failure = Failure::last(call);
+    let limit = match failure {
+        // As Linux answers a process that locks all it maps.
+        Failure::Call {
+            code: libc::EAGAIN, ..
+        } => Limit::LockedMemory,
+        Failure::Call {
+            code: libc::ENOMEM, ..
+        } if has_no_mapping_left() => Limit::Mappings,
+        Failure::Call {
+            code: libc::ENOMEM, ..
+        } => Limit::AddressSpace,
+        failure => return failure,
+    };
+    Failure::NoMemory {
+        needed,
+        available: None,
+        limit,
+    }
+}
+
+/// Whether this process has about as many mappings as it may.
+#[cfg(target_os = "linux")]
+fn has_no_mapping_left() -> bool {
+    /// More than an endpoint takes.
+    const FEW: usize = 16;
+    let most = std::fs::read_to_string("/proc/sys/vm/max_map_count");
+    let most = most.ok().and_then(|most| most.trim().parse().ok());
+    let maps = std::fs::read("/proc/self/maps").unwrap_or_default();
+    let count = maps.split(|byte| *byte == b'\n').count();
+    most.is_some_and(|most: usize| count + FEW > most)
+}
+#[cfg(not(target_os = "linux"))]
+fn has_no_mapping_left() -> bool {
+    false
+}
+
 #[cfg(target_os = "linux")]
 const POPULATE: i32 = libc::MAP_POPULATE;
 #[cfg(not(target_os = "linux"))]
@@ -170,97 +214,5 @@ fn unmap(base: *mut u8, geometry: &Geometry) {
             base.sub(guard).cast(),
             guard + geometry.data_offset() + 2 * geometry.data_len() + guard,
         );
-    }
-}
-
-/// Detection of `fork`, and the list of descriptors whose locks a child must not keep alive.
-///
-/// A child inherits open file descriptions, and with them the role locks: a parent that dies while
-/// a child lives on would look alive. So the child's first act is to close those descriptors.
-pub(crate) mod fork {
-    use std::cell::Cell;
-    use std::os::fd::{IntoRawFd, OwnedFd, RawFd};
-    use std::sync::atomic::{AtomicU32, Ordering};
-    use std::sync::{Mutex, MutexGuard, Once, PoisonError};
-
-    static GENERATION: AtomicU32 = AtomicU32::new(0);
-    static LOCK_FDS: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
-
-    thread_local! {
-        /// The list is locked across `fork`, so that the child finds it whole.
-        static HELD: Cell<Option<MutexGuard<'static, Vec<RawFd>>>> = const { Cell::new(None) };
-    }
-
-    /// Changes in a child made by `fork`, and only there.
-    #[inline]
-    pub(crate) fn generation() -> u32 {
-        // Relaxed: stored only while the process has one thread, by the child before it runs on.
-        GENERATION.load(Ordering::Relaxed)
-    }
-
-    fn lock_fds() -> MutexGuard<'static, Vec<RawFd>> {
-        LOCK_FDS.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    extern "C" fn before_fork() {
-        // A thread that forks while its thread-locals are gone forks with the list unlocked.
-        let _ = HELD.try_with(|held| held.set(Some(lock_fds())));
-    }
-
-    extern "C" fn after_fork_in_parent() {
-        let _ = HELD.try_with(Cell::take);
-    }
-
-    extern "C" fn after_fork_in_child() {
-        GENERATION.store(GENERATION.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        if let Ok(Some(mut fds)) = HELD.try_with(Cell::take) {
-            for fd in fds.drain(..) {
-                // SAFETY: the descriptors in the list are open and owned by it; the endpoints that
-                // know them are dead in this process.
-                unsafe { libc::close(fd) };
-            }
-        }
-    }
-
-    /// A descriptor whose open file description carries a role lock. A forked child closes it.
-    pub(crate) struct LockFd(RawFd, u32);
-
-    impl LockFd {
-        /// Opens with `open` and enters the result into the list, with no `fork` in between.
-        pub(crate) fn open<E>(open: impl FnOnce() -> Result<OwnedFd, E>) -> Result<Self, E> {
-            static HANDLERS: Once = Once::new();
-            HANDLERS.call_once(|| {
-                // SAFETY: the handlers are functions of this library, which stays loaded.
-                unsafe {
-                    libc::pthread_atfork(
-                        Some(before_fork),
-                        Some(after_fork_in_parent),
-                        Some(after_fork_in_child),
-                    );
-                }
-            });
-            let mut fds = lock_fds();
-            let fd = open()?.into_raw_fd();
-            fds.push(fd);
-            Ok(Self(fd, generation()))
-        }
-
-        pub(crate) fn raw(&self) -> RawFd {
-            self.0
-        }
-    }
-
-    impl Drop for LockFd {
-        fn drop(&mut self) {
-            let mut fds = lock_fds();
-            // In a forked child the number is closed already, and may be somebody else's by now.
-            if self.1 == generation()
-                && let Some(at) = fds.iter().position(|fd| *fd == self.0)
-            {
-                fds.swap_remove(at);
-                // SAFETY: still open and ours: it was in the list.
-                unsafe { libc::close(self.0) };
-            }
-        }
     }
 }

@@ -159,13 +159,8 @@ fn look(name: &Arc<str>, place: &Place, access: Access, live: bool, notes: bool)
                 access.prefault && !is_free,
             )
             .map_err(fail)?;
-        let segment = Segment {
-            name: Arc::clone(name),
-            place: Place::new(name, access.machine_wide),
-            object,
-            mapping: Arc::new(mapping),
-            instance: header.instance,
-        };
+        let place = Place::new(name, access.machine_wide);
+        let segment = Segment::new(name, place, object, mapping, &header);
         if !live || !is_free && segment.state_of(Role::Writer) == PeerState::Attached {
             return Ok(Look::Taken(Box::new(segment)));
         }

@@ -17,6 +17,9 @@ pub enum PeerState {
     Closed,
     /// The last holder's process ended without closing.
     Died,
+    /// It cannot be told: this process got the endpoint through `fork`, or has closed its lock. Every call
+    /// that can fail says which.
+    Unknown,
 }
 
 impl Presence {

@@ -99,11 +99,41 @@ impl WriterOptions {
     ///
     /// As [`KrenWriter::create`], and [`Error::InvalidOption`](crate::Error::InvalidOption).
     pub fn create(&self, name: &str, capacity: usize) -> Result<KrenWriter> {
+        self.create_checked(name, capacity, &mut || Ok(()))
+    }
+
+    /// As [`WriterOptions::create`], for callers that have to look after something else meanwhile: reserving
+    /// gigabytes takes seconds. `check` runs some fifty times a second while that lasts, and an error of its ends
+    /// the call, with nothing left behind.
+    ///
+    /// ```
+    /// # use kren_core::{Error, KrenWriter};
+    /// # use std::sync::atomic::{AtomicBool, Ordering};
+    /// # let name = format!("doc-checked-{}", std::process::id());
+    /// static STOP: AtomicBool = AtomicBool::new(false); // set by a signal handler, say
+    /// let writer = KrenWriter::options().create_checked(&name, 1 << 20, &mut || {
+    ///     if STOP.load(Ordering::Relaxed) {
+    ///         return Err(Error::Interrupted { channel: name.as_str().into() });
+    ///     }
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`WriterOptions::create`], and whatever `check` returns.
+    pub fn create_checked(
+        &self,
+        name: &str,
+        capacity: usize,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<KrenWriter> {
         let wish = Wish {
             capacity,
             ..self.wish.clone()
         };
-        let segment = segment::open_writer(name, &wish, self.access)?;
+        let segment = segment::open_writer(name, &wish, self.access, check)?;
         let mapping = Arc::clone(segment.mapping());
         let shape = Shape::new(mapping.geometry());
         let producer = Producer::resume(RingMemory::new(mapping), shape)

@@ -11,7 +11,7 @@ pub(crate) const PARTS: Parts = &[
 ];
 
 /// Runs `child` in a child made by `fork`, which ends there, and tells whether it went well.
-fn fork(child: impl FnOnce()) -> bool {
+pub(crate) fn fork(child: impl FnOnce()) -> bool {
     // SAFETY: the role runs alone in its process; the child ends in `_exit`.
     match unsafe { libc::fork() } {
         -1 => panic!("fork: {}", std::io::Error::last_os_error()),
@@ -69,7 +69,14 @@ fn forker(role: &Role) {
             forked(writer.wait_writable(1, Some(SOON), &mut || Ok(())));
             forked(writer.wait_drained(Some(SOON), &mut || Ok(())));
             forked(writer.room_waiter(1));
+            forked(writer.check_usable());
+            assert_eq!(writer.reader_state(), PeerState::Unknown);
+            assert_eq!(writer.available(), 0);
         }
+        forked(reader.check_usable());
+        assert_eq!(reader.writer_state(), PeerState::Unknown);
+        assert!(!reader.is_writer_closed());
+        assert_eq!(reader.available(), 0);
         forked(reader.read());
         forked(reader.try_read());
         forked(reader.read_timeout(SOON));

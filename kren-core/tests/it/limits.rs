@@ -137,9 +137,8 @@ fn without_address_space(role: &Role) {
         assert!(
             matches!(
                 error,
-                Error::Io {
-                    call: "mmap",
-                    os_error: libc::ENOMEM,
+                Error::OutOfMemory {
+                    limit: kren_core::Limit::AddressSpace,
                     ..
                 }
             ),

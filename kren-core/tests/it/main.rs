@@ -21,6 +21,8 @@ mod successors;
 mod waiting;
 
 #[cfg(unix)]
+mod descriptors;
+#[cfg(unix)]
 mod forking;
 
 #[cfg(any(target_os = "linux", windows))]
@@ -42,6 +44,8 @@ mod memory;
 mod owners;
 #[cfg(any(target_os = "linux", windows))]
 mod resources;
+#[cfg(all(target_os = "linux", not(like_macos)))]
+mod sandboxes;
 #[cfg(target_os = "linux")]
 mod stopped;
 #[cfg(any(target_os = "linux", windows))]

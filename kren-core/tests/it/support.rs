@@ -198,7 +198,12 @@ fn parts() -> HashMap<&'static str, Part> {
     parts.extend_from_slice(crate::streams::PARTS);
     parts.extend_from_slice(crate::successors::PARTS);
     #[cfg(unix)]
-    parts.extend_from_slice(crate::forking::PARTS);
+    {
+        parts.extend_from_slice(crate::descriptors::PARTS);
+        parts.extend_from_slice(crate::forking::PARTS);
+    }
+    #[cfg(all(target_os = "linux", not(like_macos)))]
+    parts.extend_from_slice(crate::sandboxes::PARTS);
     #[cfg(target_os = "linux")]
     {
         parts.extend_from_slice(crate::guards::PARTS);

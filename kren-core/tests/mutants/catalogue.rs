@@ -51,7 +51,11 @@ const WAIT: &str = "wait.rs";
 const ENDPOINT: &str = "endpoint.rs";
 const PRESENCE: &str = "segment/presence.rs";
 const UNIX: &str = "os/unix.rs";
+const FORK: &str = "os/unix/fork.rs";
 const LINUX: &str = "os/linux.rs";
+const BUILD: &str = "os/linux/build.rs";
+const MEMORY: &str = "os/linux/memory.rs";
+const GROUP: &str = "os/linux/group.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     // Orderings of the ring.
@@ -490,10 +494,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "memory-not-reserved",
         "G6",
-        LINUX,
+        MEMORY,
         &[(
-            "libc::fallocate(fd, 0, 0, len as libc::off_t)",
-            "libc::ftruncate(fd, len as libc::off_t)",
+            "libc::fallocate(file.as_raw_fd(), 0, at as libc::off_t, piece as libc::off_t)",
+            "libc::ftruncate(file.as_raw_fd(), (at + piece) as libc::off_t)",
         )],
         Whole,
         "memory::",
@@ -512,8 +516,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "descriptor-leaked",
         "G6",
-        UNIX,
-        &[("unsafe { libc::close(self.0) };", "")],
+        FORK,
+        &[("self.marked.close();", "")],
         Whole,
         "resources::thousands",
     ),
@@ -521,7 +525,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "unopened-name-left",
         "G6",
         LINUX,
-        &[(".inspect_err(|_| self.withdraw(&fd))", "")],
+        &[(".inspect_err(|_| self.withdraw(file.as_raw_fd()))", "")],
         Whole,
         "limits::without_descriptors",
     ),
@@ -530,7 +534,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G6",
         "segment.rs",
         &[(
-            "object.remove_if_alone(&place, || is_new);",
+            "if is_new { object.withdraw(&place, SEATS); }",
             "let _ = is_new;",
         )],
         Whole,
@@ -652,8 +656,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G3",
         "endpoint/arrival.rs",
         &[(
-            "self.peer_session() != self.known_session.load(Ordering::Relaxed) || self.peer_state()",
-            "self.peer_state()",
+            "self.peer_session() != self.known_session.load(Ordering::Relaxed) || matches!(",
+            "matches!(",
         )],
         Whole,
         "successors::a_successor_that_has_come_and_gone",
@@ -675,8 +679,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G5",
         LINUX,
         &[(
-            "self.set_lock(libc::F_WRLCK, lock_byte(role), 1)",
-            "self.set_lock(libc::F_RDLCK, lock_byte(role), 1)",
+            "lock(self.lock.raw(), libc::F_WRLCK, lock_byte(seat), 1)",
+            "lock(self.lock.raw(), libc::F_RDLCK, lock_byte(seat), 1)",
         )],
         Whole,
         "roles::",
@@ -692,10 +696,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "mode-ignored",
         "G8",
-        LINUX,
+        BUILD,
         &[(
-            "libc::fchmod(fd.as_raw_fd(), mode)",
-            "libc::fchmod(fd.as_raw_fd(), mode | 0o044)",
+            "libc::fchmod(fd, plan.mode)",
+            "libc::fchmod(fd, plan.mode | 0o044)",
         )],
         Whole,
         "owners::the_mode",
@@ -707,6 +711,98 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[("libc::O_CLOEXEC | libc::O_NOFOLLOW |", "libc::O_CLOEXEC |")],
         Whole,
         "owners::a_symbolic_link",
+    ),
+    // Descriptors that somebody else closes.
+    mutant(
+        "number-trusted",
+        "G10",
+        FORK,
+        &[(
+            "if self.is_ours() { // SAFETY: open and ours",
+            "if true { // SAFETY: open and ours",
+        )],
+        Whole,
+        "descriptors::",
+    ),
+    mutant(
+        "role-goes-with-its-number",
+        "G5",
+        LINUX,
+        &[("*self.pin() = Pin::new(self.lock.raw());", "")],
+        Whole,
+        "descriptors::a_process",
+    ),
+    mutant(
+        "lost-lock-unnoticed",
+        "G4",
+        LINUX,
+        &[(
+            "if self.lock.is_ours() { Ok(()) }",
+            "if self.lock.is_ours() || true { Ok(()) }",
+        )],
+        Whole,
+        "descriptors::a_process",
+    ),
+    mutant(
+        "number-of-a-stream",
+        "G7",
+        FORK,
+        &[(
+            "if fd.as_raw_fd() > libc::STDERR_FILENO {",
+            "if fd.as_raw_fd() >= 0 {",
+        )],
+        Whole,
+        "descriptors::no_endpoint",
+    ),
+    mutant(
+        "two-descriptors",
+        "resources",
+        LINUX,
+        &[("self.file = None;", "")],
+        Whole,
+        "descriptors::an_endpoint",
+    ),
+    // Memory, and systems that refuse things.
+    mutant(
+        "group-unasked",
+        "G6",
+        GROUP,
+        &[(
+            ".min_by_key(|short| short.available) }",
+            ".find(|_| false) }",
+        )],
+        Whole,
+        "memory::a_group",
+    ),
+    mutant(
+        "interrupted-for-ever",
+        "G6",
+        MEMORY,
+        &[(
+            "libc::EINTR | libc::EOPNOTSUPP | libc::ENOSYS => fill(",
+            "libc::EINTR => take(file, at, piece, len), libc::EOPNOTSUPP | libc::ENOSYS => fill(",
+        )],
+        Whole,
+        "sandboxes::a_sandbox_with",
+    ),
+    mutant(
+        "no-limit-is-no-room",
+        "G6",
+        MEMORY,
+        &[(
+            "(found.f_blocks > 0).then(||",
+            "Some(())\n            .map(|()|",
+        )],
+        Whole,
+        "sandboxes::a_shm_of",
+    ),
+    mutant(
+        "private-name-left",
+        "G6",
+        BUILD,
+        &[("if !self.has_name { unlink(&self.path); }", "")],
+        Whole,
+        "sandboxes::",
     ),
     // Fork.
     mutant(
@@ -723,8 +819,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "child-keeps-the-lock",
         "G10",
-        UNIX,
-        &[("unsafe { libc::close(fd) };", "let _ = fd;")],
+        FORK,
+        &[(
+            "list.drain(..) { marked.close();",
+            "list.drain(..) { let _ = marked;",
+        )],
         Whole,
         "forking::a_parent_whose_child",
     ),

@@ -7,7 +7,7 @@
 
 use super::Failure;
 use crate::layout::Seat;
-use crate::os::unix::{self, fork::LockFd};
+use crate::os::unix::{self, fork, fork::LockFd};
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
@@ -137,8 +137,12 @@ impl Held {
         self.folder.prepare()?;
         let file = self.folder.file(&self.stem, seat);
         let mut locks = self.locks();
-        if locks.contains_key(&seat) {
-            return Ok(true);
+        if let Some(lock) = locks.get(&seat) {
+            return if lock.is_ours() {
+                Ok(true)
+            } else {
+                Err(Failure::LOCK_CLOSED)
+            };
         }
         let lock = match LockFd::open(|| open(&file, None)) {
             Err(Failure::Call {
@@ -158,6 +162,15 @@ impl Held {
             locks.insert(seat, lock);
         }
         Ok(is_free)
+    }
+
+    /// Fails where this process has closed the descriptor of a lock, and with it the lock.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.locks().values().all(LockFd::is_ours) {
+            Ok(())
+        } else {
+            Err(Failure::LOCK_CLOSED)
+        }
     }
 
     /// Whether somebody else has the seat's lock.
@@ -222,8 +235,13 @@ fn open(path: &Path, mode: Option<u32>) -> Result<OwnedFd, Failure> {
         // A symbolic link or a FIFO in the way is an error, not a trap.
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(path)
-        .map(OwnedFd::from)
         .map_err(failure("open"))
+        .and_then(|file| {
+            fork::beyond_streams(file.into()).map_err(|code| Failure::Call {
+                call: "fcntl(F_DUPFD_CLOEXEC)",
+                code,
+            })
+        })
 }
 
 /// `false` if somebody else's lock is in the way.
@@ -244,6 +262,9 @@ fn try_lock(lock: &LockFd, kind: i32) -> Result<bool, Failure> {
 /// Closing is not enough: a process that another thread is just starting has a copy of the descriptor, and with it the
 /// lock, until it becomes its program.
 fn unlock(lock: &LockFd) {
+    if !lock.is_ours() {
+        return;
+    }
     // SAFETY: the descriptor is open.
     // Unlocking cannot fail; and closing the descriptor does it all the same, if later.
     let _ = unsafe { libc::flock(lock.raw(), libc::LOCK_UN) };

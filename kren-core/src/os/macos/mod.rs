@@ -16,7 +16,8 @@ mod signal;
 
 use self::locks::{Folder, Held};
 use super::digest::{digest, short_name};
-use super::{Failure, Mapping, unix};
+use super::{Failure, GoOn, Mapping, unix};
+use crate::Limit;
 use crate::layout::{Geometry, HEADER_LEN, MAGIC, Seat};
 use crate::sync::{AtomicU64, Ordering};
 use std::ffi::{CStr, CString};
@@ -52,6 +53,7 @@ impl Place {
         header: &[u8; HEADER_LEN],
         len: u64,
         mode: u32,
+        _go_on: GoOn<'_>,
     ) -> Result<Option<Object>, Failure> {
         let folder = Folder::of(unix::user());
         let _building = folder.lock()?;
@@ -100,7 +102,8 @@ impl Place {
         );
         Ok(Some(Object {
             place: self.clone(),
-            file,
+            file: Some(file),
+            mode,
             len: stat.st_size as u64,
             header,
             held,
@@ -146,7 +149,9 @@ fn lock_stem(name: &CStr, header: &[u8; HEADER_LEN]) -> String {
 /// An open segment.
 pub(crate) struct Object {
     place: Place,
-    file: OwnedFd,
+    /// What is mapped from, until [`Object::keep_only_lock`].
+    file: Option<OwnedFd>,
+    mode: u32,
     len: u64,
     header: [u8; HEADER_LEN],
     held: Held,
@@ -170,7 +175,7 @@ impl Object {
 
     /// The mode of an object cannot be changed, so it must be this one.
     pub(crate) fn set_mode(&self, mode: u32) -> Result<(), Failure> {
-        let found = u32::from(stat(self.file.as_fd())?.st_mode) & 0o777;
+        let found = self.mode;
         if found == mode {
             return Ok(());
         }
@@ -186,11 +191,22 @@ impl Object {
         seat: Option<Seat>,
         prefault: bool,
     ) -> Result<Mapping, Failure> {
-        let mapping = unix::map(self.file.as_fd(), geometry, seat, false)?;
+        let file = self.file.as_ref().expect("mapped before it is settled");
+        let mapping = unix::map(file.as_fd(), geometry, seat, false)?;
         if prefault {
             mapping.touch();
         }
         Ok(mapping)
+    }
+
+    /// Nothing is mapped from here on: lets go of all that does not hold a role.
+    pub(crate) fn keep_only_lock(&mut self) {
+        self.file = None;
+    }
+
+    /// Fails where this process has closed a descriptor beneath its own endpoint, and with it a role.
+    pub(crate) fn check_lock(&self) -> Result<(), Failure> {
+        self.held.check()
     }
 
     /// Takes a seat's lock; `false` if somebody else has it.
@@ -238,6 +254,11 @@ impl Object {
         self.held.let_all_go();
     }
 
+    /// Takes back the name of a segment that was made for this side, which cannot use it.
+    pub(crate) fn withdraw(&self, place: &Place, seats: usize) {
+        self.remove_if_alone(place, seats, || true);
+    }
+
     /// The words of this segment that threads sleep on.
     #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
     pub(crate) fn signal(&self, _of: Seat) -> Result<Signal, Failure> {
@@ -253,7 +274,12 @@ fn open(name: &CStr, flags: i32, mode: u32) -> Result<Option<OwnedFd>, Failure> 
     let fd = unsafe { libc::shm_open(name.as_ptr(), flags, libc::c_uint::from(mode)) };
     if fd >= 0 {
         // SAFETY: a descriptor that has just been opened is ours.
-        return Ok(Some(unsafe { OwnedFd::from_raw_fd(fd) }));
+        let file = unsafe { OwnedFd::from_raw_fd(fd) };
+        let file = fork::beyond_streams(file).map_err(|code| Failure::Call {
+            call: "fcntl(F_DUPFD_CLOEXEC)",
+            code,
+        })?;
+        return Ok(Some(file));
     }
     match Failure::last("shm_open") {
         Failure::Call {
@@ -333,6 +359,7 @@ fn fill(
             } => Failure::NoMemory {
                 needed: len,
                 available: None,
+                limit: Limit::Machine,
             },
             failure => failure,
         });

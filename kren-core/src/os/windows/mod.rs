@@ -23,7 +23,7 @@ mod tests;
 
 use self::section::{Section, Signpost};
 use self::security::Security;
-use super::{Failure, Mapping};
+use super::{Failure, GoOn, Mapping};
 use crate::layout::{Geometry, HEADER_LEN, Seat};
 use std::collections::BTreeMap;
 use std::os::windows::io::OwnedHandle;
@@ -93,6 +93,7 @@ impl Place {
         header: &[u8; HEADER_LEN],
         len: u64,
         mode: u32,
+        _go_on: GoOn<'_>,
     ) -> Result<Option<Object>, Failure> {
         let security = Security::from_mode(mode)?;
         // Whose signpost stands there was asked by `open`. One that another user puts up in
@@ -219,6 +220,24 @@ impl Object {
         Ok(mapping)
     }
 
+    /// Nothing is mapped from here on. What is held serves other purposes as well.
+    #[allow(
+        clippy::needless_pass_by_ref_mut,
+        clippy::unused_self,
+        reason = "the contract of every system"
+    )]
+    pub(crate) fn keep_only_lock(&mut self) {}
+
+    /// A handle cannot be closed by chance, as a small number can.
+    #[allow(
+        clippy::unnecessary_wraps,
+        clippy::unused_self,
+        reason = "the contract of every system"
+    )]
+    pub(crate) fn check_lock(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Takes a seat; `false` if somebody else has it.
     pub(crate) fn try_hold(&self, seat: Seat) -> Result<bool, Failure> {
         let mut held = self.held();
@@ -258,6 +277,11 @@ impl Object {
             let _ = place.remove(self);
         }
         self.held().clear();
+    }
+
+    /// Takes back the name of a segment that was made for this side, which cannot use it.
+    pub(crate) fn withdraw(&self, place: &Place, seats: usize) {
+        self.remove_if_alone(place, seats, || true);
     }
 
     /// The event on which the peers of `of` sleep.

@@ -3,6 +3,7 @@
 
 use super::security::Security;
 use super::{Failure, wide};
+use crate::Limit;
 use crate::layout::HEADER_LEN;
 use crate::sync::{AtomicU64, Ordering};
 use std::os::windows::io::{
@@ -69,6 +70,7 @@ impl Section {
                 | ERROR_DISK_FULL => Failure::NoMemory {
                     needed: len,
                     available: free_memory(),
+                    limit: Limit::Machine,
                 },
                 code => refusal("CreateFileMappingW", code),
             });

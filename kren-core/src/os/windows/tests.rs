@@ -36,7 +36,10 @@ fn segment(place: &Place) -> (Object, Geometry) {
     let (header, bytes) = header();
     let len = header.geometry.segment_len() as u64;
     (
-        place.create(&bytes, len, 0o600).unwrap().unwrap(),
+        place
+            .create(&bytes, len, 0o600, &mut || true)
+            .unwrap()
+            .unwrap(),
         header.geometry,
     )
 }
@@ -60,7 +63,12 @@ fn a_taken_name_is_not_made_again_until_it_is_removed() {
     let (first, geometry) = segment(&place);
     let (_, bytes) = header();
     let len = geometry.segment_len() as u64;
-    assert!(place.create(&bytes, len, 0o600).unwrap().is_none());
+    assert!(
+        place
+            .create(&bytes, len, 0o600, &mut || true)
+            .unwrap()
+            .is_none()
+    );
 
     place.remove(&first).unwrap();
     assert!(!first.is_named(&place).unwrap());
@@ -97,7 +105,7 @@ fn one_of_many_creators_wins() {
     let made: Vec<Option<Object>> = std::thread::scope(|scope| {
         let create = || {
             start.wait();
-            place.create(&bytes, len, 0o600).unwrap()
+            place.create(&bytes, len, 0o600, &mut || true).unwrap()
         };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
         threads

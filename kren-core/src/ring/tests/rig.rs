@@ -44,7 +44,7 @@ impl Rig {
         };
         let page = crate::os::granularity();
         assert_eq!(PAGE, page, "build the tests with KREN_TEST_PAGE={page}");
-        let writer = open_writer(&name, &wish, Access::default()).unwrap();
+        let writer = open_writer(&name, &wish, Access::default(), &mut || Ok(())).unwrap();
         let reader = find(&name, Access::default()).unwrap().unwrap();
         let shape = Shape::new(writer.mapping().geometry());
         Self {
