@@ -540,6 +540,26 @@ impl KrenWriter {
             return Err(self.endpoint.ring_error(RingError::TooLarge { len, max }));
         }
         let wanted = self.producer.wanted(&self.producer.stage(), len);
+        Ok(self.release_waiter(wanted, "room"))
+    }
+
+    /// Whether the reader has released everything that was written.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.producer.is_drained()
+    }
+
+    /// A [`Waiter`] for the reader to have released everything that is written by now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked).
+    pub fn drained_waiter(&self) -> Result<Waiter> {
+        self.endpoint.check_process()?;
+        Ok(self.release_waiter(self.producer.position(), "end of delivery"))
+    }
+
+    fn release_waiter(&self, wanted: u64, what: &'static str) -> Waiter {
         let mapping = Arc::clone(self.endpoint.mapping());
         let goal = Goal {
             ready: Box::new(move || {
@@ -548,9 +568,9 @@ impl KrenWriter {
             }),
             sound: Box::new(|| Ok(())),
             wanted,
-            what: "room",
+            what,
         };
-        Ok(Waiter::new(Arc::clone(&self.endpoint), goal))
+        Waiter::new(Arc::clone(&self.endpoint), goal)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::c_int;
 use std::marker::PhantomData;
 
 use kren_core::copy_slice;
-use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PySystemError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -226,7 +226,10 @@ impl View {
         if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), &raw mut self.0, flags) } == 0 {
             return Ok(());
         }
-        Err(refusal(object, PyErr::fetch(object.py()), flags))
+        // An exporter that fails without a word is broken, and no reason to panic.
+        let cause = PyErr::take(object.py())
+            .unwrap_or_else(|| PySystemError::new_err("an exporter of buffers failed silently"));
+        Err(refusal(object, cause, flags))
     }
 
     fn start(&self) -> *mut u8 {

@@ -4,8 +4,8 @@
 
 use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use kren_core::{Error, Result};
@@ -24,8 +24,10 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Endpoint<T> {
     name: Arc<str>,
     pid: u32,
-    /// Set by `close`; whoever holds the core then drops it on leaving.
+    /// Set by `close`; whoever holds the core then closes it on leaving.
     closing: AtomicBool,
+    /// How, if `close` said so.
+    finish: OnceLock<fn(T) -> Result<()>>,
     /// `thread_mark` of the thread that uses the core detached from the interpreter (it waits in a call), 0 for none.
     waiter: AtomicUsize,
     turn: Turn,
@@ -48,6 +50,7 @@ impl<T: Send + 'static> Endpoint<T> {
             name: name.into(),
             pid: std::process::id(),
             closing: AtomicBool::new(false),
+            finish: OnceLock::new(),
             waiter: AtomicUsize::new(0),
             turn: Turn::new(),
             lent: AtomicBool::new(false),
@@ -128,11 +131,9 @@ impl<T: Send> Endpoint<T> {
     }
 
     /// Closes the core, or has the thread that is in a call on it do so.
-    pub(crate) fn close(
-        &self,
-        py: Python<'_>,
-        finish: impl FnOnce(T) -> Result<()> + Send,
-    ) -> Result<()> {
+    pub(crate) fn close(&self, py: Python<'_>, finish: fn(T) -> Result<()>) -> Result<()> {
+        // The first one decides.
+        let _ = self.finish.set(finish);
         self.closing.store(true, Ordering::Release);
         // A signal handler that runs inside this thread's own wait must not wait for that wait.
         if self.waiter.load(Ordering::Relaxed) == thread_mark() {
@@ -321,7 +322,11 @@ impl<T> Drop for Held<'_, T> {
     fn drop(&mut self) {
         if self.endpoint.closing.load(Ordering::Relaxed) {
             // SAFETY: this thread has the turn, and the borrow in `self` is not used any more.
-            drop(unsafe { &mut *self.endpoint.core.get() }.take());
+            let core = unsafe { &mut *self.endpoint.core.get() }.take();
+            if let (Some(core), Some(finish)) = (core, self.endpoint.finish.get()) {
+                // Who closed it has been told that it would be, and is not there any more.
+                let _ = finish(core);
+            }
         }
         self.endpoint.turn.give();
     }

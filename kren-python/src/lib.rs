@@ -38,7 +38,7 @@ mod native {
     #[pymodule_export]
     use crate::notifier::Notifier;
     #[pymodule_export]
-    use crate::reader::Reader;
+    use crate::reader::{Reader, Stop};
     #[pymodule_export]
     use crate::slot::Slot;
     #[pymodule_export]

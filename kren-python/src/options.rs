@@ -1,6 +1,6 @@
 //! Arguments that need more than a type: strategies, sizes, names, numbers.
 
-use kren_core::{Error, ErrorCode, PeerState, Strategy};
+use kren_core::{Error, ErrorCode, PeerState, Start, Strategy};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -25,6 +25,29 @@ pub(crate) fn strategy(
                 channel: channel.into(),
                 option: "strategy",
                 reason: "it must be 'adaptive', 'spin' or 'sleep'",
+            },
+        )),
+    }
+}
+
+/// Where a reader starts.
+pub(crate) fn start(
+    py: Python<'_>,
+    channel: &str,
+    name: Option<&Bound<'_, PyString>>,
+) -> PyResult<Start> {
+    let Some(name) = name else {
+        return Ok(Start::Oldest);
+    };
+    match &*name.to_string_lossy() {
+        "oldest" => Ok(Start::Oldest),
+        "newest" => Ok(Start::Newest),
+        _ => Err(exception(
+            py,
+            &Error::InvalidOption {
+                channel: channel.into(),
+                option: "start",
+                reason: "it must be 'oldest' or 'newest'",
             },
         )),
     }

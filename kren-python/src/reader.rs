@@ -1,7 +1,7 @@
 //! `kren.Reader`, as far as it is native.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use kren_core::{Error, KrenReader, Message, ReaderOptions};
 use pyo3::exceptions::PyValueError;
@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::buffer::{to_bytes, with_target};
+use crate::detached::detached;
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::lease::Lease;
@@ -17,9 +18,6 @@ use crate::notifier::Notifier;
 use crate::options::{self, Max};
 use crate::timeout::{Deadline, Timeout};
 
-/// How long the search for a channel goes on before signal handlers get their turn.
-const CONNECT_SLICE: Duration = Duration::from_millis(100);
-
 /// Messages that read_many takes at most, unless told otherwise.
 const MANY: usize = 1024;
 
@@ -27,8 +25,7 @@ const MANY: usize = 1024;
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Reader {
     pub(crate) endpoint: Arc<Endpoint<KrenReader>>,
-    capacity: usize,
-    alignment: usize,
+    shape: Shape,
 }
 
 #[pymethods]
@@ -36,28 +33,35 @@ impl Reader {
     #[new]
     #[pyo3(
         signature = (
-            name, *, timeout=Timeout::ZERO, any_owner=false, strategy=None, prefault=false,
-            machine_wide=false
+            name, *, timeout=Timeout::ZERO, live=false, start=None, any_owner=false, strategy=None,
+            prefault=false, machine_wide=false, _stop=None
         ),
-        text_signature = "(name, *, timeout=0, any_owner=False, strategy='adaptive', \
-                          prefault=False, machine_wide=False)"
+        text_signature = "(name, *, timeout=0, live=False, start='oldest', any_owner=False, \
+                          strategy='adaptive', prefault=False, machine_wide=False, _stop=None)"
     )]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     fn new(
         py: Python<'_>,
         name: &Bound<'_, PyString>,
         timeout: Timeout,
+        live: bool,
+        start: Option<&Bound<'_, PyString>>,
         any_owner: bool,
         strategy: Option<&Bound<'_, PyString>>,
         prefault: bool,
         machine_wide: bool,
+        _stop: Option<&Bound<'_, Stop>>,
     ) -> PyResult<Self> {
         let name = options::channel_name(name);
         let settings = KrenReader::options()
+            .live_writer(live)
+            .start(options::start(py, &name, start)?)
             .any_owner(any_owner)
             .strategy(options::strategy(py, &name, strategy)?)
             .prefault(prefault)
             .machine_wide(machine_wide);
-        connect(py, &settings, &name, timeout).map_err(|failure| failure.into_exception(py))
+        connect(py, &settings, &name, timeout, _stop.map(Bound::get))
+            .map_err(|failure| failure.into_exception(py))
     }
 
     /// Return the next message as bytes, waiting for it while the channel is empty.
@@ -189,6 +193,24 @@ impl Reader {
         Ok(Lease::new(held, mapped))
     }
 
+    /// Wait until a live writer holds the channel: the first one, or the successor of one that closed or died.
+    ///
+    /// timeout: seconds to wait; None waits for ever, 0 does not wait.
+    ///
+    /// It is what to do after Closed, PeerDied or Removed, to go on with the next writer; read() then returns
+    /// what is left of the last one first. Where the channel's name was removed and a new channel of the name
+    /// stands there, the reader moves over to that, once all is read; its capacity may be another.
+    ///
+    /// Returns at once while the writer that this reader knows of lives. Raises TimedOut when none came in time, and
+    /// what Reader() raises when a new channel cannot be connected to.
+    #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
+    fn wait_for_writer(&self, py: Python<'_>, timeout: Timeout) -> PyResult<()> {
+        let waited = self.endpoint.hold(py).and_then(|mut core| {
+            core.wait(py, |core, check| core.wait_attached(timeout.limit(), check))
+        });
+        waited.map_err(|failure| failure.into_exception(py))
+    }
+
     /// Bytes of the ring that leases keep from the writer, record headers included, and with them
     /// messages that were read and released behind held ones.
     #[getter]
@@ -224,14 +246,14 @@ impl Reader {
 
     /// Size of the ring in bytes.
     #[getter]
-    fn capacity(&self) -> usize {
-        self.capacity
+    fn capacity(&self, py: Python<'_>) -> usize {
+        self.shape(py).capacity.load(Ordering::Relaxed)
     }
 
     /// What the addresses of messages in the ring are multiples of, in bytes.
     #[getter]
-    fn alignment(&self) -> usize {
-        self.alignment
+    fn alignment(&self, py: Python<'_>) -> usize {
+        self.shape(py).alignment.load(Ordering::Relaxed)
     }
 
     /// Whether this endpoint was closed, by close() or by leaving a `with` block.
@@ -264,7 +286,7 @@ impl Reader {
         }
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self, py: Python<'_>) -> String {
         let state = if self.endpoint.is_closed() {
             "closed"
         } else {
@@ -273,8 +295,24 @@ impl Reader {
         format!(
             "<kren.Reader '{}' capacity={} {state}>",
             self.endpoint.name(),
-            self.capacity
+            self.capacity(py)
         )
+    }
+
+    /// Returns True when a writer has come (for asyncio), None otherwise; never waits.
+    fn _follow(&self, py: Python<'_>) -> PyResult<Option<bool>> {
+        let come = self.hold(py)?.follow();
+        come.map(|come| come.then_some(true))
+            .map_err(|error| exception(py, &error))
+    }
+
+    /// Has the notifier wait for a writer (for asyncio).
+    fn _arm_writer(&self, py: Python<'_>, notifier: &Notifier) -> PyResult<()> {
+        let waiter = self
+            .hold(py)?
+            .writer_waiter()
+            .map_err(|error| exception(py, &error))?;
+        notifier.arm(py, waiter)
     }
 
     /// Has the notifier wait for a message (for asyncio).
@@ -301,6 +339,13 @@ impl Reader {
             .look(py, |core| core.check_usable().map(|()| look(core)));
         seen.and_then(|seen| Ok(seen?))
             .map_err(|failure| failure.into_exception(py))
+    }
+
+    fn shape(&self, py: Python<'_>) -> &Shape {
+        if let Some(core) = self.endpoint.try_hold(py) {
+            self.shape.renew(&core);
+        }
+        &self.shape
     }
 
     fn next_message<R>(
@@ -390,30 +435,81 @@ fn take<R>(
     })
 }
 
-/// Connects, waiting up to `timeout` for the channel to exist.
+/// Connects, waiting up to `timeout` for what the settings ask for, unless `stop` says otherwise.
 fn connect(
     py: Python<'_>,
     settings: &ReaderOptions,
     name: &str,
     timeout: Timeout,
+    stop: Option<&Stop>,
 ) -> Result<Reader, Failure> {
-    let deadline = Deadline::after(timeout);
-    loop {
-        let left = deadline.left();
-        let slice = left.unwrap_or(CONNECT_SLICE).min(CONNECT_SLICE);
-        let connected = py.detach(|| {
-            let core = settings.clone().timeout(slice).connect(name)?;
-            Ok(Reader {
-                capacity: core.capacity(),
-                alignment: core.alignment(),
-                endpoint: Endpoint::open(name, core),
-            })
-        });
-        match connected {
-            Err(Error::NotFound { .. }) if left.is_none_or(|left| !left.is_zero()) => {
-                py.check_signals()?;
+    let mut raised = None;
+    let connected: kren_core::Result<_> = detached(py, |look_for_signals| {
+        let core = settings.connect_within(name, timeout.limit(), &mut || {
+            let stopped = || Error::Interrupted {
+                channel: name.into(),
+            };
+            if stop.is_some_and(Stop::is_set) {
+                return Err(stopped());
             }
-            connected => return Ok(connected?),
+            look_for_signals().map_err(|error| {
+                raised = Some(error);
+                stopped()
+            })
+        })?;
+        Ok(Reader {
+            shape: Shape::of(&core),
+            endpoint: Endpoint::open(name, core),
+        })
+    });
+    match raised {
+        Some(error) => Err(Failure::Raised(error)),
+        None => Ok(connected?),
+    }
+}
+
+/// Says to a search for a channel, in another thread, that nobody wants its result any more.
+///
+/// Internal to kren: it is what `await kren.connect()` stands on.
+#[pyclass(frozen, module = "kren._kren")]
+pub(crate) struct Stop(AtomicBool);
+
+#[pymethods]
+impl Stop {
+    #[new]
+    fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+
+    /// Has the search end within 100 ms.
+    fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Stop {
+    fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The figures of a channel, as they were when its core was last looked at: it may be closed by now, or in use.
+struct Shape {
+    capacity: AtomicUsize,
+    alignment: AtomicUsize,
+}
+
+impl Shape {
+    fn of(core: &KrenReader) -> Self {
+        Self {
+            capacity: AtomicUsize::new(core.capacity()),
+            alignment: AtomicUsize::new(core.alignment()),
         }
+    }
+
+    /// A reader that moves over to a new channel of its name finds other figures there.
+    fn renew(&self, core: &KrenReader) {
+        self.capacity.store(core.capacity(), Ordering::Relaxed);
+        self.alignment.store(core.alignment(), Ordering::Relaxed);
     }
 }

@@ -249,11 +249,20 @@ impl Writer {
 
     /// Close this end of the channel; closing twice is no error.
     ///
-    /// Messages that were written stay for the reader. A call that another thread is waiting in ends
-    /// with EndpointClosed, within 100 ms.
-    fn close(&self, py: Python<'_>) -> PyResult<()> {
+    /// discard: let go of what is undelivered. A reader that is attached still gets it; one that comes later
+    ///     finds no channel, and the next writer starts anew. Otherwise messages that were written stay
+    ///     for the reader, also for one that comes tomorrow.
+    ///
+    /// A call that another thread is waiting in ends with EndpointClosed, within 100 ms.
+    #[pyo3(signature = (*, discard=false))]
+    fn close(&self, py: Python<'_>, discard: bool) -> PyResult<()> {
+        let finish = if discard {
+            KrenWriter::close_discarding
+        } else {
+            KrenWriter::close
+        };
         self.endpoint
-            .close(py, KrenWriter::close)
+            .close(py, finish)
             .map_err(|error| exception(py, &error))
     }
 
@@ -268,6 +277,23 @@ impl Writer {
             self.endpoint.name(),
             self.capacity
         )
+    }
+
+    /// Returns True when the reader has released every message (for asyncio), None otherwise; never waits.
+    fn _drained(&self, py: Python<'_>) -> PyResult<Option<bool>> {
+        let drained = self.endpoint.look(py, KrenWriter::is_drained);
+        drained
+            .map(|drained| drained.then_some(true))
+            .map_err(|failure| failure.into_exception(py))
+    }
+
+    /// Has the notifier wait for that (for asyncio).
+    fn _arm_drained(&self, py: Python<'_>, notifier: &Notifier) -> PyResult<()> {
+        let waiter = self
+            .hold(py)?
+            .drained_waiter()
+            .map_err(|error| exception(py, &error))?;
+        notifier.arm(py, waiter)
     }
 
     /// Has the notifier wait for room for a message of `length` bytes (for asyncio).

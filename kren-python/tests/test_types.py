@@ -42,6 +42,7 @@ with kren.Reader("name", timeout=None, strategy="spin") as reader:
         assert_type(bytes(lease), bytes)
         writer.write(lease)
     assert_type(reader.held, int)
+    assert_type(reader.wait_for_writer(timeout=None), None)
     assert_type(reader.writer_closed, bool)
     assert_type([message for message in reader], list[bytes])
     assert reader.writer_state != "closed"
@@ -51,6 +52,13 @@ async def use() -> None:
     assert_type(await reader.aread(timeout=1), bytes)
     assert_type(await reader.aread_tagged(), tuple[int, bytes])
     await writer.awrite(b"", 1, tag=2)
+    assert_type(await writer.aflush(1), None)
+    assert_type(await reader.await_writer(timeout=1), None)
+    async with await kren.connect("name", 1, live=True, start="newest") as other:
+        assert_type(other, kren.Reader)
+    async with kren.Writer("name", 4096) as another:
+        assert_type(another, kren.Writer)
+    another.close(discard=True)
     async for message in reader:
         assert_type(message, bytes)
 

@@ -11,11 +11,13 @@ A channel has a name, one writer and one reader; the other side may be in Python
         print(reader.read())
 
 Everything that can wait takes a timeout in seconds, lets other threads run, and can be interrupted
-by Ctrl-C. With asyncio use ``await reader.aread()``, ``async for message in reader`` and
-``await writer.awrite(data)``. Errors are subclasses of KrenError and of the builtin that fits.
+by Ctrl-C. With asyncio use ``await kren.connect(name)``, ``await reader.aread()``, ``async for
+message in reader`` and ``await writer.awrite(data)``. Errors are subclasses of KrenError and of the
+builtin that fits.
 """
 
-from kren._endpoints import Reader, Strategy, Writer
+from kren._connect import connect
+from kren._endpoints import Reader, Start, Strategy, Writer
 from kren._errors import (
     Busy,
     CapacityMismatch,
@@ -70,6 +72,7 @@ __all__ = [
     "ReaderExists",
     "Removed",
     "Slot",
+    "Start",
     "Strategy",
     "TimedOut",
     "TooLarge",
@@ -77,4 +80,5 @@ __all__ = [
     "Writer",
     "WriterExists",
     "__version__",
+    "connect",
 ]

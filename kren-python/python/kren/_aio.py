@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeVar
 
-from kren._errors import Busy, timed_out
+from kren._errors import Busy, system_error, timed_out
 from kren._kren import Notifier
 
 _T = TypeVar("_T")
@@ -169,13 +169,19 @@ class Line:
         try:
             loop.add_reader(self._notifier.fileno(), self._ready)
             self._watching = True
+        except OSError as error:
+            what = "awaiting takes a place among what the event loop watches"
+            raise system_error(self._channel, what, error) from error
         except NotImplementedError:
             # Windows' default loop watches no descriptors. A thread per wait is slower, and needs
             # nothing of the loop but call_soon_threadsafe.
             relay = threading.Thread(
                 target=_relay, args=(loop, self._notifier, self._ready), daemon=True
             )
-            relay.start()
+            try:
+                relay.start()
+            except RuntimeError as error:
+                raise system_error(self._channel, "awaiting takes a thread", error) from error
 
     def _unwatch(self) -> None:
         if self._watching and self._loop is not None and self._notifier is not None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 Strategy = Literal["adaptive", "spin", "sleep"]
 """How an endpoint waits: it spins briefly and then sleeps, only spins, or sleeps at once."""
 
+Start = Literal["oldest", "newest"]
+"""Where a reader starts: at the first message that was not released, or after what is there."""
+
 
 def _refuse_pickling(kind: str, name: str) -> NoReturn:
     raise TypeError(
@@ -85,13 +88,29 @@ class Writer(_kren.Writer):
 
         await self._line.take(attempt, arm, _kren.check_timeout(timeout), "room")
 
+    async def aflush(self, timeout: float | None = None) -> None:
+        """Wait until all is delivered; as flush(), for asyncio: it never blocks the event loop."""
+        limit = _kren.check_timeout(timeout)
+        await self._line.take(self._drained, self._arm_drained, limit, "end of delivery")
+
     drain = _kren.Writer.flush
 
-    def close(self) -> None:
-        super().close()
+    def close(self, *, discard: bool = False) -> None:
+        super().close(discard=discard)
         self._line.close()
 
     close.__doc__ = _kren.Writer.close.__doc__
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +132,12 @@ class Reader(_kren.Reader):
     """The reading end of a channel.
 
     name: the channel's name, as its writer gave it.
-    timeout: seconds to wait for the channel to exist; 0 does not wait, None waits for ever.
+    timeout: seconds to wait for the channel to exist; 0 does not wait, None waits for ever. This
+        blocks; with asyncio use `await kren.connect(name)`.
+    live: connect to a live writer only, and wait for one too: an old channel, whose writer has
+        closed or died, is not enough.
+    start: 'oldest' begins at the first message that was not released, whoever wrote it; 'newest'
+        discards what is there at the call.
     any_owner: accept a channel that another user made. Only for users you trust.
     strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
         sleeps at once.
@@ -127,6 +151,8 @@ class Reader(_kren.Reader):
 
     One thread reads at a time; a second gets Busy. Use it in a `with` block, or call close(); an
     endpoint that is collected, or alive when the process ends, closes too.
+
+    After Closed or PeerDied the reader goes on: wait_for_writer() waits for the next writer.
 
     Raises NotFound, TimedOut, ReaderExists, InvalidName, InvalidOption, PermissionDenied, Corrupt,
     VersionMismatch or Io.
@@ -143,6 +169,8 @@ class Reader(_kren.Reader):
         name: str,
         *,
         timeout: float | None = 0,
+        live: bool = False,
+        start: Start = "oldest",
         any_owner: bool = False,
         strategy: Strategy = "adaptive",
         prefault: bool = False,
@@ -166,6 +194,14 @@ class Reader(_kren.Reader):
         limit = _kren.check_timeout(timeout)
         return await self._line.take(self.try_read_tagged, self._arm, limit, "message")
 
+    async def await_writer(self, timeout: float | None = None) -> None:
+        """Wait for a live writer; as wait_for_writer(), for asyncio.
+
+        Cancelled or timed out, it has changed nothing.
+        """
+        limit = _kren.check_timeout(timeout)
+        await self._line.take(self._follow, self._arm_writer, limit, "live writer")
+
     def __aiter__(self) -> Self:
         return self
 
@@ -182,6 +218,17 @@ class Reader(_kren.Reader):
         self._line.close()
 
     close.__doc__ = _kren.Reader.close.__doc__
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def __enter__(self) -> Self:
         return self

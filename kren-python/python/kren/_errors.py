@@ -254,6 +254,13 @@ def timed_out(channel: str, what: str, seconds: float) -> TimedOut:
     )
 
 
+def system_error(channel: str, what: str, cause: Exception) -> Io:
+    """Make the exception for something that the operating system, or an event loop, refused."""
+    error = Io(f"channel '{channel}': {what}, and there is none: {cause}", channel)
+    error.errno = getattr(cause, "errno", None) or _errno.EAGAIN
+    return error
+
+
 _by_code = {kind.code: kind for kind in KrenError.__subclasses__()}
 
 # Tracebacks and pickles name the classes where users find them.
