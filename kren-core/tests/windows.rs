@@ -250,7 +250,7 @@ fn a_live_writer_keeps_what_a_killed_reader_had_not_released() {
     let pid = other.child.id();
     let refused = KrenReader::connect(&name).unwrap_err();
     assert!(
-        matches!(refused, Error::ReaderExists { pid: found, .. } if found == pid),
+        matches!(refused, Error::ReaderExists { holder, .. } if holder.pid() == pid),
         "{refused}"
     );
     other.kill();

@@ -1,7 +1,7 @@
 //! A reader that outlasts its writer, a name that is taken away, and yesterday's messages.
 
 use crate::support::{Limit, Name, PAGE, PATIENCE, Parts, Process, Role};
-use kren_core::{Error, KrenReader, KrenWriter, PeerState, Start};
+use kren_core::{Error, KrenReader, KrenWriter, Start};
 use std::time::Duration;
 
 pub(crate) const PARTS: Parts = &[("writer of words", writer_of_words)];
@@ -172,7 +172,7 @@ fn a_script_that_is_run_twice() {
                     Ok(())
                 })
                 .unwrap();
-            assert_eq!(reader.writer_state(), PeerState::Attached);
+            assert_eq!(reader.writer_state(), kren_core::PeerState::Attached);
             for word in expected {
                 assert_eq!(next(&mut reader).unwrap(), *word);
             }

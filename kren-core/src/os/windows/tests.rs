@@ -29,7 +29,7 @@ fn header() -> (SegmentHeader, [u8; HEADER_LEN]) {
         creator_pid: 2,
         created: 3,
     };
-    (header, header.encode())
+    (header.clone(), header.encode())
 }
 
 fn segment(place: &Place) -> (Object, Geometry) {
