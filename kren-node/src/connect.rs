@@ -17,7 +17,7 @@ use crate::watch::{report_to, spawn};
 
 enum State {
     Waiting,
-    Done(Result<KrenReader>),
+    Done(Box<Result<KrenReader>>),
     /// Given up, or taken.
     Over,
 }
@@ -35,12 +35,12 @@ struct Connecting {
     thread: RefCell<Option<JoinHandle<()>>>,
 }
 
-/// `connect(name, timeout, anyOwner, strategy, prefault, machineWide, onDone)`: gives an object with `take()`,
+/// `connect(name, timeout, anyOwner, strategy, prefault, machineWide, live, newest, onDone)`: gives an object with `take()`,
 /// to be called once `onDone` was, and `cancel()`.
-pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 7>) -> Outcome {
+pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     let timeout = call.timeout(1)?;
-    let done = report_to::<false>(call.context, call.value(6))?;
+    let done = report_to::<false>(call.context, call.value(8))?;
     let shared = Arc::new(Shared(Mutex::new(State::Waiting)));
     let thread = {
         let (shared, channel) = (Arc::clone(&shared), name.clone());
@@ -51,7 +51,7 @@ pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 7>) -> Outcome {
             };
             let mut state = shared.lock();
             if matches!(*state, State::Waiting) {
-                *state = State::Done(result);
+                *state = State::Done(Box::new(result));
                 drop(state);
                 done.call(None, ThreadsafeFunctionCallMode::NonBlocking);
             }
@@ -94,7 +94,7 @@ impl Drop for Connecting {
 /// `take()`: the reader that was waited for.
 fn take(connecting: &Rc<Connecting>, call: &Call<'_, 0>) -> Outcome {
     match connecting.end() {
-        State::Done(result) => wrap(call, result?),
+        State::Done(result) => wrap(call, (*result)?),
         State::Waiting | State::Over => Ok(Value::UNDEFINED),
     }
 }

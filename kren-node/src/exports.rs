@@ -60,8 +60,8 @@ pub(crate) fn load<'a>(
 
 fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
     object.method::<_, 9>(c"openWriter", context, writer::open)?;
-    object.method::<_, 6>(c"openReader", context, reader::open)?;
-    object.method::<_, 7>(c"connect", context, connect::connect)?;
+    object.method::<_, 8>(c"openReader", context, reader::open)?;
+    object.method::<_, 9>(c"connect", context, connect::connect)?;
     object.method::<_, 0>(c"expectLong", context, expect_long)?;
     object.method::<_, 1>(c"detach", context, lend::detach)?;
     object.method::<_, 0>(c"closeAll", context, close_all)

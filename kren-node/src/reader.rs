@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
-use kren_core::{Error, KrenReader, Message, ReaderOptions, copy_slice};
+use kren_core::{Error, KrenReader, Message, ReaderOptions, Start, copy_slice};
 
 use crate::call::{Call, Object};
 use crate::context::{Context, Live};
@@ -21,8 +21,8 @@ pub(crate) struct Reader {
     watch: Watch,
 }
 
-/// `openReader(name, timeout, anyOwner, strategy, prefault, machineWide)`
-pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 6>) -> Outcome {
+/// `openReader(name, timeout, anyOwner, strategy, prefault, machineWide, live, newest)`
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 8>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     let core = match call.optional(1, Call::timeout)? {
         None => options.connect(&name)?,
@@ -39,7 +39,7 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 6>) -> Outcome {
     wrap(call, core)
 }
 
-/// The options at 2 to 5.
+/// The options at 2 to 7.
 pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOptions, Stop> {
     let mut options = ReaderOptions::default();
     if let Some(any) = call.optional(2, Call::bool)? {
@@ -53,6 +53,12 @@ pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOption
     }
     if let Some(wide) = call.optional(5, Call::bool)? {
         options = options.machine_wide(wide);
+    }
+    if let Some(live) = call.optional(6, Call::bool)? {
+        options = options.live_writer(live);
+    }
+    if call.optional(7, Call::bool)? == Some(true) {
+        options = options.start(Start::Newest);
     }
     Ok(options)
 }

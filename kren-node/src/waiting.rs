@@ -87,9 +87,6 @@ pub(crate) fn blocking(
     }
 }
 
-/// How long one attempt to connect blocks.
-const SLICE: Duration = Duration::from_millis(50);
-
 /// Connects, waiting for the channel if need be; `None` when `go_on` said no. `timeout` of `None`
 /// waits for ever.
 pub(crate) fn connect_within(
@@ -98,17 +95,16 @@ pub(crate) fn connect_within(
     timeout: Option<Duration>,
     mut go_on: impl FnMut() -> bool,
 ) -> Option<Result<KrenReader>> {
-    let started = Instant::now();
-    loop {
-        let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-        let last = left.is_some_and(|left| left <= SLICE);
-        let slice = left.unwrap_or(SLICE).min(SLICE);
-        match options.clone().timeout(slice).connect(name) {
-            Err(Error::NotFound { .. }) if !last => {}
-            other => return Some(other),
+    let mut is_over = false;
+    let connected = options.connect_within(name, timeout, &mut || {
+        is_over = !go_on();
+        if is_over {
+            Err(Error::Interrupted {
+                channel: name.into(),
+            })
+        } else {
+            Ok(())
         }
-        if !go_on() {
-            return None;
-        }
-    }
+    });
+    (!is_over || connected.is_ok()).then_some(connected)
 }

@@ -78,6 +78,7 @@ fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
     object.method::<_, 2>(c"arm", writer, arm)?;
     object.method::<_, 1>(c"setRef", writer, set_ref)?;
     object.method::<_, 0>(c"breakOff", writer, break_off)?;
+    object.method::<_, 0>(c"closeDiscarding", writer, close_discarding)?;
     object.method::<_, 0>(c"close", writer, close)
 }
 
@@ -241,5 +242,11 @@ fn close(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
 /// `breakOff()`: as `close()`, but to the reader it is a death.
 fn break_off(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
     writer.end(KrenWriter::break_off)?;
+    Ok(Value::UNDEFINED)
+}
+
+/// `closeDiscarding()`: as `close()`, and what is undelivered may go.
+fn close_discarding(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
+    writer.end(KrenWriter::close_discarding)?;
     Ok(Value::UNDEFINED)
 }

@@ -79,3 +79,52 @@ test('new Reader waits for the channel, blocking', async (t) => {
   assert.equal(await reading.line(), 'hello');
   await assertFine(reading);
 });
+
+test('a live writer is waited for, and what was there before can be skipped', async (t) => {
+  const name = channelName();
+  const yesterday = new kren.Writer(name, 4096);
+  yesterday.write('yesterday');
+  yesterday.close();
+  const missing = krenError('KREN_TIMED_OUT', name);
+  assert.throws(() => new kren.Reader(name, { live: true }), missing);
+  assert.throws(() => new kren.Reader(name, { live: true, timeout: 20 }), missing);
+  await assert.rejects(kren.connect(name, { live: true, timeout: 20 }), missing);
+  assert.throws(
+    () => new kren.Reader(name, { start: 'last' }),
+    krenError('KREN_INVALID_OPTION', name, /'newest'/),
+  );
+  assert.throws(() => new kren.Reader(name, { live: 1 }), TypeError);
+
+  const connecting = kren.connect(name, { live: true, timeout: 20_000 });
+  const today = closing(t, new kren.Writer(name, 4096));
+  today.write('today');
+  const first = await connecting;
+  assert.equal(`${first.read()}`, 'yesterday');
+  first.close();
+  const second = closing(t, new kren.Reader(name, { live: true, start: 'newest' }));
+  assert.equal(second.tryRead(), null);
+  today.write('now');
+  assert.equal(`${second.read()}`, 'now');
+  second.close();
+  today.write('skipped');
+  const third = closing(t, await kren.connect(name, { start: 'newest' }));
+  today.write('seen');
+  assert.equal(`${third.read()}`, 'seen');
+});
+
+test('a writer that discards leaves nothing to who comes later, and all to who is there', async (t) => {
+  const name = channelName();
+  const writer = new kren.Writer(name, 4096);
+  writer.write('for nobody');
+  assert.throws(() => writer.close({ discard: 'yes' }), TypeError);
+  const waiting = assert.rejects(writer.flushAsync(), krenError('KREN_CLOSED', name));
+  writer.close({ discard: true });
+  writer.close({ discard: true });
+  await waiting;
+  assertGone(name);
+  const next = new kren.Writer(name, 4096);
+  const reader = closing(t, new kren.Reader(name));
+  next.write('for the one that is there');
+  next.close({ discard: true });
+  assert.deepEqual([...reader].map(String), ['for the one that is there']);
+});

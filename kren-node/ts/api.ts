@@ -9,4 +9,4 @@ export type { PeerState } from './native';
 export { Reader, type ReaderOptions } from './reader';
 export type { Reserved } from './reserved';
 export { readable, type StreamOptions, writable } from './streams';
-export { Writer, type WriterOptions } from './writer';
+export { type CloseOptions, Writer, type WriterOptions } from './writer';

@@ -95,6 +95,13 @@ export function checkStrategy(strategy: unknown, channel: string): Strategy | un
   throw invalid('strategy', `'${strategy}' is not 'spin', 'adaptive' or 'sleep'`, channel);
 }
 
+export function checkStart(start: unknown, channel: string): 'oldest' | 'newest' | undefined {
+  if (start === undefined) return undefined;
+  if (typeof start !== 'string') throw wrongType('start', 'a string', start);
+  if (start === 'oldest' || start === 'newest') return start;
+  throw invalid('start', `'${start}' is not 'oldest' or 'newest'`, channel);
+}
+
 export function checkFlag(flag: unknown, option: string): boolean | undefined {
   if (flag === undefined || typeof flag === 'boolean') return flag;
   throw wrongType(option, 'true or false', flag);

@@ -9,7 +9,8 @@ import { adopt, checkReaderOptions, Reader, type ReaderOptions } from './reader'
  *
  * Without `timeout` it waits as long as it takes. The wait keeps the process alive.
  *
- * @throws {KrenError} (as a rejection) `KREN_NOT_FOUND` when the timeout passed first, and as the constructor of
+ * @throws {KrenError} (as a rejection) `KREN_NOT_FOUND` when the timeout passed first (`KREN_TIMED_OUT` where the channel is
+ *   there, and not the `live` writer that was asked for), and as the constructor of
  *   {@link Reader}; and whatever reason `signal` was aborted with
  */
 export function connect(name: string, options?: ReaderOptions & AsyncOptions): Promise<Reader> {
@@ -21,7 +22,9 @@ export function connect(name: string, options?: ReaderOptions & AsyncOptions): P
     try {
       return Promise.resolve(new Reader(name, rest));
     } catch (error) {
-      if (!(error instanceof KrenError) || error.code !== 'KREN_NOT_FOUND' || timeout === 0) throw error;
+      // Timed out at once: the channel is there, and not the live writer that was asked for.
+      const isMissing = error instanceof KrenError && /^KREN_(NOT_FOUND|TIMED_OUT)$/.test(error.code);
+      if (!isMissing || timeout === 0) throw error;
     }
     return later(name, rest, timeout ?? checkTimeout(undefined, name), signal);
   } catch (error) {
@@ -31,7 +34,7 @@ export function connect(name: string, options?: ReaderOptions & AsyncOptions): P
 
 function later(
   name: string,
-  { anyOwner, strategy, prefault, machineWide }: ReaderOptions,
+  { anyOwner, strategy, prefault, machineWide, live, start }: ReaderOptions,
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<Reader> {
@@ -45,7 +48,17 @@ function later(
         reject(error);
       }
     };
-    const connecting = native.connect(name, timeout, anyOwner, strategy, prefault, machineWide, done);
+    const connecting = native.connect(
+      name,
+      timeout,
+      anyOwner,
+      strategy,
+      prefault,
+      machineWide,
+      live,
+      start === 'newest',
+      done,
+    );
     const ignore =
       signal &&
       onAbort(signal, () => {

@@ -74,6 +74,8 @@ export interface NativeWriter extends NativeEndpoint, NativeRing {
   drained(): boolean;
   /** As `close`, but to the reader it is a death. */
   breakOff(): void;
+  /** As `close`, and what is undelivered may go. */
+  closeDiscarding(): void;
 }
 
 /** The length of a message that was put into the pool, or the message itself where it was too long for that. */
@@ -130,6 +132,8 @@ interface Functions {
     strategy?: string,
     prefault?: boolean,
     machineWide?: boolean,
+    live?: boolean,
+    newest?: boolean,
   ): NativeReader;
   connect(
     name: string,
@@ -138,6 +142,8 @@ interface Functions {
     strategy: string | undefined,
     prefault: boolean | undefined,
     machineWide: boolean | undefined,
+    live: boolean | undefined,
+    newest: boolean | undefined,
     onDone: () => void,
   ): Connecting;
 }

@@ -4,6 +4,7 @@ import {
   checkName,
   checkOptions,
   checkSignal,
+  checkStart,
   checkStrategy,
   checkTimeout,
   type Strategy,
@@ -25,6 +26,17 @@ export interface ReaderOptions {
   anyOwner?: boolean | undefined;
   /** How blocking calls wait. Default: `adaptive`. */
   strategy?: Strategy | undefined;
+  /**
+   * Connects to a channel with a live writer only: one whose writer has closed or died is waited for, within the timeout,
+   * like one that does not exist. What an earlier writer left is delivered first, unless `start` says otherwise.
+   * Default: false, as messages outlive their writer.
+   */
+  live?: boolean | undefined;
+  /**
+   * Where to start: at the `oldest` message that no reader has had (default), or with the `newest`, discarding what
+   * was written before the call.
+   */
+  start?: 'oldest' | 'newest' | undefined;
   /** Maps every page now, so that the first lap of the ring takes no page faults. Default: false. */
   prefault?: boolean | undefined;
   /**
@@ -80,7 +92,7 @@ export class Reader {
    * The channel must exist, unless `timeout` says how many milliseconds to wait for it; that wait blocks the
    * event loop (see {@link connect} for one that does not). The writer need not live any more.
    *
-   * @throws {KrenError} `KREN_NOT_FOUND`, `KREN_READER_EXISTS`, `KREN_INVALID_NAME`, `KREN_PERMISSION_DENIED`,
+   * @throws {KrenError} `KREN_NOT_FOUND`, `KREN_TIMED_OUT` (there, but without the `live` writer), `KREN_READER_EXISTS`, `KREN_INVALID_NAME`, `KREN_PERMISSION_DENIED`,
    *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_INVALID_OPTION`, `KREN_IO`
    */
   constructor(name: string, options?: ReaderOptions & TimeoutOptions) {
@@ -366,18 +378,32 @@ export class Reader {
 
 function open(name: string, options: (ReaderOptions & TimeoutOptions) | undefined): NativeReader {
   checkName(name);
-  const { timeout, anyOwner, strategy, prefault, machineWide } = checkReaderOptions(name, options);
-  return native.openReader(name, timeout, anyOwner, strategy, prefault, machineWide);
+  const { timeout, anyOwner, strategy, prefault, machineWide, live, start } = checkReaderOptions(
+    name,
+    options,
+  );
+  return native.openReader(
+    name,
+    timeout,
+    anyOwner,
+    strategy,
+    prefault,
+    machineWide,
+    live,
+    start === 'newest',
+  );
 }
 
 /** @internal */
 export function checkReaderOptions(name: string, options: (ReaderOptions & TimeoutOptions) | undefined) {
-  const { timeout, anyOwner, strategy, prefault, machineWide } = checkOptions(options);
+  const { timeout, anyOwner, strategy, prefault, machineWide, live, start } = checkOptions(options);
   return {
     timeout: timeout === undefined ? undefined : checkTimeout(timeout, name),
     anyOwner: checkFlag(anyOwner, 'anyOwner'),
     strategy: checkStrategy(strategy, name),
     prefault: checkFlag(prefault, 'prefault'),
     machineWide: checkFlag(machineWide, 'machineWide'),
+    live: checkFlag(live, 'live'),
+    start: checkStart(start, name),
   };
 }

@@ -49,6 +49,12 @@ export interface WriterOptions {
   machineWide?: boolean | undefined;
 }
 
+/** How to close a writer. */
+export interface CloseOptions {
+  /** What is undelivered may go. Default: it stays for the next reader. */
+  discard?: boolean | undefined;
+}
+
 /**
  * Closes `writer` in such a way that its reader does not take it for the end: what was written is delivered, then
  * `KREN_PEER_DIED`.
@@ -312,9 +318,16 @@ export class Writer {
    * rejected with `KREN_CLOSED`. Closing twice is fine. The last side to close a channel with nothing left to
    * deliver removes it. An endpoint that is not closed is closed when it is collected, or when its thread or the
    * process ends.
+   *
+   * With `discard`, what is undelivered may go: a reader that is attached still gets it, one that comes later finds no
+   * channel, and the next writer starts anew. For a stream that is worth nothing once its writer has ended.
+   *
+   * @throws {KrenError} with `discard`, `KREN_PERMISSION_DENIED` when the channel is another user's, who alone may remove
+   *   its name: then it is closed, and what is undelivered stays
    */
-  close(): void {
-    this.#end(() => this.#native.close());
+  close(options?: CloseOptions): void {
+    const discards = checkFlag(checkOptions(options).discard, 'discard') === true;
+    this.#end(() => (discards ? this.#native.closeDiscarding() : this.#native.close()));
   }
 
   #end(endNative: () => void): void {
@@ -325,10 +338,13 @@ export class Writer {
       // What is called from now on is refused there.
       this.#side = closedWritingSide(this.#native);
     }
-    endNative();
-    this.#line.close(() =>
-      krenError('KREN_CLOSED', `channel '${this.name}': this writer was closed while it waited`, this.name),
-    );
+    try {
+      endNative();
+    } finally {
+      this.#line.close(() =>
+        krenError('KREN_CLOSED', `channel '${this.name}': this writer was closed while it waited`, this.name),
+      );
+    }
   }
 
   /** Lets a call that waits keep the process alive. That is the default. */

@@ -37,6 +37,8 @@ const reader: Reader = await connect(writer.name, {
   signal: AbortSignal.timeout(5),
   prefault: true,
   machineWide: true,
+  live: true,
+  start: 'newest',
 });
 const message: Buffer = reader.read({ timeout: 5 });
 const maybe: Buffer | null = reader.tryRead();
@@ -110,5 +112,9 @@ new Writer('name');
 reader.name = 'other';
 // @ts-expect-error: tryRead may give null
 reader.tryRead().length;
+
+writer.close({ discard: true });
+// @ts-expect-error: no such place
+new kren.Reader('name', { start: 'last' });
 
 console.log(hadRoom, sizes, state, message, maybe, later, facts);
