@@ -41,7 +41,9 @@ pub use self::view::ArrayView;
 pub use self::write::ArraySlot;
 
 #[cfg(feature = "arrow")]
-pub(crate) use self::{
-    header::{HEADER, Kind, put_header, table_stream},
-    read::refusal,
+pub(crate) use self::read::refusal;
+#[doc(hidden)]
+pub use self::{
+    header::{HEADER, Reason, put_table_header, table_stream},
+    parts::Plan,
 };

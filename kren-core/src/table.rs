@@ -22,7 +22,7 @@
 //! # }
 //! ```
 
-use crate::array::{HEADER, Kind, put_header, refusal, table_stream};
+use crate::array::{HEADER, put_table_header, refusal, table_stream};
 use crate::ring::copy_slice;
 use crate::{Error, KrenWriter, Lease, Result};
 use arrow_array::RecordBatch;
@@ -126,7 +126,7 @@ impl KrenWriter {
         let stream = encoded(table)?;
         let data: usize = stream.iter().map(Buffer::len).sum();
         let mut slot = self.room(HEADER + data, timeout)?;
-        put_header(&mut slot, Kind::Table, 0, data);
+        put_table_header(&mut slot, data);
         let mut rest = &mut slot[HEADER..];
         for part in &stream {
             let (place, behind) = rest.split_at_mut(part.len());

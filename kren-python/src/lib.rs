@@ -2,6 +2,7 @@
 //!
 //! `python/kren/` holds the other half: the exception tree, asyncio, and what runs at exit.
 
+mod array;
 #[cfg(unix)]
 mod bell;
 mod buffer;
@@ -31,6 +32,12 @@ mod native {
 
     use crate::timeout::Timeout;
 
+    #[pymodule_export]
+    use crate::array::{
+        Array, Room, Tensor, borrow_array, borrow_arrays, borrow_table, reserve_array, table_room,
+        try_borrow_array, try_borrow_arrays, try_borrow_table, write_array, write_arrays,
+        write_described,
+    };
     #[pymodule_export]
     use crate::errors::{adopt_errors, error_of};
     #[pymodule_export]

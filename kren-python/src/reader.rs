@@ -348,7 +348,7 @@ impl Reader {
         &self.shape
     }
 
-    fn next_message<R>(
+    pub(crate) fn next_message<R>(
         &self,
         py: Python<'_>,
         timeout: Timeout,
@@ -382,7 +382,7 @@ impl Reader {
         }
     }
 
-    fn message_if_any<R>(
+    pub(crate) fn message_if_any<R>(
         &self,
         py: Python<'_>,
         convert: impl Fn(Message<'_>) -> Result<R, Failure>,

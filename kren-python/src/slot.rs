@@ -84,6 +84,11 @@ impl Slot {
         })
     }
 
+    /// Where its bytes begin.
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -179,7 +179,7 @@ impl Writer {
         signature = (length, timeout=Timeout::NONE, *, tag=Tag(0)),
         text_signature = "($self, length, timeout=None, *, tag=0)"
     )]
-    fn reserve(
+    pub(crate) fn reserve(
         &self,
         py: Python<'_>,
         length: Length,
@@ -404,7 +404,7 @@ fn create(settings: &WriterOptions, name: &str, capacity: usize) -> Result<KrenW
 }
 
 /// Waits for room, as long as `deadline` allows, which is `timeout` from the first call on.
-fn wait(
+pub(crate) fn wait(
     py: Python<'_>,
     core: &mut Held<'_, KrenWriter>,
     len: usize,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 /// Bytes of a header, of which an array of more than [`SHORT`] dimensions has two.
-pub(crate) const HEADER: usize = 64;
+pub const HEADER: usize = 64;
 /// Dimensions that fit the first 64 bytes.
 const SHORT: usize = 5;
 /// The most dimensions an array can have.
@@ -20,7 +20,6 @@ const LENGTH_END: u64 = 1 << 53;
 
 /// Why a message is not what it was read as, in words that follow "the message ...".
 #[doc(hidden)]
-#[allow(unreachable_pub, reason = "bindings see it")]
 pub type Reason = Cow<'static, str>;
 
 /// What a message holds.
@@ -281,6 +280,12 @@ impl ArrayHeader {
     }
 }
 
+/// Stores the header of a table whose stream has `data` bytes.
+#[doc(hidden)]
+pub fn put_table_header(target: &mut [u8], data: usize) {
+    put_header(target, Kind::Table, 0, data);
+}
+
 /// How many parts a message of several arrays has; its directory begins behind 64 bytes.
 pub(crate) fn count_of_parts(message: &[u8]) -> Result<u32, Reason> {
     let First { bytes, header } = First::of(message, Kind::Arrays)?;
@@ -291,8 +296,8 @@ pub(crate) fn count_of_parts(message: &[u8]) -> Result<u32, Reason> {
 }
 
 /// The Arrow stream in a table's message.
-#[cfg(any(feature = "arrow", test))]
-pub(crate) fn table_stream(message: &[u8]) -> Result<&[u8], Reason> {
+#[doc(hidden)]
+pub fn table_stream(message: &[u8]) -> Result<&[u8], Reason> {
     let First { header, .. } = First::of(message, Kind::Table)?;
     if header != HEADER {
         return Err(format!("is a table with a header of {header} bytes").into());

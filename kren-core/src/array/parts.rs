@@ -94,17 +94,18 @@ fn part_of<'a>(message: &'a [u8], entry: &[u8; ENTRY], first: usize) -> Option<&
     message.get(offset..offset.checked_add(len)?)
 }
 
-/// Where the parts of a message lie that is about to be written.
-pub(super) struct Plan<'a> {
+/// Where the parts of a message lie that is about to be written. For bindings, which wait for room themselves.
+#[doc(hidden)]
+pub struct Plan<'a> {
     /// Name, array, offset, length.
     parts: Vec<(&'a str, ArrayView<'a>, usize, ArrayLen)>,
     /// Bytes of the message.
-    pub(super) len: usize,
+    pub len: usize,
 }
 
 impl<'a> Plan<'a> {
     /// Words for what is wrong, where these arrays cannot travel together.
-    pub(super) fn of(arrays: &[(&'a str, ArrayView<'a>)]) -> Result<Self, &'static str> {
+    pub fn of(arrays: &[(&'a str, ArrayView<'a>)]) -> Result<Self, &'static str> {
         if arrays.len() > MAX_PARTS {
             return Err("one message has room for 1024 arrays");
         }
@@ -129,7 +130,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Stores the message into `target`, which is as long.
-    pub(super) fn put(&self, target: &mut [u8]) {
+    pub fn put(&self, target: &mut [u8]) {
         put_header(
             target,
             Kind::Arrays,

@@ -16,6 +16,7 @@ message in reader`` and ``await writer.awrite(data)``. Errors are subclasses of 
 builtin that fits.
 """
 
+from kren._arrays import ArraySlot
 from kren._connect import connect
 from kren._endpoints import Reader, Start, Strategy, Writer
 from kren._errors import (
@@ -45,9 +46,11 @@ from kren._errors import (
     VersionMismatch,
     WriterExists,
 )
-from kren._kren import Lease, Slot, __version__
+from kren._kren import Array, Lease, Slot, __version__
 
 __all__ = [
+    "Array",
+    "ArraySlot",
     "Busy",
     "CapacityMismatch",
     "Closed",

@@ -7,6 +7,7 @@ from kren import _kren
 from kren._aio import Line
 from kren._errors import Closed, EndpointClosed
 from kren._exit import prepare_exit
+from kren._tables import TableReader, TableWriter
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -26,7 +27,7 @@ def _refuse_pickling(kind: str, name: str) -> NoReturn:
 
 
 @final
-class Writer(_kren.Writer):
+class Writer(TableWriter):
     """The writing end of a channel; it creates the channel, or takes over one that lost its writer.
 
     name: 1 to 128 of the characters a-z A-Z 0-9 . _ -
@@ -128,7 +129,7 @@ class Writer(_kren.Writer):
 
 
 @final
-class Reader(_kren.Reader):
+class Reader(TableReader):
     """The reading end of a channel.
 
     name: the channel's name, as its writer gave it.

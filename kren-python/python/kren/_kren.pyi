@@ -1,6 +1,6 @@
 """The native half of kren. Use the package: kren.Writer and kren.Reader add asyncio to these."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Literal, Self, SupportsIndex, final, overload
 
@@ -8,18 +8,32 @@ from kren._errors import KrenError
 from typing_extensions import Buffer, disjoint_base
 
 __all__ = [
+    "Array",
     "Lease",
     "Notifier",
     "Reader",
+    "Room",
     "Slot",
     "Stop",
+    "Tensor",
     "Writer",
     "__version__",
     "adopt_errors",
+    "borrow_array",
+    "borrow_arrays",
+    "borrow_table",
     "check_timeout",
     "close_all",
     "error_codes",
     "error_of",
+    "reserve_array",
+    "table_room",
+    "try_borrow_array",
+    "try_borrow_arrays",
+    "try_borrow_table",
+    "write_array",
+    "write_arrays",
+    "write_described",
 ]
 
 __version__: str
@@ -168,6 +182,47 @@ class Stop:
     def set(self) -> None: ...
 
 @final
+class Array:
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def tag(self) -> int: ...
+    def __len__(self) -> int: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def __dlpack__(
+        self,
+        *,
+        stream: object = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+    def unflagged(self) -> Unflagged: ...
+
+@final
+class Unflagged:
+    def __dlpack__(self, **_asked: object) -> object: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+@final
+class Room:
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
+class Tensor:
+    def __new__(cls, producer: object) -> Self: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+@final
 class Notifier:
     def __new__(cls, channel: str) -> Self: ...
     def fileno(self) -> int: ...
@@ -187,3 +242,31 @@ def error_of(
 ) -> KrenError: ...
 def error_codes() -> list[tuple[int, str]]: ...
 def check_timeout(timeout: float | None) -> float | None: ...
+def write_array(writer: Writer, array: object, timeout: float | None, tag: int) -> bool: ...
+def write_described(
+    writer: Writer,
+    dtype: str,
+    shape: Sequence[SupportsIndex],
+    data: Buffer,
+    timeout: float | None,
+    tag: int,
+) -> None: ...
+def write_arrays(
+    writer: Writer, arrays: Sequence[tuple[str, object]], timeout: float | None, tag: int
+) -> None: ...
+def reserve_array(
+    writer: Writer,
+    dtype: str,
+    shape: Sequence[SupportsIndex],
+    timeout: float | None,
+    tag: int,
+) -> tuple[Slot, Room]: ...
+def table_room(
+    writer: Writer, length: int, timeout: float | None, tag: int
+) -> tuple[Slot, memoryview]: ...
+def borrow_array(reader: Reader, timeout: float | None = None) -> Array: ...
+def try_borrow_array(reader: Reader) -> Array | None: ...
+def borrow_arrays(reader: Reader, timeout: float | None = None) -> dict[str, Array]: ...
+def try_borrow_arrays(reader: Reader) -> dict[str, Array] | None: ...
+def borrow_table(reader: Reader, timeout: float | None = None) -> Array: ...
+def try_borrow_table(reader: Reader) -> Array | None: ...

@@ -1,0 +1,333 @@
+"""Arrays in messages: written with one copy, built in the ring, and read where they lie."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
+
+from kren import _kren, _numpy
+from kren._aio import Line
+from kren._errors import Closed, EndpointClosed
+
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+
+class ArrayWriter(_kren.Writer):
+    """What a Writer can do with arrays."""
+
+    __slots__ = ()
+    _line: Line
+
+    def write_array(
+        self, array: Any, timeout: float | None = None, *, tag: int = 0, copy: bool = True
+    ) -> None:
+        """Write one array, waiting for room while the ring is full; its elements are copied once.
+
+        array: a numpy array, or anything else with __dlpack__ (torch, jax, cupy's on the CPU) or
+            with a buffer that has a shape and a format (memoryview, array.array, bytes).
+        timeout, tag: as for write().
+        copy: whether elements that are not in C order may be rearranged as they are copied; with
+            False such an array raises ValueError.
+
+        Create the channel with alignment=64, and what arrives is aligned for vector instructions.
+
+        Raises what write() does; TypeError, with a hint, for elements that are not sent
+        (big-endian, objects, texts...); BufferError for an array in a device's memory. In all these
+        cases nothing was written.
+        """
+        if type(array) is not _numpy.numpy().ndarray:
+            _numpy.refuse_masked(array)
+        if _kren.write_array(self, array, timeout, tag):
+            return
+        part = _part(array, copy)
+        if isinstance(part, tuple):
+            name, dims, data = part
+            _kren.write_described(self, name, dims, data, timeout, tag)
+            return
+        # A numpy array in some other order: rearranged on its way into the ring.
+        with self.reserve_array(part.shape, part.dtype, timeout, tag=tag) as room:
+            _numpy.numpy().module.copyto(room, part)
+
+    async def awrite_array(
+        self, array: Any, timeout: float | None = None, *, tag: int = 0, copy: bool = True
+    ) -> None:
+        """Write one array; as write_array(), for asyncio: it awaits room, and never blocks the
+        loop.
+
+        The array must stay as it is until this returns. Cancelled, it has written nothing.
+        """
+        _numpy.refuse_masked(array)
+        part = _contiguous_part(array, copy)
+        name, shape, data = part
+        length = memoryview(data).nbytes + (64 if len(shape) <= 5 else 128)
+
+        def attempt() -> bool | None:
+            if self.available < length <= self.max_message_len:
+                return None
+            _kren.write_described(self, name, shape, data, 0, tag)
+            return True
+
+        def arm(notifier: _kren.Notifier) -> None:
+            self._arm(notifier, length)
+
+        await self._line.take(attempt, arm, _kren.check_timeout(timeout), "room")
+
+    def reserve_array(
+        self,
+        shape: "SupportsIndex | Iterable[SupportsIndex]",
+        dtype: "DTypeLike",
+        timeout: float | None = None,
+        *,
+        tag: int = 0,
+    ) -> "ArraySlot":
+        """Reserve room for an array and return it as an ArraySlot, to build the array in the ring.
+
+        shape: a number, or some of them, outermost first.
+        dtype: as for numpy, or a name, as 'float32'.
+        timeout, tag: as for write().
+
+        Use it as `with writer.reserve_array((480, 640), "uint8") as image:`. The array is committed
+        at the end of the block, or aborted by an exception. It is the ring itself: from then on it
+        is read-only, and views that were made of it must not be stored into any more. Without numpy
+        it is a memoryview, which the end of the block releases. Raises what write() does.
+        """
+        dims = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+        name = _numpy.dtype_name(dtype)
+        return ArraySlot(*_kren.reserve_array(self, name, dims, timeout, tag), dims, name)
+
+    def write_arrays(
+        self,
+        arrays: Mapping[str, Any] | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        tag: int = 0,
+        **named: Any,
+    ) -> None:
+        """Write several named arrays as one message: write_arrays(image=image, boxes=boxes).
+
+        arrays: the same as a mapping, for names that are no Python names; up to 1024 in all.
+        timeout, tag: as for write().
+
+        Takes and raises what write_array() does; arrays that are not in C order are copied first.
+        """
+        named = {**(arrays or {}), **named}
+        for array in named.values():
+            _numpy.refuse_masked(array)
+        parts = [(name, _contiguous_part(array, True)) for name, array in named.items()]
+        _kren.write_arrays(self, parts, timeout, tag)
+
+
+class ArrayReader(_kren.Reader):
+    """What a Reader can do with arrays."""
+
+    __slots__ = ()
+    _line: Line
+
+    def read_array(self, timeout: float | None = None, *, copy: bool = False) -> "NDArray[Any]":
+        """Return the next message as a numpy array, read-only and where it lies in the ring.
+
+        timeout: as for read().
+        copy: True for an array of one's own, to be kept or changed.
+
+        The writer gets the bytes back when the array, and everything that was made of it without a
+        copy, is
+        gone: `del array`, or the next turn of the loop. Any number may be held; see `held`. It can
+        be passed on in place: torch.from_dlpack(array), jax.dlpack.from_dlpack(array). Without
+        numpy, and for bfloat16 and float8 without ml_dtypes, it is a memoryview with shape and
+        format.
+
+        Raises what read() does, and NotAnArray for a message that is something else, which stays
+        the next one.
+        """
+        array = _kren.borrow_array(self, timeout)
+        return _numpy.copy(array) if copy else _numpy.show(array)  # type: ignore[no-any-return]
+
+    def borrow_array(self, timeout: float | None = None) -> _kren.Array:
+        """Return the next message as a kren.Array: as read_array(), without numpy.
+
+        For bfloat16 and float8 it is what torch.from_dlpack() and its like read in place, since
+        numpy passes these on to nobody.
+        """
+        return _kren.borrow_array(self, timeout)
+
+    def arrays(self, *, copy: bool = False) -> "Arrays":
+        """Iterate over array after array, as read_array() gives them, until the writer has closed.
+
+        `for array in reader.arrays()` and `async for array in reader.arrays()` work. With
+        copy=False an array goes back to the writer when the next one has come.
+        """
+        return Arrays(self, copy)
+
+    def read_arrays(
+        self, timeout: float | None = None, *, copy: bool = False
+    ) -> "dict[str, NDArray[Any]]":
+        """Return the arrays of the next message by their names, each as read_array() would give it.
+
+        The message goes back to the writer when all of them are gone.
+        """
+        return _named(_kren.borrow_arrays(self, timeout), copy)
+
+    async def aread_array(
+        self, timeout: float | None = None, *, copy: bool = False
+    ) -> "NDArray[Any]":
+        """Return the next message as an array; as read_array(), for asyncio."""
+        attempt = partial(_kren.try_borrow_array, self)
+        limit = _kren.check_timeout(timeout)
+        array = await self._line.take(attempt, self._arm, limit, "message")
+        return _numpy.copy(array) if copy else _numpy.show(array)  # type: ignore[no-any-return]
+
+    async def aread_arrays(
+        self, timeout: float | None = None, *, copy: bool = False
+    ) -> "dict[str, NDArray[Any]]":
+        """Return the arrays of the next message by their names; as read_arrays(), for asyncio."""
+        attempt = partial(_kren.try_borrow_arrays, self)
+        limit = _kren.check_timeout(timeout)
+        return _named(await self._line.take(attempt, self._arm, limit, "message"), copy)
+
+
+class Arrays:
+    """Array after array of a reader, for `for` and for `async for`."""
+
+    __slots__ = ("_copy", "_reader")
+
+    def __init__(self, reader: ArrayReader, copy: bool) -> None:
+        self._reader = reader
+        self._copy = copy
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> "NDArray[Any]":
+        try:
+            return self._reader.read_array(copy=self._copy)
+        except EndpointClosed:
+            raise
+        except Closed:
+            raise StopIteration from None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> "NDArray[Any]":
+        try:
+            return await self._reader.aread_array(copy=self._copy)
+        except EndpointClosed:
+            raise
+        except Closed:
+            raise StopAsyncIteration from None
+
+
+class ArraySlot:
+    """Room in the ring for an array that is built in place: what Writer.reserve_array() returns.
+
+    In a `with` block it gives the array, and commits at the end, or aborts when an exception leaves
+    the block. Until then the writer does nothing else: its other calls raise Busy. A slot that is
+    collected was aborted.
+    """
+
+    __slots__ = ("_slot", "array")
+
+    array: Any
+    """The array to fill. Its first content is whatever the ring held before."""
+
+    def __init__(
+        self, slot: _kren.Slot, room: _kren.Room, shape: tuple[SupportsIndex, ...], name: str
+    ) -> None:
+        self._slot = slot
+        known = _numpy.numpy()
+        dtype = known.dtype(name)
+        # It keeps the memory mapped, and does not stand in the way of the commit.
+        self.array = memoryview(room) if dtype is None else known.ndarray(shape, dtype, room)
+
+    def commit(self) -> None:
+        """Publish the array, which is read-only from here on."""
+        self._end()
+        self._slot.commit()
+
+    def abort(self) -> None:
+        """Give the room up: the reader never sees anything of it. Without effect after commit()."""
+        self._end()
+        self._slot.abort()
+
+    def __enter__(self) -> Any:
+        self._slot.__enter__()
+        return self.array
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._end()
+        self._slot.__exit__(kind, error, traceback)
+
+    def _end(self) -> None:
+        if isinstance(self.array, memoryview):
+            self.array.release()
+        else:
+            self.array.flags.writeable = False
+
+
+def _named(arrays: dict[str, _kren.Array], copy: bool) -> dict[str, Any]:
+    form = _numpy.copy if copy else _numpy.show
+    return {name: form(array) for name, array in arrays.items()}
+
+
+def _part(array: Any, may_copy: bool) -> Any:
+    """(dtype, shape, buffer of bytes); or the numpy array itself, where it is not in C order."""
+    known = _numpy.numpy()
+    if known.ndarray is not None and isinstance(array, (known.ndarray, known.module.generic)):
+        array = known.module.asarray(array)
+        name = _numpy.name_of(array.dtype)
+        if not array.flags.c_contiguous:
+            return array if may_copy else _numpy.contiguous(array, False)
+        return name, array.shape, _numpy.bits(array, name)
+    if hasattr(array, "__dlpack__"):
+        try:
+            tensor = _kren.Tensor(array)
+        except BufferError:
+            # In some other order, perhaps, which numpy can tell.
+            if known.module is None or not may_copy:
+                raise
+            try:
+                return known.module.from_dlpack(array)
+            except (BufferError, RuntimeError, TypeError):
+                pass
+            raise
+        return tensor.dtype, tensor.shape, tensor
+    try:
+        view = memoryview(array)
+    except TypeError:
+        raise TypeError(
+            "an array is needed (numpy's, one with __dlpack__, or a buffer), not "
+            f"{type(array).__name__}; numpy.asarray() makes one of many things, and write_table() "
+            "takes data frames"
+        ) from None
+    if known.module is not None:
+        return _part(known.module.asarray(view), may_copy)
+    if view.itemsize == 1 or view.format[-1:] in "bBhHiIlLqQnNefd?":
+        if not view.c_contiguous and not may_copy:
+            raise ValueError("the buffer is not in C order, and copy=False forbids to rearrange it")
+        kind = view.format.lstrip("@=<")
+        if view.format[0] not in ">!" and kind in _KINDS:
+            name = _KINDS[kind] + (str(8 * view.itemsize) if kind != "?" else "")
+            return name, view.shape, view.tobytes()
+    raise TypeError(f"buffers of the format {view.format!r} are not sent; convert it first")
+
+
+def _contiguous_part(array: Any, may_copy: bool) -> tuple[str, tuple[int, ...], Any]:
+    part = _part(array, may_copy)
+    if not isinstance(part, tuple):
+        part = _part(_numpy.contiguous(part, may_copy), may_copy)
+    return part  # type: ignore[no-any-return]
+
+
+_KINDS = {
+    **dict.fromkeys("bhilqn", "int"),
+    **dict.fromkeys("BHILQN", "uint"),
+    **dict.fromkeys("efd", "float"),
+    "?": "bool",
+}
