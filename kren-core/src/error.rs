@@ -493,7 +493,8 @@ impl fmt::Display for Error {
             ),
             Self::Busy { channel } => write!(
                 f,
-                "another thread is using this endpoint of channel '{channel}'; use one endpoint \
+                "another call is under way on this endpoint of channel '{channel}': another thread's, or one \
+                 that a signal handler has interrupted; use one endpoint \
                  from one thread at a time"
             ),
             Self::InvalidOption {

@@ -206,6 +206,27 @@ impl KrenReader {
         self.endpoint.check_usable()
     }
 
+    /// Whether the channel's name no longer leads here, because somebody removed it: then this side and its peer, if it is
+    /// there, go on with each other, and nobody else can come. Makes some system calls.
+    ///
+    /// [`KrenReader::wait_for_writer`] moves over to the channel that the name leads to next.
+    ///
+    /// ```
+    /// # use kren_core::{KrenReader, KrenWriter};
+    /// # let name = format!("doc-removed-reader-{}", std::process::id());
+    /// let mut writer = KrenWriter::create(&name, 4096)?;
+    /// let reader = KrenReader::connect(&name)?;
+    /// assert!(!reader.is_removed());
+    /// writer.write(b"last words")?;
+    /// writer.close_discarding()?; // which removes the name
+    /// assert!(reader.is_removed());
+    /// # Ok::<(), kren_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        !self.endpoint.is_inherited() && !self.endpoint.is_named()
+    }
+
     /// Closes this side. The last side to close a channel with nothing left to deliver removes its
     /// name. While messages are held ([`Lease`]) the role stays taken until the last of them is released.
     ///

@@ -382,6 +382,27 @@ impl KrenWriter {
         self.endpoint.check_usable()
     }
 
+    /// Whether the channel's name no longer leads here, because somebody removed it: then this side and its peer, if it is
+    /// there, go on with each other, and nobody else can come. Makes some system calls.
+    ///
+    /// A writer that waits is told by [`Error::Removed`](crate::Error::Removed); one that never waits may ask now and then.
+    ///
+    /// ```
+    /// # use kren_core::{KrenReader, KrenWriter};
+    /// # let name = format!("doc-removed-writer-{}", std::process::id());
+    /// let mut writer = KrenWriter::create(&name, 4096)?;
+    /// let reader = KrenReader::connect(&name)?;
+    /// assert!(!writer.is_removed());
+    /// writer.write(b"last words")?;
+    /// writer.close_discarding()?; // which removes the name
+    /// assert!(reader.is_removed());
+    /// # Ok::<(), kren_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        !self.endpoint.is_inherited() && !self.endpoint.is_named()
+    }
+
     /// Closes the channel: the reader gets what was written, then
     /// [`Error::Closed`](crate::Error::Closed). The last side to close a channel with nothing left
     /// to deliver removes its name.

@@ -63,6 +63,10 @@ impl WriterOptions {
     }
 
     /// Accepts an existing segment that belongs to another user. Default: refused.
+    ///
+    /// Where another user's side is the last to close, the empty channel stays in memory, as only its owner may remove its
+    /// name (and a mode, `fresh` or other figures are [`Error::PermissionDenied`](crate::Error::PermissionDenied) for the same reason):
+    /// let the owner's side close last.
     #[must_use]
     pub fn any_owner(mut self, any_owner: bool) -> Self {
         self.access.any_owner = any_owner;

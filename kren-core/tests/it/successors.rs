@@ -379,6 +379,7 @@ mod removed {
                 });
                 remove(&name);
                 if let Some(reader) = &mut reader {
+                    assert!(reader.is_removed());
                     // Side by side both go on.
                     assert_eq!(reader.read().unwrap(), &[1; 100]);
                 }
@@ -392,6 +393,7 @@ mod removed {
                     removed(result, fate);
                 }
                 removed(writer.flush(), fate);
+                assert!(writer.is_removed());
             });
         }
     }

@@ -617,7 +617,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "name-left-behind",
         "G4",
         ENDPOINT,
-        &[("self.segment.remove_if_alone(drained);", "let _ = drained;")],
+        &[(
+            "self.segment.let_go(self.role); self.segment.remove_if_alone(drained);",
+            "let _ = drained;",
+        )],
         Whole,
         "closing::the_last_side_out",
     ),
