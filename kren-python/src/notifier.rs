@@ -71,11 +71,20 @@ impl Notifier {
     #[cfg_attr(not(unix), allow(clippy::unused_self))]
     fn fileno(&self) -> PyResult<i32> {
         #[cfg(unix)]
-        return Ok(self.shared.bell.watched());
+        return Ok(self.shared.bell.watched()?);
         #[cfg(not(unix))]
         return Err(PyNotImplementedError::new_err(
             "no file descriptor to watch on this system",
         ));
+    }
+
+    /// Whether the file descriptor is still what it was: not where this process has closed it by its number.
+    #[cfg_attr(not(unix), allow(clippy::unused_self))]
+    fn is_open(&self) -> bool {
+        #[cfg(unix)]
+        return self.shared.bell.watched().is_ok();
+        #[cfg(not(unix))]
+        true
     }
 
     /// Makes the file descriptor unreadable again.

@@ -52,7 +52,7 @@ class Line:
         self._queue: deque[_Ticket] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._notifier: Notifier | None = None
-        self._watching = False
+        self._watched: int | None = None
         self._slice_end: float | None = None
         self._closed = False
 
@@ -158,17 +158,18 @@ class Line:
         self._queue.clear()
         self._loop = None
         self._notifier = None
-        self._watching = False
+        self._watched = None
 
     def _watch(self, loop: asyncio.AbstractEventLoop, arm: Callable[[Notifier], None]) -> None:
-        if self._notifier is None:
+        if self._notifier is None or not self._notifier.is_open():
             self._notifier = Notifier(self._channel)
         arm(self._notifier)
-        if self._watching:
+        if self._watched is not None:
             return
         try:
-            loop.add_reader(self._notifier.fileno(), self._ready)
-            self._watching = True
+            fd = self._notifier.fileno()
+            loop.add_reader(fd, self._ready)
+            self._watched = fd
         except OSError as error:
             what = "awaiting takes a place among what the event loop watches"
             raise system_error(self._channel, what, error) from error
@@ -184,9 +185,10 @@ class Line:
                 raise system_error(self._channel, "awaiting takes a thread", error) from error
 
     def _unwatch(self) -> None:
-        if self._watching and self._loop is not None and self._notifier is not None:
-            self._loop.remove_reader(self._notifier.fileno())
-        self._watching = False
+        # By the number that the loop knows, whatever it leads to by now.
+        if self._watched is not None and self._loop is not None:
+            self._loop.remove_reader(self._watched)
+        self._watched = None
 
     def _ready(self) -> None:
         if self._notifier is not None:
