@@ -16,9 +16,11 @@ impl Endpoint {
     }
 
     /// Whether the peer is there, or somebody has come who is not known yet and may have gone since.
-    pub(crate) fn peer_has_come(&self) -> bool {
-        self.peer_session() != self.known_session.load(Ordering::Relaxed)
-            || matches!(self.peer_state(), Ok(PeerState::Attached))
+    pub(crate) fn peer_has_come(&self) -> Result<bool> {
+        Ok(
+            self.peer_session() != self.known_session.load(Ordering::Relaxed)
+                || self.peer_state()? == PeerState::Attached,
+        )
     }
 
     /// The peer that is or was there is known from now on.

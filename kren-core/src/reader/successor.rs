@@ -115,7 +115,7 @@ impl KrenReader {
     /// As [`KrenReader::wait_for_writer`], but for [`Error::TimedOut`].
     pub fn follow(&mut self) -> Result<bool> {
         self.endpoint.check_process()?;
-        if !self.endpoint.peer_has_come() {
+        if !self.endpoint.peer_has_come()? {
             if self.endpoint.is_named() {
                 return Ok(false);
             }
@@ -129,7 +129,7 @@ impl KrenReader {
             // The old one is closed when the new one stands; messages that are held there stay so.
             *self = Self::attach(segment, self.strategy, self.access)?;
             self.endpoint.know_nobody();
-            if !self.endpoint.peer_has_come() {
+            if !self.endpoint.peer_has_come()? {
                 return Ok(false);
             }
         }
@@ -164,7 +164,7 @@ struct Arrival {
 impl Arrival {
     /// Whether [`KrenReader::follow`] is worth a call.
     fn is_over(&self) -> Result<bool> {
-        if self.endpoint.peer_has_come() {
+        if self.endpoint.peer_has_come()? {
             return Ok(true);
         }
         Ok(!self.endpoint.is_named() && segment::exists(self.endpoint.name(), self.access)?)

@@ -659,8 +659,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G3",
         "endpoint/arrival.rs",
         &[(
-            "self.peer_session() != self.known_session.load(Ordering::Relaxed) || matches!(",
-            "matches!(",
+            "self.peer_session() != self.known_session.load(Ordering::Relaxed) || self.peer_state()?",
+            "self.peer_state()?",
         )],
         Whole,
         "successors::a_successor_that_has_come_and_gone",
