@@ -60,6 +60,8 @@ const around: Place[] = [typeof __filename === 'string' ? __filename : undefined
   .flatMap((file): Place[] => [
     (platform) => from(file, `./kren.${platform}.node`),
     (platform) => from(file, `@pawanxz/kren-${platform}`),
+    // What a tracer leaves of that package where it takes the file for all of it.
+    (platform) => from(file, `@pawanxz/kren-${platform}/kren.${platform}.node`),
     (platform) => from(manifest(file), `./kren.${platform}.node`),
     (platform) => from(manifest(file), `@pawanxz/kren-${platform}`),
   ]);

@@ -2,13 +2,14 @@
 // elsewhere with what docs/guide/bundlers.md has for each.
 
 import assert from 'node:assert/strict';
-import { copyFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { test } from 'node:test';
 import {
   addon,
+  addonPackage,
   assertRuns,
   deployed,
   fileCopy,
@@ -132,6 +133,11 @@ for (const [name, bundle] of Object.entries(bundlers)) {
       assert.match(output, /no native addon for .*docs\/guide\/bundlers\.md/s, `${entry} ${format}`);
       copyFileSync(join(packageFolder, addon), join(folder, addon));
       assertRuns(file, `${entry} ${format}`);
+      // Or where a tracer leaves it, which takes the file alone.
+      const traced = join(folder, 'node_modules', addonPackage);
+      mkdirSync(traced, { recursive: true });
+      renameSync(join(folder, addon), join(traced, addon));
+      assertRuns(file, `${entry} ${format}, traced`);
     }
   });
 }

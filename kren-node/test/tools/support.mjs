@@ -29,7 +29,7 @@ const [target, platform] = Object.entries(PLATFORMS).find(([name]) => built.incl
 
 /** The file name of the addon for this machine, and the package that brings it. */
 export const addon = addonName(target);
-const addonPackage = `kren-${platform.name}`;
+export const addonPackage = `@pawanxz/kren-${platform.name}`;
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), 'kren-tools-')));
 after(() => rmSync(root, { recursive: true }));
@@ -46,16 +46,16 @@ assert.equal(stage.status, 0, stage.output);
 const layouts = {
   npm(modules) {
     cpSync(join(staged, 'kren'), join(modules, '@pawanxz/kren'), { recursive: true });
-    cpSync(join(staged, platform.name), join(modules, '@pawanxz', addonPackage), { recursive: true });
+    cpSync(join(staged, platform.name), join(modules, addonPackage), { recursive: true });
   },
   // Only the package itself can be seen from the project; what it depends on lies beside where it really is.
   pnpm(modules) {
-    const store = join(modules, '.pnpm/@pawanxz+kren@0.0.0/node_modules/@pawanxz');
-    cpSync(join(staged, 'kren'), join(store, 'kren'), { recursive: true });
+    const store = join(modules, '.pnpm/@pawanxz+kren@0.0.0/node_modules');
+    cpSync(join(staged, 'kren'), join(store, '@pawanxz/kren'), { recursive: true });
     cpSync(join(staged, platform.name), join(modules, `.pnpm/${addonPackage}`), { recursive: true });
     symlinkSync(join(modules, `.pnpm/${addonPackage}`), join(store, addonPackage));
     mkdirSync(join(modules, '@pawanxz'));
-    symlinkSync(join(store, 'kren'), join(modules, '@pawanxz/kren'));
+    symlinkSync(join(store, '@pawanxz/kren'), join(modules, '@pawanxz/kren'));
   },
   link(modules) {
     mkdirSync(join(modules, '@pawanxz'));
