@@ -142,6 +142,12 @@ impl KrenReader {
         (self.consumer.cursor(), self.consumer.count())
     }
 
+    /// Whether it moves over to a new channel of the name once everything here is read: see [`KrenReader::follow`].
+    #[must_use]
+    pub fn is_moving(&self) -> bool {
+        self.moving
+    }
+
     /// Gives everything before `position`, where `count` messages end, back to the writer.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ pub struct KrenReader {
     tag: u32,
     leases: Leases,
     /// A new channel of the name is to be moved over to when this one has been read to its end.
-    moving: bool,
+    pub(crate) moving: bool,
     /// How it was connected, for the next time.
     strategy: Strategy,
     access: Access,

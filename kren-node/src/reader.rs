@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
-use kren_core::{Error, KrenReader, Message, ReaderOptions, Start, copy_slice};
+use kren_core::{Error, KrenReader, Mapped, Message, ReaderOptions, Start, copy_slice};
 
 use crate::call::{Call, Object};
 use crate::context::{Context, Live};
@@ -18,6 +18,11 @@ pub(crate) struct Reader {
     last_tag: Cell<u32>,
     /// JavaScript has been given the ring, or keeps account of what it holds: the core learns of it too late.
     in_javascript: Cell<bool>,
+    /// The channel that it was last seen in, kept mapped so that no other can come to lie at its address; how
+    /// often that has changed; and what of it JavaScript was told.
+    seen: RefCell<(*mut u8, Mapped)>,
+    moves: Cell<u32>,
+    told: Cell<u32>,
     watch: Watch,
 }
 
@@ -71,6 +76,9 @@ pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outc
     object.set(c"alignment", call.js_size(core.alignment())?)?;
     let reader = Rc::new(Reader {
         name: core.name().to_owned(),
+        seen: RefCell::new((core.outline().base, core.mapped())),
+        moves: Cell::new(0),
+        told: Cell::new(0),
         core: RefCell::new(Some(core)),
         last_tag: Cell::new(0),
         in_javascript: Cell::new(false),
@@ -86,7 +94,9 @@ fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
     object.method::<_, 2>(c"readInto", reader, read_into)?;
     object.method::<_, 3>(c"tryRead", reader, try_read)?;
     object.method::<_, 0>(c"here", reader, here)?;
-    object.method::<_, 4>(c"releaseTo", reader, release_to)?;
+    object.method::<_, 5>(c"releaseTo", reader, release_to)?;
+    object.method::<_, 0>(c"follow", reader, follow)?;
+    object.method::<_, 0>(c"figures", reader, figures)?;
     object.method::<_, 0>(c"lastTag", reader, last_tag)?;
     object.method::<_, 0>(c"available", reader, available)?;
     object.method::<_, 0>(c"held", reader, held)?;
@@ -159,6 +169,17 @@ impl Reader {
                 Err(stop)
             }
         }
+    }
+
+    /// How often the reader has moved over to a new channel of the name.
+    fn moves(&self, core: &KrenReader) -> u32 {
+        let base = core.outline().base;
+        let mut seen = self.seen.borrow_mut();
+        if seen.0 != base {
+            *seen = (base, core.mapped());
+            self.moves.set(self.moves.get().wrapping_add(1));
+        }
+        self.moves.get()
     }
 
     /// Gives a message back, or leaves that to JavaScript.
@@ -244,8 +265,10 @@ fn try_read(reader: &Rc<Reader>, call: &Call<'_, 3>) -> Outcome {
 /// `here()`: the halves of the position, and of the number of messages, up to which has been read.
 #[allow(clippy::cast_possible_truncation, reason = "the halves")]
 fn here(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
-    let (position, count) = reader.core()?.place();
+    let core = reader.core()?;
+    let (position, count) = core.place();
     let object = call.object()?;
+    object.set(c"moves", call.js_u32(reader.moves(&core))?)?;
     object.set(c"low", call.js_u32(position as u32)?)?;
     object.set(c"high", call.js_u32((position >> 32) as u32)?)?;
     object.set(c"countLow", call.js_u32(count as u32)?)?;
@@ -253,11 +276,36 @@ fn here(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     Ok(object.value)
 }
 
-/// `releaseTo(low, high, countLow, countHigh)`: gives everything before that place back to the writer.
-fn release_to(reader: &Rc<Reader>, call: &Call<'_, 4>) -> Outcome {
+/// `releaseTo(low, high, countLow, countHigh, moves)`: gives everything before that place back to the writer, unless it
+/// is one of a channel that was left.
+fn release_to(reader: &Rc<Reader>, call: &Call<'_, 5>) -> Outcome {
     let (position, count) = (call.u64(0)?, call.u64(2)?);
-    reader.core()?.release_to(position, count)?;
+    let mut core = reader.core()?;
+    if reader.moves(&core) == call.u32(4)? {
+        core.release_to(position, count)?;
+    }
     Ok(Value::UNDEFINED)
+}
+
+/// `follow()`: looks for a writer that has come; gives the sum of 1 when one has, 2 when the reader stands in a new
+/// channel since the last time, whose ring and figures JavaScript must ask for, and 4 when it will once all is read here.
+fn follow(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    let mut core = reader.core()?;
+    // A thread that waits in a channel that is left would be waited for.
+    reader.watch.disarm();
+    let has_come = core.follow()?;
+    let moves = reader.moves(&core);
+    let has_moved = reader.told.replace(moves) != moves;
+    call.js_u32(u32::from(has_come) | u32::from(has_moved) << 1 | u32::from(core.is_moving()) << 2)
+}
+
+/// `figures()`: the capacity and the alignment of the channel where the reader stands.
+fn figures(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    let core = reader.core()?;
+    let object = call.object()?;
+    object.set(c"capacity", call.js_size(core.capacity())?)?;
+    object.set(c"alignment", call.js_size(core.alignment())?)?;
+    Ok(object.value)
 }
 
 fn last_tag(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
@@ -337,13 +385,18 @@ fn peer_closed(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     call.js_bool(reader.usable()?.is_writer_closed())
 }
 
-/// `arm(0, onReady)`: see [`Watch::arm`].
+/// `arm(what, onReady)`: see [`Watch::arm`]; 0 waits for a message, 1 for a writer.
 fn arm(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
     let core = reader.core()?;
+    let what = call.size(0)?;
     reader
         .watch
-        .arm(call.context, &reader.name, 0, call.value(1), || {
-            core.message_waiter()
+        .arm(call.context, &reader.name, what, call.value(1), || {
+            if what == 0 {
+                core.message_waiter()
+            } else {
+                core.writer_waiter()
+            }
         })?;
     Ok(Value::UNDEFINED)
 }

@@ -7,7 +7,18 @@ import process from 'node:process';
 import { test } from 'node:test';
 import { kren, packageFolder } from './support/index.mjs';
 
-const ESSENTIALS = ['messages', 'many', 'lending', 'ring', 'blocking', 'async', 'errors', 'crash', 'streams'];
+const ESSENTIALS = [
+  'successors',
+  'messages',
+  'many',
+  'lending',
+  'ring',
+  'blocking',
+  'async',
+  'errors',
+  'crash',
+  'streams',
+];
 
 test('everything works without external ArrayBuffers too', {
   skip: process.env.KREN_NODE_RING === 'native',

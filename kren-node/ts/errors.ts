@@ -95,6 +95,11 @@ export function timedOut(what: string, after: number, channel: string): KrenErro
   );
 }
 
+/** Whether `error` says that the other side is gone, in whatever way. @internal */
+export function isGone(error: KrenError): boolean {
+  return error.code === 'KREN_CLOSED' || error.code === 'KREN_PEER_DIED' || error.code === 'KREN_REMOVED';
+}
+
 /** Whether `error` says that nothing more will come. @internal */
 export function isEnd(error: unknown): boolean {
   return error instanceof KrenError && error.code === 'KREN_CLOSED';

@@ -16,6 +16,8 @@ export interface Task<T> {
   readonly length: number;
   /** What is waited for, as an error says it. */
   readonly what: string;
+  /** Whether it goes on waiting although this has ended the wait. */
+  readonly outlasts?: (failure: KrenError) => boolean;
 }
 
 interface Place extends Task<unknown> {
@@ -83,6 +85,7 @@ export class Line {
         attempt: task.attempt,
         length: task.length,
         what: task.what,
+        ...(task.outlasts && { outlasts: task.outlasts }),
         resolve: resolve as (value: unknown) => void,
         reject,
         leave: () => {},
@@ -110,7 +113,7 @@ export class Line {
         if (value !== NOT_YET) {
           this.#remove(place);
           place.resolve(value);
-        } else if (failure !== undefined) {
+        } else if (failure !== undefined && !place.outlasts?.(failure)) {
           this.#remove(place);
           place.reject(failure);
         } else {

@@ -12,8 +12,8 @@ export class NativeReadingSide implements ReadingSide {
 
   constructor(native: NativeReader) {
     this.#native = native;
-    this.#loans = new Loans(native.name, ({ low, high, countLow, countHigh }) =>
-      this.#native.releaseTo(low, high, countLow, countHigh),
+    this.#loans = new Loans(native.name, ({ low, high, countLow, countHigh, moves }) =>
+      this.#native.releaseTo(low, high, countLow, countHigh, moves ?? 0),
     );
   }
 
@@ -72,6 +72,10 @@ export class NativeReadingSide implements ReadingSide {
 
   arm(length: number, onReady: OnReady): void {
     this.#native.arm(length, onReady);
+  }
+
+  follow(): number {
+    return this.#native.follow();
   }
 
   available(): number {

@@ -27,6 +27,8 @@ export interface NativeEndpoint {
 
 /** The halves of a position, and of the number of messages before it. */
 export interface Place {
+  /** In which of the channels of the name that the reader has been in; for the native layer alone. */
+  readonly moves?: number;
   readonly low: number;
   readonly high: number;
   readonly countLow: number;
@@ -98,7 +100,13 @@ export interface NativeReader extends NativeEndpoint, NativeRing {
   tryRead(pool: Uint8Array, offset: number, holds: boolean): Taken | undefined;
   /** Up to where has been read. */
   here(): Place;
-  releaseTo(low: number, high: number, countLow: number, countHigh: number): void;
+  releaseTo(low: number, high: number, countLow: number, countHigh: number, moves: number): void;
+  /**
+   * Looks for a writer that has come; the sum of 1 when one has, 2 when the reader stands in a new channel since the last
+   * time (whose ring and figures are to be asked for), and 4 when it will once everything here is read.
+   */
+  follow(): number;
+  figures(): { capacity: number; alignment: number };
   lastTag(): number;
   peerClosed(): boolean;
 }

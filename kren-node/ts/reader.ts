@@ -10,13 +10,13 @@ import {
   type Strategy,
   type TimeoutOptions,
 } from './arguments';
-import { krenError } from './errors';
+import { isGone, krenError } from './errors';
 import { Line, NOT_YET, type Task } from './line';
 import { type NativeReader, native, type PeerState } from './native';
 import { Borrowed } from './borrowed';
 import { inTurn, inTurnAsync, type Lending, lending } from './iterate';
 import { closedReadingSide, openReadingSide } from './open';
-import type { Held, Loan, ReadingSide } from './sides';
+import type { Held, Loan, OnReady, ReadingSide } from './sides';
 import { mustYield } from './turn';
 import './dispose';
 
@@ -84,6 +84,9 @@ export class Reader {
   readonly #next: Task<Buffer>;
   readonly #nextHeld: Task<Held>;
   readonly #nextLoan: Task<Loan>;
+  readonly #nextWriter: Task<void>;
+  /** There is a new channel of the name, to move over to when everything here is read. */
+  #isMoving = false;
   #isClosed = false;
 
   /**
@@ -102,11 +105,17 @@ export class Reader {
     this.capacity = this.#native.capacity;
     this.alignment = this.#native.alignment;
     this.#side = openReadingSide(this.#native);
-    this.#line = new Line(this, this.#native, (length, onReady) => this.#side.arm(length, onReady));
+    this.#line = new Line(this, this.#native, (what, onReady) => this.#arm(what, onReady));
     const what = 'message';
     this.#next = { attempt: () => this.#side.take() ?? NOT_YET, length: 0, what };
     this.#nextHeld = { attempt: () => this.#side.takeHeld() ?? NOT_YET, length: 0, what };
     this.#nextLoan = { attempt: () => this.#side.borrow() ?? NOT_YET, length: 0, what };
+    this.#nextWriter = {
+      attempt: () => (this.#follow() ? undefined : NOT_YET),
+      length: 1,
+      what: 'live writer',
+      outlasts: isGone,
+    };
   }
 
   static {
@@ -130,7 +139,7 @@ export class Reader {
     for (;;) {
       const message = this.#side.take();
       if (message !== undefined) return message;
-      this.#side.wait(timeout);
+      this.#wait(timeout);
     }
   }
 
@@ -151,7 +160,7 @@ export class Reader {
     for (;;) {
       const messages = this.#side.takeMany(max);
       if (messages.length > 0) return messages;
-      this.#side.wait(timeout);
+      this.#wait(timeout);
     }
   }
 
@@ -168,7 +177,7 @@ export class Reader {
     for (;;) {
       const length = this.#side.takeInto(target);
       if (length === undefined) {
-        this.#side.wait(timeout);
+        this.#wait(timeout);
       } else if (length <= target.byteLength) {
         return length;
       } else {
@@ -232,7 +241,9 @@ export class Reader {
       this.#line.serve();
       if (this.#line.length > 0) return null;
     }
-    return this.#side.take() ?? null;
+    const message = this.#side.take();
+    if (message !== undefined) return message;
+    return this.#hasMoved() ? (this.#side.take() ?? null) : null;
   }
 
   /**
@@ -266,6 +277,38 @@ export class Reader {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
     return inTurnAsync((giveUp) => this.#take(this.#next, -1, giveUp));
+  }
+
+  /**
+   * Waits until a live writer holds the channel: a successor of one that has closed or died, or the first one. Fulfilled
+   * at once when one is there. A successor that has come and gone since counts as well: its messages are there. For a
+   * reader that outlasts its writers:
+   *
+   * ```js
+   * for (;;) {
+   *   try {
+   *     for await (const message of reader) handle(message);          // ends when a writer closes
+   *   } catch (error) {
+   *     if (!['KREN_PEER_DIED', 'KREN_REMOVED'].includes(error.code)) throw error;
+   *   }
+   *   await reader.waitForWriter({ signal });
+   * }
+   * ```
+   *
+   * Where the channel's name was removed and leads to a new channel, the reader moves over to that, whose capacity may be
+   * another: it first delivers what is unread in the old one. Borrowed messages stay so.
+   *
+   * @throws {KrenError} (as a rejection) `KREN_TIMED_OUT`; as the constructor when a new channel of the name cannot be
+   *   connected to; `KREN_CLOSED` after `close()`; and whatever reason `signal` was aborted with
+   */
+  waitForWriter(options: AsyncOptions = {}): Promise<void> {
+    try {
+      const { timeout, signal } = this.#check(options);
+      if (this.#line.length === 0 && this.#follow()) return Promise.resolve();
+      return this.#line.wait(this.#nextWriter, timeout, signal, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** The tag of the message that was handed out last; 0 unless its writer chose one. */
@@ -338,12 +381,44 @@ export class Reader {
     return Promise.resolve();
   }
 
+  /** Whether a writer has come. */
+  #follow(): boolean {
+    const found = this.#side.follow();
+    this.#isMoving = (found & 4) !== 0;
+    if ((found & 2) !== 0) {
+      const figures = this.#native.figures();
+      // Read-only to users.
+      Object.assign(this.#native, figures);
+      Object.assign(this, figures);
+      // What the old side has lent it takes back by itself.
+      this.#side = openReadingSide(this.#native);
+    }
+    return (found & 1) !== 0;
+  }
+
+  /** Everything here is read: makes the move that was put off, if it was. */
+  #hasMoved(): boolean {
+    if (!this.#isMoving) return false;
+    const side = this.#side;
+    this.#follow();
+    return this.#side !== side;
+  }
+
+  #wait(timeout: number): void {
+    if (!this.#hasMoved()) this.#side.wait(timeout);
+  }
+
+  #arm(what: number, onReady: OnReady): void {
+    if (what === 0 && this.#hasMoved()) queueMicrotask(onReady);
+    else this.#side.arm(what, onReady);
+  }
+
   #borrow(options: TimeoutOptions | undefined, call: string): Loan {
     const timeout = this.#beforeWait(options, call);
     for (;;) {
       const loan = this.#side.borrow();
       if (loan !== undefined) return loan;
-      this.#side.wait(timeout);
+      this.#wait(timeout);
     }
   }
 

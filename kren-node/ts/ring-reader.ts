@@ -209,6 +209,11 @@ export class RingReader implements ReadingSide {
     this.#native.arm(length, onReady);
   }
 
+  follow(): number {
+    this.#sync();
+    return this.#native.follow();
+  }
+
   available(): number {
     this.#sync();
     return this.#native.available();

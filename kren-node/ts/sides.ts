@@ -39,7 +39,10 @@ export interface ReadingSide {
   borrow(): Loan | undefined;
   /** Waits, blocking the thread, until there is a message. */
   wait(timeout: Timeout): void;
-  arm(length: number, onReady: OnReady): void;
+  /** For a message (0) or for a writer (1). */
+  arm(what: number, onReady: OnReady): void;
+  /** See NativeReader.follow. A side whose channel was left may still be given back what it lent, and nothing else. */
+  follow(): number;
   available(): number;
   held(): number;
   /** Ends all loans. Nothing else may be called afterwards. */

@@ -66,6 +66,10 @@ pub(crate) fn open_reader(
     let mut past = None;
     let mut is_first = true;
     loop {
+        if !is_first {
+            // Who has given up meanwhile must not take a channel that has just come.
+            check()?;
+        }
         let notes = is_first && search.start == Start::Newest;
         let look = look(&name, &place, access, search.live, notes)?;
         let deserted = match look {

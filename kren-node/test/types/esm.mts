@@ -52,6 +52,7 @@ const facts: [number, number, boolean, PeerState, boolean] = [
   reader.writerState,
   reader.closed,
 ];
+await reader.waitForWriter({ timeout: 5, signal: AbortSignal.timeout(5) });
 const many: Buffer[] = reader.readMany(5, { timeout: 5 });
 const length: number = reader.readInto(Buffer.alloc(5), { timeout: 5 }) + reader.readInto(new Uint8Array(5));
 const written: number = writer.writeMany(['text', new Float32Array(2)], { timeout: 5, tag: 1 });
