@@ -83,7 +83,7 @@ mod linux {
     fn is_main_thread() -> bool {
         // SAFETY: takes no arguments and cannot fail.
         let thread = unsafe { libc::syscall(libc::SYS_gettid) };
-        thread == std::process::id().into()
+        u32::try_from(thread) == Ok(std::process::id())
     }
 
     /// The reading ends of pipes of which this process has both ends, and on which nothing blocks.
