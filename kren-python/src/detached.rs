@@ -4,14 +4,17 @@
 use std::cell::Cell;
 use std::ptr;
 
+use kren_core::{Error, Result};
 use pyo3::ffi;
 use pyo3::prelude::*;
+
+use crate::errors::Failure;
 
 /// Runs `wait` detached, and gives it a function that lets Python's signal handlers run, and fails if one raises.
 ///
 /// pyo3's own way back (`Python::attach`) refuses while the interpreter ends; this one works as long as Python code
 /// does. `wait` must not touch Python's objects in any other way.
-pub(crate) fn detached<R: Send>(
+fn detached<R: Send>(
     py: Python<'_>,
     wait: impl FnOnce(&mut dyn FnMut() -> PyResult<()>) -> R + Send,
 ) -> R {
@@ -26,6 +29,35 @@ pub(crate) fn detached<R: Send>(
             Ok(())
         }
     })
+}
+
+/// Runs `work` of the core's detached, with the check that the core wants: it lets signal handlers run, and ends the work
+/// when one of them raises, or `stop` says so.
+pub(crate) fn checked<R: Send>(
+    py: Python<'_>,
+    channel: &str,
+    stop: impl Fn() -> bool + Sync,
+    work: impl FnOnce(&mut dyn FnMut() -> Result<()>) -> Result<R> + Send,
+) -> std::result::Result<R, Failure> {
+    let mut raised = None;
+    let outcome = detached(py, |look_for_signals| {
+        work(&mut || {
+            let stopped = || Error::Interrupted {
+                channel: channel.into(),
+            };
+            if stop() {
+                return Err(stopped());
+            }
+            look_for_signals().map_err(|error| {
+                raised = Some(error);
+                stopped()
+            })
+        })
+    });
+    match raised {
+        Some(error) => Err(Failure::Raised(error)),
+        None => Ok(outcome?),
+    }
 }
 
 /// A thread that is detached, until this is dropped.

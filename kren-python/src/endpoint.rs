@@ -11,7 +11,7 @@ use std::time::Duration;
 use kren_core::{Error, Result};
 use pyo3::prelude::*;
 
-use crate::detached::detached;
+use crate::detached::checked;
 use crate::errors::{Caller, Failure};
 use crate::exit::{self, Closing};
 use crate::turn::Turn;
@@ -264,40 +264,29 @@ impl<T: Send> Held<'_, T> {
         wait: impl FnOnce(&mut T, &mut dyn FnMut() -> Result<()>) -> Result<()> + Send,
     ) -> std::result::Result<(), Failure> {
         let endpoint = self.endpoint;
-        let mut raised = None;
         let mut just_called = true;
         let core: &mut T = self.core;
         endpoint.waiter.store(thread_mark(), Ordering::Relaxed);
-        let outcome = detached(py, |look_for_signals| {
+        let stop = || endpoint.closing.load(Ordering::Acquire);
+        let outcome = checked(py, &endpoint.name, stop, |check| {
             let outcome = wait(core, &mut || {
-                let stop = || Error::Interrupted {
-                    channel: endpoint.name.clone(),
-                };
-                if endpoint.closing.load(Ordering::Acquire) {
-                    return Err(stop());
-                }
                 // Python has looked for signals as it called us, and reattaching can mean a wait for
                 // the GIL: not before the first sleep.
                 if std::mem::take(&mut just_called) {
                     return Ok(());
                 }
-                look_for_signals().map_err(|error| {
-                    raised = Some(error);
-                    stop()
-                })
+                check()
             });
             // Release: pairs with the Acquire load in `close_last`. Before the thread is attached again, which at the
             // end of Python it never is.
             endpoint.waiter.store(0, Ordering::Release);
             outcome
         });
-        if let Some(error) = raised {
-            return Err(Failure::Raised(error));
+        match outcome {
+            Err(Failure::Raised(error)) => Err(Failure::Raised(error)),
+            _ if endpoint.is_closed() => Err(Failure::EndpointClosed(endpoint.name.clone())),
+            outcome => outcome,
         }
-        if self.endpoint.is_closed() {
-            return Err(Failure::EndpointClosed(self.endpoint.name.clone()));
-        }
-        Ok(outcome?)
     }
 }
 

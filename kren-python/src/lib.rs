@@ -6,6 +6,7 @@ mod array;
 #[cfg(unix)]
 mod bell;
 mod buffer;
+mod connecting;
 mod detached;
 mod endpoint;
 mod errors;
@@ -39,13 +40,15 @@ mod native {
         write_described,
     };
     #[pymodule_export]
+    use crate::connecting::Stop;
+    #[pymodule_export]
     use crate::errors::{adopt_errors, error_of};
     #[pymodule_export]
     use crate::lease::Lease;
     #[pymodule_export]
     use crate::notifier::Notifier;
     #[pymodule_export]
-    use crate::reader::{Reader, Stop};
+    use crate::reader::Reader;
     #[pymodule_export]
     use crate::slot::Slot;
     #[pymodule_export]

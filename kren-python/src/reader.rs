@@ -1,15 +1,15 @@
 //! `kren.Reader`, as far as it is native.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use kren_core::{Error, KrenReader, Message, ReaderOptions};
+use kren_core::{Error, KrenReader, Message};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::buffer::{to_bytes, with_target};
-use crate::detached::detached;
+use crate::connecting::{Shape, Stop, connect};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::lease::Lease;
@@ -60,8 +60,9 @@ impl Reader {
             .strategy(options::strategy(py, &name, strategy)?)
             .prefault(prefault)
             .machine_wide(machine_wide);
-        connect(py, &settings, &name, timeout, _stop.map(Bound::get))
-            .map_err(|failure| failure.into_exception(py))
+        let (shape, endpoint) = connect(py, &settings, &name, timeout, _stop.map(Bound::get))
+            .map_err(|failure| failure.into_exception(py))?;
+        Ok(Self { endpoint, shape })
     }
 
     /// Return the next message as bytes, waiting for it while the channel is empty.
@@ -433,83 +434,4 @@ fn take<R>(
         message.keep();
         Failure::Raised(error)
     })
-}
-
-/// Connects, waiting up to `timeout` for what the settings ask for, unless `stop` says otherwise.
-fn connect(
-    py: Python<'_>,
-    settings: &ReaderOptions,
-    name: &str,
-    timeout: Timeout,
-    stop: Option<&Stop>,
-) -> Result<Reader, Failure> {
-    let mut raised = None;
-    let connected: kren_core::Result<_> = detached(py, |look_for_signals| {
-        let core = settings.connect_within(name, timeout.limit(), &mut || {
-            let stopped = || Error::Interrupted {
-                channel: name.into(),
-            };
-            if stop.is_some_and(Stop::is_set) {
-                return Err(stopped());
-            }
-            look_for_signals().map_err(|error| {
-                raised = Some(error);
-                stopped()
-            })
-        })?;
-        Ok(Reader {
-            shape: Shape::of(&core),
-            endpoint: Endpoint::open(name, core),
-        })
-    });
-    match raised {
-        Some(error) => Err(Failure::Raised(error)),
-        None => Ok(connected?),
-    }
-}
-
-/// Says to a search for a channel, in another thread, that nobody wants its result any more.
-///
-/// Internal to kren: it is what `await kren.connect()` stands on.
-#[pyclass(frozen, module = "kren._kren")]
-pub(crate) struct Stop(AtomicBool);
-
-#[pymethods]
-impl Stop {
-    #[new]
-    fn new() -> Self {
-        Self(AtomicBool::new(false))
-    }
-
-    /// Has the search end within 100 ms.
-    fn set(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl Stop {
-    fn is_set(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// The figures of a channel, as they were when its core was last looked at: it may be closed by now, or in use.
-struct Shape {
-    capacity: AtomicUsize,
-    alignment: AtomicUsize,
-}
-
-impl Shape {
-    fn of(core: &KrenReader) -> Self {
-        Self {
-            capacity: AtomicUsize::new(core.capacity()),
-            alignment: AtomicUsize::new(core.alignment()),
-        }
-    }
-
-    /// A reader that moves over to a new channel of its name finds other figures there.
-    fn renew(&self, core: &KrenReader) {
-        self.capacity.store(core.capacity(), Ordering::Relaxed);
-        self.alignment.store(core.alignment(), Ordering::Relaxed);
-    }
 }

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use kren_core::{Error, KrenWriter, WriterOptions};
+use kren_core::{Error, KrenWriter};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::buffer::{Payload, with_payload};
+use crate::detached::checked;
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::notifier::Notifier;
@@ -64,16 +65,22 @@ impl Writer {
             settings = settings.alignment(options::integer(&name, "alignment", alignment)?);
         }
         // Reserving (and pre-faulting) gigabytes takes long enough for other threads to notice.
-        py.detach(|| {
-            let core = create(&settings, &name, capacity)?;
-            Ok(Self {
-                capacity: core.capacity(),
-                max_message_len: core.max_message_len(),
-                alignment: core.alignment(),
-                endpoint: Endpoint::open(&name, core),
-            })
-        })
-        .map_err(|failure: Failure| failure.into_exception(py))
+        let channel = name.as_str();
+        let made = checked(
+            py,
+            channel,
+            || false,
+            |check| {
+                let core = settings.create_checked(channel, capacity, check)?;
+                Ok(Self {
+                    capacity: core.capacity(),
+                    max_message_len: core.max_message_len(),
+                    alignment: core.alignment(),
+                    endpoint: Endpoint::open(channel, core),
+                })
+            },
+        );
+        made.map_err(|failure| failure.into_exception(py))
     }
 
     /// Write one message, waiting for room while the ring is full.
@@ -376,30 +383,6 @@ impl Writer {
             }
             wait(py, &mut core, len, timeout, &mut deadline)?;
         }
-    }
-}
-
-/// Makes the channel, with looks at Python's signal handlers while its memory is reserved.
-#[allow(
-    clippy::redundant_closure_for_method_calls,
-    reason = "the method's lifetime is too narrow"
-)]
-fn create(settings: &WriterOptions, name: &str, capacity: usize) -> Result<KrenWriter, Failure> {
-    let mut raised = None;
-    let created = settings.create_checked(name, capacity, &mut || {
-        // None: the interpreter is shutting down.
-        match Python::try_attach(|py| py.check_signals()) {
-            Some(Ok(())) => return Ok(()),
-            Some(Err(error)) => raised = Some(error),
-            None => {}
-        }
-        Err(Error::Interrupted {
-            channel: name.into(),
-        })
-    });
-    match raised {
-        Some(error) => Err(Failure::Raised(error)),
-        None => Ok(created?),
     }
 }
 

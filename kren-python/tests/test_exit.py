@@ -36,6 +36,31 @@ DELIVERS = {
     "a finalizer of a global of a module that is built in": (
         HOLDER + "import builtins; builtins.holder = Holder()"
     ),
+    "a finalizer where multiprocessing is in use": (
+        HOLDER + "import multiprocessing.util; holder = Holder()"
+    ),
+    "a finalizer after a fork": HOLDER
+    + """
+import os
+holder = Holder()
+pid = os.fork()
+if pid == 0:
+    # The child's copy of it: refused, and its parent's left alone.
+    try:
+        holder.__del__()
+    except kren.Forked:
+        os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+""",
+    "a finalizer of a child that ends as its parent does": HOLDER
+    + """
+import os
+pid = os.fork()
+if pid == 0:
+    holder = Holder()
+else:
+    assert os.waitpid(pid, 0)[1] == 0
+""",
     "a finalizer in a cycle": HOLDER + "holder = Holder(); holder.self = holder; del holder",
     "a finalizer that leaves the short way": HOLDER + "holder = Holder(bytearray(b'bye'))",
     "a finalizer that has to wait": """

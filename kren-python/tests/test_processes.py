@@ -258,7 +258,7 @@ print(digest.hexdigest())
 
 
 FORKED = """
-import kren, os, sys
+import asyncio, kren, os, sys
 writer = kren.Writer(sys.argv[1], 4096)
 reader = kren.Reader(sys.argv[1])
 writer.write(b"the parent's")
@@ -266,14 +266,23 @@ pid = os.fork()
 if pid == 0:
     uses = [
         lambda: writer.write(b""), lambda: writer.try_write(b""), writer.flush,
-        reader.read, reader.try_read, lambda: next(reader),
+        lambda: writer.write(bytearray(b"")), lambda: writer.write_many([]),
+        lambda: writer.write_many([b""]), lambda: writer.reserve(1),
+        lambda: writer.available, lambda: writer.reader_state,
+        lambda: asyncio.run(writer.awrite(b"")), lambda: asyncio.run(writer.aflush()),
+        reader.read, reader.try_read, lambda: next(reader), reader.read_tagged,
+        reader.try_read_tagged, reader.read_many, reader.borrow,
+        lambda: reader.read_into(bytearray(99)), reader.wait_for_writer,
+        lambda: reader.available, lambda: reader.held, lambda: reader.writer_closed,
+        lambda: reader.writer_state, lambda: asyncio.run(reader.aread()),
+        lambda: asyncio.run(reader.await_writer()),
     ]
-    for use in uses:
+    for number, use in enumerate(uses):
         try:
             use()
         except kren.Forked:
             continue
-        os._exit(1)
+        os._exit(100 + number)
     if writer.name != sys.argv[1] or reader.closed:
         os._exit(2)
     {end}
