@@ -6,14 +6,16 @@ mod arrival;
 mod spin;
 
 use self::spin::Spin;
-use crate::layout::{RolePage, STATE_CLOSED, STATE_OPEN};
+use crate::gates;
+use crate::layout::{Commons, RolePage, STATE_CLOSED, STATE_OPEN, Seat};
 use crate::os::{self, Mapping, Signal, fork};
 use crate::ring::RingError;
+use crate::ring_memory::RingMemory;
 use crate::segment::{PeerState, Segment};
 use crate::wait::{self, Waker};
 use crate::{Error, Result, Role};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a blocked side waits.
@@ -49,6 +51,8 @@ pub(crate) struct Wait<'a> {
     pub(crate) what: &'static str,
     /// `None` waits for ever.
     pub(crate) timeout: Option<Duration>,
+    /// Whether a publisher may pass slow subscribers over for it.
+    pub(crate) evicts: bool,
 }
 
 /// What a waiting caller runs at least every 100 ms and after each signal.
@@ -57,11 +61,17 @@ pub(crate) type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
 /// One side of a channel.
 pub(crate) struct Endpoint {
     segment: Segment,
-    role: Role,
+    seat: Seat,
     strategy: Strategy,
-    /// On which this side sleeps, and on which it wakes the peer.
+    /// On which this side wakes its peers.
     own_signal: Signal,
-    peer_signal: Signal,
+    /// On which it sleeps; a publisher looks for that at each sleep.
+    peer_signal: Option<Signal>,
+    /// The number of the seat on whose wake count this side sleeps. A publisher's changes: one after the other it waits
+    /// for all that hold it up.
+    facing: AtomicUsize,
+    /// How long a publisher waits for a slow subscriber before it passes it over.
+    patience: Option<Duration>,
     generation: u32,
     /// What waits so far say about spinning.
     spin: Spin,
@@ -74,22 +84,37 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    /// Announces that `role` of `segment`, whose lock is held, is taken by this process.
-    pub(crate) fn attach(segment: Segment, role: Role, strategy: Strategy) -> Result<Arc<Self>> {
-        let own = segment.mapping().role_page(role);
+    /// Announces that the seat of `segment`, whose lock is held, is taken by this process. `patience` is a publisher's.
+    pub(crate) fn attach(
+        segment: Segment,
+        strategy: Strategy,
+        patience: Option<Duration>,
+    ) -> Result<Arc<Self>> {
+        let seat = segment.seat();
+        let facing = match seat {
+            Seat::WRITER => Seat::READER,
+            _ => Seat::WRITER,
+        };
+        let own = segment.mapping().page(seat);
         let presence = &own.presence.0;
         wait::settle(own);
         presence.pid.store(std::process::id(), Ordering::Relaxed);
         presence.pid_space.store(os::pid_space(), Ordering::Relaxed);
+        presence.since.store(now(), Ordering::Relaxed);
         let session = presence.session.load(Ordering::Relaxed).wrapping_add(1);
         presence.session.store(session, Ordering::Relaxed);
         // Release: pairs with the Acquire load in `peer_state`; the pid belongs to the state.
         presence.state.store(STATE_OPEN, Ordering::Release);
-        let peer = segment.mapping().role_page(role.peer());
+        let peer = segment.mapping().page(facing);
         let known_session = peer.presence.0.session.load(Ordering::Relaxed);
         Ok(Arc::new(Self {
-            own_signal: segment.signal(role)?,
-            peer_signal: segment.signal(role.peer())?,
+            own_signal: segment.signal(seat)?,
+            peer_signal: match seat == Seat::WRITER && segment.is_broadcast() {
+                true => None,
+                false => Some(segment.sleeper(facing, seat)?),
+            },
+            facing: AtomicUsize::new(facing.number()),
+            patience,
             generation: fork::generation(),
             // Where this process has one processor, the peer may be given another, or the same.
             spin: Spin::new(os::usable_processors() == 1),
@@ -97,9 +122,23 @@ impl Endpoint {
             closing: AtomicBool::new(false),
             known_session: AtomicU32::new(known_session),
             segment,
-            role,
+            seat,
             strategy,
         }))
+    }
+
+    /// The ring's memory, as this side sees it.
+    pub(crate) fn memory(&self) -> RingMemory {
+        RingMemory::new(Arc::clone(self.mapping()), self.seat)
+    }
+
+    /// The seat that this side holds.
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    pub(crate) fn segment(&self) -> &Segment {
+        &self.segment
     }
 
     pub(crate) fn waker(&self) -> Waker {
@@ -114,12 +153,32 @@ impl Endpoint {
         self.segment.mapping()
     }
 
-    fn own(&self) -> &RolePage {
-        self.mapping().role_page(self.role)
+    pub(crate) fn own(&self) -> &RolePage {
+        self.mapping().page(self.seat)
+    }
+
+    /// Whose wake count this side sleeps on.
+    fn facing(&self) -> Seat {
+        // Relaxed: stored by the one thread that waits; who only looks may be late.
+        Seat::numbered(self.facing.load(Ordering::Relaxed))
     }
 
     fn peer(&self) -> &RolePage {
-        self.mapping().role_page(self.role.peer())
+        self.mapping().page(self.facing())
+    }
+
+    /// Whether this side has several peers.
+    fn is_publisher(&self) -> bool {
+        self.seat == Seat::WRITER && self.segment.is_broadcast()
+    }
+
+    fn is_subscriber(&self) -> bool {
+        self.seat != Seat::WRITER && self.segment.is_broadcast()
+    }
+
+    /// The words that all sides of a broadcast share.
+    pub(crate) fn commons(&self) -> Option<&Commons> {
+        self.mapping().commons()
     }
 
     /// What this side wakes its peer with.
@@ -179,13 +238,17 @@ impl Endpoint {
     /// Who is on the other side. Asks the kernel when the peer claims to be there.
     pub(crate) fn peer_state(&self) -> Result<PeerState> {
         self.check_usable()?;
-        Ok(self.segment.state_of(self.role.peer()))
+        Ok(self.segment.state_of(self.facing()))
     }
 
     /// Fails as a wait must that nobody will end: the peer is gone, or this side has lost its role.
     fn check_peer(&self) -> Result<()> {
+        if self.is_publisher() {
+            // Whoever is gone does not hold it up any more: see `make_way`.
+            return self.check_usable();
+        }
         let channel = Arc::clone(self.name());
-        let peer = self.role.peer();
+        let peer = self.seat.role().peer();
         // Before the state: who comes in between is one that is not known.
         let session = self.peer_session();
         let state = self.peer_state()?;
@@ -217,7 +280,7 @@ impl Endpoint {
     /// Whether nobody can come to this segment any more: its name is gone, and the peer's role is free.
     fn is_cut_off(&self) -> bool {
         // The name first: who has taken the role by then has come in time.
-        !self.segment.is_named() && !self.segment.is_held(self.role.peer())
+        !self.segment.is_named() && !self.segment.is_held(self.facing())
     }
 
     /// Whether the peer is of this process, as far as is known without asking the system: for hints.
@@ -301,7 +364,7 @@ impl Endpoint {
             }
         }
         let asleep = Instant::now();
-        let slept = self.sleep_until_ready(wait, check, deadline);
+        let slept = self.sleep_until_ready(wait, check, start, deadline);
         self.spin.missed(spin, asleep.elapsed(), slept.is_ok());
         slept
     }
@@ -310,11 +373,14 @@ impl Endpoint {
         &self,
         wait: &mut Wait<'_>,
         check: Check<'_>,
+        start: Instant,
         deadline: Option<Instant>,
     ) -> Result<()> {
         loop {
             (wait.sound)().map_err(|error| self.ring_error(error))?;
             self.check_open()?;
+            let evicts = wait.evicts && self.patience.is_some_and(|most| start.elapsed() >= most);
+            self.make_way(wait.wanted, evicts);
             // Looked up before `ready`: what the peer committed before it went is not passed over.
             let peer = self.check_peer();
             if (wait.ready)() {
@@ -334,6 +400,12 @@ impl Endpoint {
                 Some(deadline) => deadline - now,
                 None => wait::SLICE,
             };
+            let left = match self.patience {
+                Some(patience) if wait.evicts && !evicts => {
+                    left.min(patience.saturating_sub(start.elapsed()))
+                }
+                _ => left,
+            };
             let is_ready = match self.strategy {
                 Strategy::Spin => spin_until(now + left.min(wait::SLICE), true, wait.ready),
                 Strategy::Adaptive | Strategy::Sleep => self.doze(wait, left),
@@ -349,21 +421,105 @@ impl Endpoint {
             |page: &RolePage| page.presence.0.state.load(Ordering::Acquire) == STATE_CLOSED;
         let ready = &mut wait.ready;
         let mut over = || ready() || closed(self.peer()) || self.closing.load(Ordering::SeqCst);
-        let signal = &self.peer_signal;
-        wait::doze(
-            self.own(),
-            self.peer(),
-            signal,
-            wait.wanted,
-            timeout,
-            &mut over,
-        );
+        self.sleep(wait.wanted, timeout, &mut over);
         (wait.ready)()
+    }
+
+    /// Sleeps on the peer's wake count: see [`wait::doze`].
+    fn sleep(&self, wanted: u64, timeout: Duration, over: &mut dyn FnMut() -> bool) {
+        let facing = self.facing();
+        let peer = self.mapping().page(facing);
+        let epoch = match self.seat {
+            Seat::WRITER => None,
+            _ => self.commons().map(|commons| &commons.epoch.0),
+        };
+        self.with_peer_signal(facing, |signal| {
+            wait::doze(self.own(), peer, signal, epoch, wanted, timeout, over);
+        });
+    }
+
+    fn with_peer_signal(&self, facing: Seat, act: impl FnOnce(&Signal)) {
+        if let Some(signal) = &self.peer_signal {
+            return act(signal);
+        }
+        match self.segment.sleeper(facing, self.seat) {
+            Ok(signal) => act(&signal),
+            // The system has nothing left to sleep on: look again soon.
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
+
+    /// For a publisher that waits until all have released up to `wanted`: those that have died hold it up no more, and
+    /// with `evicts` the slow ones neither (B5). It then faces one of those that are left.
+    fn make_way(&self, wanted: u64, evicts: bool) {
+        if !self.is_publisher() {
+            return;
+        }
+        let mapping = &**self.mapping();
+        // Relaxed: stored by this side.
+        let written = self.own().progress.0.position.load(Ordering::Relaxed);
+        let capacity = mapping.geometry().capacity as u64;
+        let slow = gates::gates(mapping, written, capacity).filter(|gate| gate.position < wanted);
+        for gate in slow {
+            // Its state as well, since a seat is taken before it is announced.
+            let is_dead = || self.segment.state_of(gate.seat) == PeerState::Died;
+            if !gate.is_durable && (evicts || is_dead()) {
+                gates::pass_over(mapping, gate.seat, gate.session);
+            } else {
+                self.facing.store(gate.seat.number(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Tells a publisher that waits for subscribers that one has come.
+    pub(crate) fn announce_arrival(&self) {
+        if let Some(commons) = self.commons() {
+            // Release: pairs with the Acquire load in `wait_for_arrivals`.
+            commons.epoch.0.fetch_add(1, Ordering::Release);
+            self.own_signal.wake(&commons.epoch.0);
+        }
+    }
+
+    /// For a publisher: waits until `over`, which is asked whenever a subscriber comes.
+    pub(crate) fn wait_for_arrivals(
+        &self,
+        timeout: Option<Duration>,
+        over: &dyn Fn() -> bool,
+        check: Check<'_>,
+    ) -> Result<()> {
+        /// Where the system cannot sleep on the word that tells.
+        const PAUSE: Duration = Duration::from_millis(10);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let slice = if cfg!(windows) { PAUSE } else { wait::SLICE };
+        while let Some(commons) = self.commons() {
+            let epoch = commons.epoch.0.load(Ordering::Acquire);
+            if over() {
+                break;
+            }
+            self.check_open()?;
+            check()?;
+            let left = deadline.map_or(slice, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            if left.is_zero() {
+                return Err(Error::TimedOut {
+                    channel: Arc::clone(self.name()),
+                    what: "subscriber",
+                    after: timeout.unwrap_or_default(),
+                });
+            }
+            self.own_signal
+                .sleep(&commons.epoch.0, epoch, left.min(slice));
+        }
+        Ok(())
     }
 
     /// Makes a thread that waits on this endpoint look again.
     pub(crate) fn rouse(&self) {
-        self.peer_signal.wake(&self.peer().wake.0);
+        let facing = self.facing();
+        self.with_peer_signal(facing, |signal| {
+            signal.wake(&self.mapping().page(facing).wake.0);
+        });
     }
 
     /// Closes this side: tells the peer, gives the role back, and removes the name if this was the
@@ -385,7 +541,7 @@ impl Endpoint {
         let removed = self.segment.remove_name();
         self.announce_closed();
         // Where the name could not be removed, it goes by the usual rule, or stays with what is undelivered.
-        self.segment.let_go(self.role);
+        self.segment.let_go(self.seat);
         removed
     }
 
@@ -404,7 +560,16 @@ impl Endpoint {
     }
 
     /// The second third: from here on the peer takes this side for closed.
+    ///
+    /// Not a subscriber's, which holds its publisher up as long as it has lent messages out, and whose closing nobody
+    /// waits for.
     pub(crate) fn announce_closed(&self) {
+        if !self.is_subscriber() {
+            self.store_closed();
+        }
+    }
+
+    fn store_closed(&self) {
         let own = self.own();
         // Release: pairs with the Acquire loads of the peer; everything published comes before.
         own.presence.0.state.store(STATE_CLOSED, Ordering::Release);
@@ -414,7 +579,7 @@ impl Endpoint {
     /// Leaves as a death would: the peer gets what was published, then [`Error::PeerDied`].
     pub(crate) fn desert(&self, drained: impl FnOnce() -> bool) {
         if self.begin_leaving() {
-            self.segment.let_go(self.role);
+            self.segment.let_go(self.seat);
             // It looks anew, and finds the role free.
             wait::wake(self.own(), &self.own_signal);
             self.segment.remove_if_alone(drained);
@@ -423,8 +588,16 @@ impl Endpoint {
 
     /// The last third: others may take the role, and the name goes if nothing is left.
     pub(crate) fn give_back(&self, drained: impl FnOnce() -> bool) {
-        self.segment.let_go(self.role);
-        self.segment.remove_if_alone(drained);
+        if self.is_subscriber() {
+            self.store_closed();
+        }
+        self.segment.let_go(self.seat);
+        // Of a broadcast nothing is left to deliver but to durable subscribers.
+        let is_broadcast = self.segment.is_broadcast();
+        self.segment.remove_if_alone(|| match is_broadcast {
+            true => matches!(self.segment.undelivered(), Ok((0, _))),
+            false => drained(),
+        });
     }
 }
 
@@ -468,4 +641,13 @@ fn spin_until(end: Instant, shares: bool, ready: &mut dyn FnMut() -> bool) -> bo
 fn several_processors() -> bool {
     static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *ANSWER.get_or_init(|| os::processors() > 1)
+}
+
+/// Nanoseconds since the Unix epoch.
+fn now() -> u64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
 }

@@ -160,8 +160,16 @@ error_codes! {
     InvalidOption = 21, "INVALID_OPTION";
     /// The channel's name no longer leads to this endpoint's segment, and its other side is gone.
     Removed = 22, "REMOVED";
+    /// A lossy subscriber was overtaken, and messages were overwritten before it read them.
+    Lagged = 23, "LAGGED";
+    /// A slow subscriber was passed over by a publisher that would not wait any longer.
+    Evicted = 24, "EVICTED";
     /// The message is not the array, the arrays or the table that it was read as.
     NotAnArray = 30, "NOT_AN_ARRAY";
+    /// What stands under the name is of another kind, say a broadcast instead of a channel.
+    WrongKind = 31, "WRONG_KIND";
+    /// All seats for subscribers or members are taken.
+    NoSeat = 32, "NO_SEAT";
 }
 
 /// Everything that can go wrong on a channel.
@@ -271,6 +279,18 @@ pub enum Error {
         peer: Role,
         fate: &'static str,
     },
+    /// `missed` messages were overwritten before this subscriber read them; it goes on behind them.
+    Lagged { channel: Arc<str>, missed: u64 },
+    /// The publisher passed this subscriber over, and `missed` messages with it; it goes on behind them.
+    Evicted { channel: Arc<str>, missed: u64 },
+    /// What stands under the name is a `found`, and not a `wanted`.
+    WrongKind {
+        channel: Arc<str>,
+        found: &'static str,
+        wanted: &'static str,
+    },
+    /// All `seats` for subscribers or members are taken.
+    NoSeat { channel: Arc<str>, seats: usize },
     /// The message is not what it was read as; `reason` says what it is instead.
     NotAnArray { channel: Arc<str>, reason: Arc<str> },
 }
@@ -303,6 +323,10 @@ impl Error {
             Self::InvalidOption { .. } => ErrorCode::InvalidOption,
             Self::Removed { .. } => ErrorCode::Removed,
             Self::NotAnArray { .. } => ErrorCode::NotAnArray,
+            Self::Lagged { .. } => ErrorCode::Lagged,
+            Self::Evicted { .. } => ErrorCode::Evicted,
+            Self::WrongKind { .. } => ErrorCode::WrongKind,
+            Self::NoSeat { .. } => ErrorCode::NoSeat,
         }
     }
 
@@ -332,7 +356,11 @@ impl Error {
             | Self::Busy { channel }
             | Self::InvalidOption { channel, .. }
             | Self::Removed { channel, .. }
-            | Self::NotAnArray { channel, .. } => channel,
+            | Self::NotAnArray { channel, .. }
+            | Self::Lagged { channel, .. }
+            | Self::Evicted { channel, .. }
+            | Self::WrongKind { channel, .. }
+            | Self::NoSeat { channel, .. } => channel,
         }
     }
 }
@@ -528,6 +556,28 @@ impl fmt::Display for Error {
                     }
                 })
             }
+            Self::Lagged { channel, missed } => write!(
+                f,
+                "this lossy subscriber of '{channel}' was overtaken: {missed} messages were overwritten before it \
+                 read them; it goes on behind them: read faster, or create the broadcast with more capacity"
+            ),
+            Self::Evicted { channel, missed } => write!(
+                f,
+                "this subscriber of '{channel}' was too slow for its publisher, which passed it over, and {missed} \
+                 messages with it; it goes on behind them: read faster, or have the publisher wait longer"
+            ),
+            Self::WrongKind {
+                channel,
+                found,
+                wanted,
+            } => write!(
+                f,
+                "'{channel}' is a {found}, not a {wanted}; open it as what it is, or use another name"
+            ),
+            Self::NoSeat { channel, seats } => write!(
+                f,
+                "all {seats} seats of '{channel}' are taken; close a subscriber or member, or create it with more seats"
+            ),
             Self::NotAnArray { channel, reason } => write!(
                 f,
                 "a message of channel '{channel}' cannot be read as asked: it {reason}; read it as \
@@ -584,7 +634,9 @@ impl From<Error> for std::io::Error {
         use std::io::ErrorKind;
         let kind = match error.code() {
             ErrorCode::NotFound => ErrorKind::NotFound,
-            ErrorCode::WriterExists | ErrorCode::ReaderExists => ErrorKind::AddrInUse,
+            ErrorCode::WriterExists | ErrorCode::ReaderExists | ErrorCode::NoSeat => {
+                ErrorKind::AddrInUse
+            }
             ErrorCode::Full | ErrorCode::Empty | ErrorCode::Busy => ErrorKind::WouldBlock,
             ErrorCode::TimedOut => ErrorKind::TimedOut,
             ErrorCode::Closed | ErrorCode::PeerDied | ErrorCode::Removed => ErrorKind::BrokenPipe,
@@ -592,14 +644,17 @@ impl From<Error> for std::io::Error {
             | ErrorCode::InvalidName
             | ErrorCode::InvalidCapacity
             | ErrorCode::InvalidOption
-            | ErrorCode::CapacityMismatch => ErrorKind::InvalidInput,
+            | ErrorCode::CapacityMismatch
+            | ErrorCode::WrongKind => ErrorKind::InvalidInput,
             ErrorCode::PermissionDenied => ErrorKind::PermissionDenied,
             ErrorCode::OutOfMemory => ErrorKind::OutOfMemory,
             ErrorCode::Corrupt | ErrorCode::VersionMismatch | ErrorCode::NotAnArray => {
                 ErrorKind::InvalidData
             }
             ErrorCode::Interrupted => ErrorKind::Interrupted,
-            ErrorCode::Forked | ErrorCode::Io => ErrorKind::Other,
+            ErrorCode::Forked | ErrorCode::Io | ErrorCode::Lagged | ErrorCode::Evicted => {
+                ErrorKind::Other
+            }
         };
         Self::new(kind, error)
     }

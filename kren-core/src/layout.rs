@@ -4,7 +4,7 @@
 
 mod header;
 
-pub(crate) use self::header::{HEADER_LEN, HeaderError, Kind, SegmentHeader};
+pub(crate) use self::header::{HEADER_LEN, HeaderError, Kind, SegmentHeader, hash};
 
 use crate::Role;
 use crate::sync::{AtomicU32, AtomicU64};
@@ -61,7 +61,6 @@ impl Seat {
     pub(crate) const READER: Self = Self(1);
 
     /// The seat of the reader or member of this index, which starts from 0.
-    #[allow(dead_code, reason = "of the patterns to come")]
     pub(crate) fn reader(index: usize) -> Self {
         debug_assert!(index < MEMBERS_MAX);
         Self(index as u16 + 1)
@@ -82,7 +81,6 @@ impl Seat {
         usize::from(self.0)
     }
 
-    #[allow(dead_code, reason = "of the patterns to come")]
     pub(crate) fn role(self) -> Role {
         match self {
             Self::WRITER => Role::Writer,
@@ -196,7 +194,6 @@ pub(crate) const POSITION_NONE: u64 = u64::MAX;
 
 /// The page that all sides may store to, in segments with more than two. Everything here is a hint or is slept on.
 #[repr(C)]
-#[allow(dead_code, reason = "of the patterns to come")]
 pub(crate) struct Commons {
     /// Grows when a reader of a broadcast goes to sleep, or a member comes to a registry.
     pub(crate) epoch: Block<AtomicU32>,
@@ -209,13 +206,10 @@ pub(crate) const STATE_OPEN: u32 = 1;
 pub(crate) const STATE_CLOSED: u32 = 2;
 
 /// A subscriber that holds nothing up.
-#[allow(dead_code, reason = "of the patterns to come")]
 pub(crate) const STANCE_LOSSY: u32 = 0;
 /// One whose position the writer respects as long as it lives.
-#[allow(dead_code, reason = "of the patterns to come")]
 pub(crate) const STANCE_GATING: u32 = 1;
 /// One whose position the writer respects also when it is gone.
-#[allow(dead_code, reason = "of the patterns to come")]
 pub(crate) const STANCE_DURABLE: u32 = 2;
 
 #[cfg(not(loom))]
@@ -273,7 +267,6 @@ impl Geometry {
     }
 
     /// The same with so many readers, and the page that they share.
-    #[allow(dead_code, reason = "of the patterns to come")]
     pub(crate) fn shared_by(self, readers: usize) -> Self {
         Self {
             readers,
@@ -282,8 +275,8 @@ impl Geometry {
         }
     }
 
+    #[cfg_attr(not(test), allow(dead_code, reason = "of the registries to come"))]
     /// Without a ring: seats alone, and the page that they share.
-    #[allow(dead_code, reason = "of the patterns to come")]
     pub(crate) fn without_ring(readers: usize, granularity: usize) -> Self {
         Self {
             capacity: 0,
@@ -301,6 +294,11 @@ impl Geometry {
             0 => 0,
             capacity => capacity + self.granularity,
         }
+    }
+
+    /// Seats, the writer's included.
+    pub(crate) fn seats(&self) -> usize {
+        1 + self.readers
     }
 
     /// Where the page of a seat starts in the segment.

@@ -35,6 +35,7 @@ compile_error!("the segment format is little-endian, and so must be the machine"
 compile_error!("positions are 64-bit atomics, which this target lacks");
 
 mod error;
+mod gates;
 mod layout;
 mod limit;
 #[cfg(all(test, loom))]
@@ -57,11 +58,15 @@ mod outside;
 #[cfg(not(loom))]
 mod pace;
 #[cfg(not(loom))]
+mod publisher;
+#[cfg(not(loom))]
 mod reader;
 #[cfg(not(loom))]
 mod ring_memory;
 #[cfg(not(loom))]
 mod segment;
+#[cfg(not(loom))]
+mod subscriber;
 #[cfg(all(not(loom), feature = "arrow"))]
 pub mod table;
 #[cfg(not(loom))]
@@ -79,8 +84,10 @@ pub use self::{
     endpoint::Strategy,
     mapped::Mapped,
     outside::Outline,
+    publisher::{KrenPublisher, PublisherOptions, Subscriber},
     reader::{KrenReader, Lease, Message, ReaderOptions},
     segment::{PeerState, Start},
+    subscriber::{KrenSubscriber, SubscriberOptions},
     waiter::Waiter,
     writer::{Batch, KrenWriter, Slot, WriterOptions},
 };

@@ -197,7 +197,7 @@ impl KrenWriter {
     /// [`Error::Corrupt`](crate::Error::Corrupt).
     pub fn catch_up(&mut self) -> Result<()> {
         let mapping = self.endpoint.mapping();
-        let memory = crate::ring_memory::RingMemory::new(std::sync::Arc::clone(mapping));
+        let memory = self.endpoint.memory();
         let shape = Shape::new(mapping.geometry());
         let found = crate::ring::Producer::resume(memory, shape);
         self.producer = found.map_err(|error| self.endpoint.ring_error(error))?;
@@ -232,12 +232,6 @@ impl KrenWriter {
         if self.endpoint.is_inherited() {
             return;
         }
-        let memory = self.producer.memory();
-        self.waker.notify(
-            memory.page(Role::Writer),
-            memory.page(Role::Reader),
-            self.endpoint.own_signal(),
-            self.producer.position(),
-        );
+        self.wake_reader();
     }
 }

@@ -1,5 +1,7 @@
 //! The reading side of a channel.
 
+mod checked;
+mod join;
 mod lease;
 mod message;
 mod options;
@@ -9,6 +11,9 @@ pub use self::lease::Lease;
 pub use self::message::Message;
 pub use self::options::ReaderOptions;
 
+pub(crate) use self::join::Subscription;
+
+use self::checked::Checked;
 use self::lease::Leases;
 use crate::endpoint::{Check, Endpoint, Strategy, Wait};
 use crate::layout::RECORD_HEADER;
@@ -40,6 +45,10 @@ pub struct KrenReader {
     leases: Leases,
     /// A new channel of the name is to be moved over to when this one has been read to its end.
     pub(crate) moving: bool,
+    /// Of a subscriber to a broadcast: how it joined.
+    subscription: Option<Subscription>,
+    /// Of one whose messages may be overwritten while it reads them.
+    checked: Option<Box<Checked>>,
     /// How it was connected, for the next time.
     strategy: Strategy,
     access: Access,
@@ -105,11 +114,10 @@ impl KrenReader {
     #[inline]
     pub fn try_read(&mut self) -> Result<Option<Message<'_>>> {
         self.endpoint.check_process()?;
-        match self.consumer.peek() {
-            Ok(Some(record)) => Ok(Some(self.hand_out(record))),
-            Ok(None) if self.moving => self.try_read_there(),
-            Ok(None) => Ok(None),
-            Err(error) => Err(self.endpoint.ring_error(error)),
+        match self.peek()? {
+            Some(record) => Ok(Some(self.hand_out(record))),
+            None if self.moving => self.try_read_there(),
+            None => Ok(None),
         }
     }
 
@@ -117,19 +125,16 @@ impl KrenReader {
     #[cold]
     fn try_read_there(&mut self) -> Result<Option<Message<'_>>> {
         self.move_on()?;
-        match self.consumer.peek() {
-            Ok(found) => Ok(found.map(|record| self.hand_out(record))),
-            Err(error) => Err(self.endpoint.ring_error(error)),
-        }
+        let found = self.peek()?;
+        Ok(found.map(|record| self.hand_out(record)))
     }
 
     #[inline]
     fn read_within(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
         self.endpoint.check_process()?;
-        match self.consumer.peek() {
-            Ok(Some(record)) => Ok(self.hand_out(record)),
-            Ok(None) => self.read_later(timeout),
-            Err(error) => Err(self.endpoint.ring_error(error)),
+        match self.peek()? {
+            Some(record) => Ok(self.hand_out(record)),
+            None => self.read_later(timeout),
         }
     }
 
@@ -138,12 +143,20 @@ impl KrenReader {
     fn read_later(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
         loop {
             self.wait_readable(timeout, &mut || Ok(()))?;
-            match self.consumer.peek() {
-                Ok(Some(record)) => return Ok(self.hand_out(record)),
-                Ok(None) => {}
-                Err(error) => return Err(self.endpoint.ring_error(error)),
+            if let Some(record) = self.peek()? {
+                return Ok(self.hand_out(record));
             }
         }
+    }
+
+    /// The record at the cursor. Of one that may be overwritten the message has been copied (see `checked`).
+    #[inline]
+    fn peek(&mut self) -> Result<Option<Record>> {
+        if self.checked.is_some() {
+            return self.peek_checked();
+        }
+        let found = self.consumer.peek();
+        found.map_err(|error| self.endpoint.ring_error(error))
     }
 
     #[inline]
@@ -291,12 +304,18 @@ impl KrenReader {
         check: Check<'_>,
     ) -> Result<()> {
         let consumer = &self.consumer;
+        let is_checked = self.is_checked();
         let mut wait = Wait {
-            ready: &mut || consumer.has_record(),
-            sound: &|| consumer.check_empty(),
+            ready: &mut || consumer.has_record() || is_checked && consumer.is_overtaken(),
+            // Who does not hold its writer up may be any number of laps behind.
+            sound: &|| match is_checked {
+                true => Ok(()),
+                false => consumer.check_empty(),
+            },
             wanted: consumer.cursor() + 1,
             what: "message",
             timeout,
+            evicts: false,
         };
         self.endpoint.wait(&mut wait, check)
     }
@@ -310,10 +329,11 @@ impl KrenReader {
         self.endpoint.check_process()?;
         // Here, since the waiter itself cannot tell a lost header from one that was read meanwhile:
         // a caller that tries and waits in turns must not go round for ever.
-        self.consumer
-            .check_empty()
-            .map_err(|error| self.endpoint.ring_error(error))?;
-        let memory = RingMemory::new(Arc::clone(self.endpoint.mapping()));
+        if !self.is_checked() {
+            let sound = self.consumer.check_empty();
+            sound.map_err(|error| self.endpoint.ring_error(error))?;
+        }
+        let memory = self.endpoint.memory();
         let header = self.consumer.header_offset();
         let cursor = self.consumer.cursor();
         let goal = Goal {
@@ -326,6 +346,7 @@ impl KrenReader {
             sound: Box::new(|| Ok(())),
             wanted: cursor + 1,
             what: "message",
+            evicts: false,
         };
         Ok(Waiter::new(Arc::clone(&self.endpoint), goal))
     }
@@ -348,13 +369,19 @@ impl KrenReader {
         if self.leases.are_out() && self.released_behind_leases() {
             return;
         }
+        self.give_back();
+    }
+
+    /// Gives everything before the cursor back to the writer.
+    #[inline]
+    fn give_back(&mut self) {
         self.consumer.release();
         let memory = self.consumer.memory();
         self.waker.notify(
             memory.page(Role::Reader),
             memory.page(Role::Writer),
             self.endpoint.own_signal(),
-            record.end,
+            self.consumer.cursor(),
         );
     }
 }

@@ -2,34 +2,43 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
-use crate::layout::RolePage;
+use crate::gates;
+use crate::layout::{RolePage, Seat};
 use crate::os::Mapping;
 use crate::ring::Memory;
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// A mapped segment as the ring sees it, with the addresses at hand.
 pub(crate) struct RingMemory {
     data: *mut u8,
     writer: *const RolePage,
+    /// The page of the reader that this is for, or of the only one.
     reader: *const RolePage,
     /// Keeps the addresses valid.
-    _mapping: Arc<Mapping>,
+    mapping: Arc<Mapping>,
 }
 
-// SAFETY: the pointers lead into `_mapping`, which is itself Send and lives as long.
+// SAFETY: the pointers lead into `mapping`, which is itself Send and lives as long.
 unsafe impl Send for RingMemory {}
 // SAFETY: as for `Send`; through a shared reference only atomics are reached.
 unsafe impl Sync for RingMemory {}
 
 impl RingMemory {
-    pub(crate) fn new(mapping: Arc<Mapping>) -> Self {
+    /// As the holder of `seat` sees it.
+    pub(crate) fn new(mapping: Arc<Mapping>, seat: Seat) -> Self {
+        let reader = seat.max(Seat::READER);
         Self {
             data: mapping.data(),
-            writer: mapping.role_page(Role::Writer),
-            reader: mapping.role_page(Role::Reader),
-            _mapping: mapping,
+            writer: mapping.page(Seat::WRITER),
+            reader: mapping.page(reader),
+            mapping,
         }
+    }
+
+    /// Whether several readers may hold the writer up.
+    fn is_shared(&self) -> bool {
+        self.mapping.geometry().has_commons
     }
 }
 
@@ -42,8 +51,24 @@ unsafe impl Memory for RingMemory {
             Role::Writer => self.writer,
             Role::Reader => self.reader,
         };
-        // SAFETY: valid while `_mapping` lives.
+        // SAFETY: valid while `mapping` lives.
         unsafe { &*page }
+    }
+
+    fn slowest(&self, written: u64, capacity: u64) -> u64 {
+        if self.is_shared() {
+            return gates::slowest(&*self.mapping, written, capacity);
+        }
+        // Acquire: pairs with the Release store in `ring::release` (R8).
+        self.position(Role::Reader).load(Ordering::Acquire)
+    }
+
+    fn look(&self, written: u64, end: u64, capacity: u64) -> Option<u64> {
+        if self.is_shared() {
+            return Some(gates::look(&*self.mapping, written, end, capacity));
+        }
+        let read = self.slowest(written, capacity);
+        (read <= written && written - read <= capacity).then(|| read + capacity)
     }
 
     #[inline]
@@ -62,5 +87,15 @@ unsafe impl Memory for RingMemory {
     fn payload_mut(&self, offset: usize, _len: usize) -> *mut u8 {
         // SAFETY: as above.
         unsafe { self.data.add(offset) }
+    }
+}
+
+impl gates::Pages for Mapping {
+    fn page(&self, seat: Seat) -> &RolePage {
+        Mapping::page(self, seat)
+    }
+
+    fn readers(&self) -> usize {
+        self.geometry().readers
     }
 }

@@ -3,8 +3,10 @@
 //! Everything that decides who may attach, and when a name goes, is here; what the operating
 //! system must do for it is the contract in `os`.
 
+use crate::gates;
 use crate::layout::{
-    self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, Seat, SegmentHeader,
+    self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, STANCE_DURABLE, SUBSCRIBERS_MAX,
+    Seat, SegmentHeader,
 };
 use crate::os::{self, Failure, Mapping, Object, Place, Signal};
 use crate::ring::{Consumer, Producer, RingError, Shape};
@@ -18,7 +20,7 @@ mod connect;
 mod presence;
 
 pub use self::connect::Start;
-pub(crate) use self::connect::{Search, exists, find, open_reader};
+pub(crate) use self::connect::{Search, Who, exists, find, open_reader};
 pub use self::presence::PeerState;
 
 /// Longest channel name in bytes.
@@ -27,9 +29,6 @@ const NAME_MAX: usize = 128;
 const MODE: u32 = 0o600;
 /// A side that closes holds both roles for an instant; a refusal is final only after this.
 const LOCK_PATIENCE: Duration = Duration::from_millis(10);
-/// Seats of a channel.
-const SEATS: usize = 2;
-
 /// What a writer asks of the segment.
 #[derive(Debug, Clone)]
 pub(crate) struct Wish {
@@ -38,6 +37,26 @@ pub(crate) struct Wish {
     /// `None`: the owner alone for a new segment, and whatever it has for an existing one.
     pub(crate) mode: Option<u32>,
     pub(crate) fresh: bool,
+    /// `None`: a channel.
+    pub(crate) broadcast: Option<Audience>,
+}
+
+/// What a publisher asks of the segment beside that.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Audience {
+    /// Seats for subscribers.
+    pub(crate) seats: usize,
+    /// Whether slow ones may be passed over.
+    pub(crate) evicts: bool,
+}
+
+impl Wish {
+    fn kind(&self) -> Kind {
+        match self.broadcast {
+            Some(_) => Kind::Broadcast,
+            None => Kind::Channel,
+        }
+    }
 }
 
 /// A mapped segment whose role lock is held by this value.
@@ -46,6 +65,9 @@ pub(crate) struct Segment {
     place: Place,
     object: Object,
     mapping: Arc<Mapping>,
+    seat: Seat,
+    kind: Kind,
+    evicts: bool,
     /// The header's: tells this segment from others that had or will have its name.
     instance: u64,
 }
@@ -57,6 +79,7 @@ impl Segment {
         mut object: Object,
         mapping: Mapping,
         header: &SegmentHeader,
+        seat: Seat,
     ) -> Self {
         object.keep_only_lock();
         Self {
@@ -64,6 +87,9 @@ impl Segment {
             place,
             object,
             mapping: Arc::new(mapping),
+            seat,
+            kind: header.kind,
+            evicts: header.evicts,
             instance: header.instance,
         }
     }
@@ -76,14 +102,33 @@ impl Segment {
         &self.mapping
     }
 
-    pub(crate) fn signal(&self, of: Role) -> Result<Signal> {
+    /// The seat that this value holds.
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    /// Whether one writer has several readers here.
+    pub(crate) fn is_broadcast(&self) -> bool {
+        self.kind == Kind::Broadcast
+    }
+
+    /// Whether slow readers may be passed over here.
+    pub(crate) fn evicts(&self) -> bool {
+        self.evicts
+    }
+
+    /// On which the peers of `of` sleep.
+    pub(crate) fn signal(&self, of: Seat) -> Result<Signal> {
         self.object
-            .signal(of.into())
+            .signal(of)
             .map_err(|failure| failure.into_error(&self.name))
     }
 
-    pub(crate) fn is_held(&self, role: Role) -> bool {
-        self.object.is_held(role.into())
+    /// On which `sleeper` sleeps for `of`.
+    pub(crate) fn sleeper(&self, of: Seat, sleeper: Seat) -> Result<Signal> {
+        self.object
+            .sleeper(of, sleeper)
+            .map_err(|failure| failure.into_error(&self.name))
     }
 
     /// Fails where this process has closed the descriptor beneath its own endpoint.
@@ -93,12 +138,17 @@ impl Segment {
             .map_err(|failure| failure.into_error(&self.name))
     }
 
-    pub(crate) fn let_go(&self, role: Role) {
-        self.object.let_go(role.into());
+    pub(crate) fn is_held(&self, seat: Seat) -> bool {
+        self.object.is_held(seat)
+    }
+
+    pub(crate) fn let_go(&self, seat: Seat) {
+        self.object.let_go(seat);
     }
 
     pub(crate) fn remove_if_alone(&self, drained: impl FnOnce() -> bool) {
-        self.object.remove_if_alone(&self.place, SEATS, drained);
+        let seats = self.mapping.geometry().seats();
+        self.object.remove_if_alone(&self.place, seats, drained);
     }
 
     /// Whether the name still leads here, so that others can come. Asks the system; where it will not say,
@@ -142,7 +192,7 @@ pub(crate) fn open_writer(
         let object = match found {
             Some(object) => object,
             None => {
-                let header = new_header(wanted).encode();
+                let header = new_header(wanted, wish).encode();
                 let len = wanted.segment_len() as u64;
                 let mode = wish.mode.unwrap_or(MODE);
                 let mut refusal = None;
@@ -169,20 +219,21 @@ pub(crate) fn open_writer(
             }
             header => header?,
         };
-        let mapping = match enter(&name, &place, &object, &header, Role::Writer, access) {
+        check_kind(&name, &header, wish.kind())?;
+        let mapping = match enter(&name, &place, &object, &header, Seat::WRITER, access) {
             Ok(Some(mapping)) => mapping,
             Ok(None) => continue,
             Err(error) => {
                 // What nobody has written to yet does not stay behind.
                 if is_new {
-                    object.withdraw(&place, SEATS);
+                    object.withdraw(&place, wanted.seats());
                 }
                 return Err(error);
             }
         };
         let place = Place::new(&name, access.machine_wide);
-        let segment = Segment::new(&name, place, object, mapping, &header);
-        if segment.suits(&wanted, wish.fresh)? {
+        let segment = Segment::new(&name, place, object, mapping, &header, Seat::WRITER);
+        if segment.suits(&wanted, wish)? {
             if let (false, Some(mode)) = (is_new, wish.mode) {
                 segment.object.set_mode(mode).map_err(fail)?;
             }
@@ -196,9 +247,12 @@ pub(crate) fn open_writer(
 impl Segment {
     /// Whether an existing segment can serve a writer that wants `wanted`; `false` means that it is
     /// to be discarded.
-    fn suits(&self, wanted: &Geometry, fresh: bool) -> Result<bool> {
+    fn suits(&self, wanted: &Geometry, wish: &Wish) -> Result<bool> {
+        let fresh = wish.fresh;
         let existing = self.mapping.geometry();
-        let same = (existing.capacity, existing.alignment) == (wanted.capacity, wanted.alignment);
+        let same = (existing.capacity, existing.alignment, existing.readers)
+            == (wanted.capacity, wanted.alignment, wanted.readers)
+            && wish.broadcast.is_none_or(|wish| wish.evicts == self.evicts);
         if same && !fresh {
             return Ok(true);
         }
@@ -208,18 +262,17 @@ impl Segment {
             return Ok(same && matches!(undelivered, Ok((0, _))));
         }
         let (messages, undelivered) = undelivered?;
-        let reader = self.object.is_held(Seat::READER);
-        if undelivered == 0 && !reader {
+        let reader = gates::seats(&*self.mapping).find(|seat| self.object.is_held(*seat));
+        if undelivered == 0 && reader.is_none() {
             return Ok(false);
         }
-        let reader_page = self.mapping.role_page(Role::Reader);
         Err(Error::CapacityMismatch {
             channel: Arc::clone(&self.name),
             asked: (wanted.capacity, wanted.alignment),
             existing: (existing.capacity, existing.alignment),
             undelivered,
             messages,
-            reader: reader.then(|| reader_page.presence.0.holder()),
+            reader: reader.map(|seat| self.mapping.page(seat).presence.0.holder()),
         })
     }
 
@@ -227,19 +280,35 @@ impl Segment {
     ///
     /// Looks at the ring as both sides would: what only one of them stumbles over is `Corrupt` too,
     /// and messages that can no longer be found are not none (G7).
-    fn undelivered(&self) -> Result<(u64, u64)> {
-        let memory = || RingMemory::new(Arc::clone(&self.mapping));
+    pub(crate) fn undelivered(&self) -> Result<(u64, u64)> {
         let shape = Shape::new(self.mapping.geometry());
-        let survey = || {
-            Producer::resume(memory(), shape)?;
-            let reader = Consumer::resume(memory(), shape)?;
-            let (messages, bytes) = reader.survey()?;
-            if messages == 0 {
+        let memory = |seat| RingMemory::new(Arc::clone(&self.mapping), seat);
+        let survey = |seat| {
+            let reader = Consumer::resume(memory(seat), shape)?;
+            let found = reader.survey()?;
+            if found.0 == 0 {
                 reader.check_empty()?;
             }
-            Ok((messages, bytes))
+            Ok(found)
         };
-        survey().map_err(|error| broken_ring(&self.name, error))
+        let look = || {
+            // Which stores where the writer stands, so only the writer may.
+            if self.seat == Seat::WRITER {
+                Producer::resume(memory(Seat::WRITER), shape)?;
+            }
+            if !self.is_broadcast() {
+                return survey(Seat::READER);
+            }
+            // Only durable subscribers that are behind have anything to lose.
+            let durable = gates::seats(&*self.mapping).filter(|seat| {
+                let presence = &self.mapping.page(*seat).presence.0;
+                presence.stance.load(Ordering::Relaxed) == STANCE_DURABLE
+            });
+            durable
+                .map(survey)
+                .try_fold((0, 0), |most, found| Ok(found?.max(most)))
+        };
+        look().map_err(|error| broken_ring(&self.name, error))
     }
 
     /// Removes the name and tells a reader that nothing more will come.
@@ -248,7 +317,7 @@ impl Segment {
     /// that has closed.
     fn abandon(self) -> Result<()> {
         self.remove_name()?;
-        let own = self.mapping.role_page(Role::Writer);
+        let own = self.mapping.page(Seat::WRITER);
         own.presence
             .0
             .state
@@ -316,19 +385,25 @@ fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
             "it must be permission bits that let the owner read and write",
         );
     }
-    Geometry::new(wish.capacity, wish.alignment, os::granularity()).ok_or_else(|| {
-        Error::InvalidCapacity {
-            channel: Arc::clone(name),
-            capacity: wish.capacity,
-            reason: match wish.capacity {
-                0 => "it must be at least 1; a page (4096) is the least that is used",
-                _ => "it is more than this platform can map",
-            },
+    let ring = Geometry::new(wish.capacity, wish.alignment, os::granularity());
+    let geometry = match wish.broadcast {
+        Some(Audience { seats, .. }) if !(1..=SUBSCRIBERS_MAX).contains(&seats) => {
+            return invalid("subscribers", "it must be from 1 to 64");
         }
+        Some(Audience { seats, .. }) => ring.map(|ring| ring.shared_by(seats)),
+        None => ring,
+    };
+    geometry.ok_or_else(|| Error::InvalidCapacity {
+        channel: Arc::clone(name),
+        capacity: wish.capacity,
+        reason: match wish.capacity {
+            0 => "it must be at least 1; a page (4096) is the least that is used",
+            _ => "it is more than this platform can map",
+        },
     })
 }
 
-fn new_header(geometry: Geometry) -> SegmentHeader {
+fn new_header(geometry: Geometry, wish: &Wish) -> SegmentHeader {
     use std::hash::{BuildHasher, RandomState};
     let created = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -338,8 +413,8 @@ fn new_header(geometry: Geometry) -> SegmentHeader {
     let creator_pid = std::process::id();
     SegmentHeader {
         geometry,
-        kind: Kind::Channel,
-        evicts: false,
+        kind: wish.kind(),
+        evicts: wish.broadcast.is_some_and(|wish| wish.evicts),
         group: 0,
         schema: None,
         origin: None,
@@ -377,32 +452,44 @@ fn read_header(name: &Arc<str>, object: &Object) -> Result<SegmentHeader> {
     Ok(header)
 }
 
-/// Takes a role of the segment and maps it; `None` if the name leads elsewhere by now.
+/// Takes a seat of the segment and maps it; `None` if the name leads elsewhere by now.
 fn enter(
     name: &Arc<str>,
     place: &Place,
     object: &Object,
     header: &SegmentHeader,
-    role: Role,
+    seat: Seat,
     access: Access,
 ) -> Result<Option<Mapping>> {
     let fail = |failure: Failure| failure.into_error(name);
-    hold(name, object, header, role)?;
+    hold(name, object, header, seat)?;
     if !object.is_named(place).map_err(fail)? {
         return Ok(None);
     }
     object
-        .map(header.geometry, Some(role.into()), access.prefault)
+        .map(header.geometry, Some(seat), access.prefault)
         .map(Some)
         .map_err(fail)
 }
 
-/// Takes the role lock, or says who has it (G5).
-fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) -> Result<()> {
+/// Refuses what is not what the caller opens.
+fn check_kind(name: &Arc<str>, header: &SegmentHeader, wanted: Kind) -> Result<()> {
+    if header.kind == wanted {
+        return Ok(());
+    }
+    Err(Error::WrongKind {
+        channel: Arc::clone(name),
+        found: header.kind.name(),
+        wanted: wanted.name(),
+    })
+}
+
+/// Takes a seat's lock, or says who has it (G5).
+fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, seat: Seat) -> Result<()> {
     let start = Instant::now();
     loop {
         if object
-            .try_hold(role.into())
+            .try_hold(seat)
             .map_err(|failure| failure.into_error(name))?
         {
             return Ok(());
@@ -416,10 +503,10 @@ fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, role: Role) ->
     let holder = object
         .map(header.geometry, None, false)
         .map_or(Holder::Unknown, |mapping| {
-            mapping.role_page(role).presence.0.holder()
+            mapping.page(seat).presence.0.holder()
         });
     let channel = Arc::clone(name);
-    Err(match role {
+    Err(match seat.role() {
         Role::Writer => Error::WriterExists { channel, holder },
         Role::Reader => Error::ReaderExists { channel, holder },
     })
@@ -470,7 +557,14 @@ mod tests {
         for granularity in [4096, 16 * 1024, 64 * 1024] {
             let name = format!("page-size-{granularity}-{}", std::process::id());
             let geometry = Geometry::new(3 * granularity, 8, granularity).unwrap();
-            let header = new_header(geometry).encode();
+            let wish = Wish {
+                capacity: 0,
+                alignment: 8,
+                mode: None,
+                fresh: false,
+                broadcast: None,
+            };
+            let header = new_header(geometry, &wish).encode();
             let place = Place::new(&name, false);
             let len = geometry.segment_len() as u64;
             let object = place.create(&header, len, 0o600, &mut || true);

@@ -6,7 +6,7 @@
 //! whether anybody waits. One of the two must see the other.
 
 use crate::layout::RolePage;
-use crate::sync::{Ordering, compiler_fence, fence};
+use crate::sync::{AtomicU32, Ordering, compiler_fence, fence};
 use std::time::Duration;
 
 #[cfg(loom)]
@@ -104,11 +104,13 @@ pub(crate) fn wake(own: &RolePage, signal: &Signal) {
 
 /// Sleeps until `ready`, a wake-up or the end of `timeout` (cut to a slice); tells whether `ready`.
 ///
-/// `wanted` is the peer's position from which on a wake-up makes sense.
+/// `wanted` is the peer's position from which on a wake-up makes sense. `epoch` is what a publisher with several
+/// sleepers looks at before it looks at their tickets (W6).
 pub(crate) fn doze(
     own: &RolePage,
     peer: &RolePage,
     signal: &Signal,
+    epoch: Option<&AtomicU32>,
     wanted: u64,
     timeout: Duration,
     ready: &mut dyn FnMut() -> bool,
@@ -121,6 +123,10 @@ pub(crate) fn doze(
     let ticket = words.ticket.load(Ordering::Relaxed) | 1;
     // Release: pairs with the Acquire load in `Waker::notify`.
     words.ticket.store(ticket, Ordering::Release);
+    if let Some(epoch) = epoch {
+        // W6: behind the ticket. Release: pairs with the Acquire load in `Herald::notify`, which then sees the ticket.
+        epoch.fetch_add(1, Ordering::Release);
+    }
 
     // W3: either the peer fences itself, or this barrier runs on its processor.
     fence(Ordering::SeqCst);
@@ -148,6 +154,10 @@ pub(crate) fn settle(own: &RolePage) {
         .ticket
         .store((ticket | 1).wrapping_add(1), Ordering::Release);
 }
+
+mod herald;
+
+pub(crate) use self::herald::Herald;
 
 #[cfg(loom)]
 pub(crate) mod model;

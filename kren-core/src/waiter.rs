@@ -37,6 +37,7 @@ pub(crate) struct Goal {
     pub(crate) sound: Sound,
     pub(crate) wanted: u64,
     pub(crate) what: &'static str,
+    pub(crate) evicts: bool,
 }
 
 impl Waiter {
@@ -81,6 +82,7 @@ impl Waiter {
                     wanted: goal.wanted,
                     what: goal.what,
                     timeout,
+                    evicts: goal.evicts,
                 };
                 self.endpoint.wait(&mut wait, &mut || Ok(()))
             }

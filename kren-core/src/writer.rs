@@ -10,18 +10,19 @@ use self::slot::Reserved;
 pub use self::slot::Slot;
 
 use crate::endpoint::{Check, Endpoint, Wait};
-use crate::layout::Seat;
 use crate::pace::{ROOM_LEAD, lead};
 use crate::ring::{Memory, Producer, RingError, Stage};
 use crate::ring_memory::RingMemory;
 use crate::segment::PeerState;
-use crate::wait::Waker;
+use crate::wait::{Herald, Waker};
 use crate::waiter::{Goal, Waiter};
 use crate::{Result, Role};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+/// What a writer waits for, as errors say it.
+const ROOM: &str = "room";
 /// Polls of [`KrenWriter::poll_writable`]: some microseconds.
 const POLLS: u32 = 100;
 
@@ -40,6 +41,8 @@ const HAND_OVER_MAX: u64 = 2048;
 pub struct KrenWriter {
     pub(crate) producer: Producer<RingMemory>,
     pub(crate) waker: Waker,
+    /// Of a publisher, who has several to wake.
+    herald: Option<Herald>,
     reserved: Reserved,
     pub(crate) endpoint: Arc<Endpoint>,
 }
@@ -204,7 +207,11 @@ impl KrenWriter {
     }
 
     #[inline]
-    fn wake_reader(&mut self) {
+    pub(crate) fn wake_reader(&mut self) {
+        if self.herald.is_some() {
+            self.wake_subscribers();
+            return;
+        }
         let memory = self.producer.memory();
         self.waker.notify(
             memory.page(Role::Writer),
@@ -212,6 +219,17 @@ impl KrenWriter {
             self.endpoint.own_signal(),
             self.producer.position(),
         );
+    }
+
+    fn wake_subscribers(&mut self) {
+        if let (Some(herald), Some(commons)) = (&mut self.herald, self.endpoint.commons()) {
+            herald.notify(
+                &**self.endpoint.mapping(),
+                commons,
+                self.endpoint.own_signal(),
+                self.producer.position(),
+            );
+        }
     }
 
     /// Reserves `len` bytes in the ring, waiting for room if need be, to build a message in place.
@@ -500,7 +518,7 @@ impl KrenWriter {
                     // Room for several messages costs the reader no more than room for one.
                     lead(ROOM_LEAD);
                 }
-                self.wait_until(wanted, "room", timeout, check)
+                self.wait_until(wanted, ROOM, timeout, check)
             }
             Err(error) => Err(self.endpoint.ring_error(error)),
         }
@@ -531,20 +549,13 @@ impl KrenWriter {
         timeout: Option<Duration>,
         check: Check<'_>,
     ) -> Result<()> {
-        let released = &self
-            .endpoint
-            .mapping()
-            .page(Seat::READER)
-            .progress
-            .0
-            .position;
         let mut wait = Wait {
-            // Acquire: pairs with the Release store in `Consumer::release`.
-            ready: &mut || released.load(Ordering::Acquire) >= wanted,
+            ready: &mut || self.producer.has_released(wanted),
             sound: &|| Ok(()),
             wanted,
             what,
             timeout,
+            evicts: what == ROOM,
         };
         self.endpoint.wait(&mut wait, check)
     }
@@ -561,7 +572,7 @@ impl KrenWriter {
             return Err(self.endpoint.ring_error(RingError::TooLarge { len, max }));
         }
         let wanted = self.producer.wanted(&self.producer.stage(), len);
-        Ok(self.release_waiter(wanted, "room"))
+        Ok(self.release_waiter(wanted, ROOM))
     }
 
     /// Whether the reader has released everything that was written.
@@ -581,15 +592,14 @@ impl KrenWriter {
     }
 
     fn release_waiter(&self, wanted: u64, what: &'static str) -> Waiter {
-        let mapping = Arc::clone(self.endpoint.mapping());
+        let memory = self.endpoint.memory();
+        let (written, capacity) = (self.producer.position(), self.capacity() as u64);
         let goal = Goal {
-            ready: Box::new(move || {
-                let page = mapping.page(Seat::READER);
-                page.progress.0.position.load(Ordering::Acquire) >= wanted
-            }),
+            ready: Box::new(move || memory.slowest(written, capacity) >= wanted),
             sound: Box::new(|| Ok(())),
             wanted,
             what,
+            evicts: what == ROOM,
         };
         Waiter::new(Arc::clone(&self.endpoint), goal)
     }

@@ -46,8 +46,16 @@ export const errorCodes = Object.freeze({
   KREN_INVALID_OPTION: 21,
   /** The channel's name no longer leads to this endpoint's segment, and its other side is gone. */
   KREN_REMOVED: 22,
+  /** A lossy subscriber was overtaken, and messages were overwritten before it read them. */
+  KREN_LAGGED: 23,
+  /** A slow subscriber was passed over by a publisher that would not wait any longer. */
+  KREN_EVICTED: 24,
   /** The message is not the array, the arrays or the table that it was read as. */
   KREN_NOT_AN_ARRAY: 30,
+  /** What stands under the name is of another kind, say a broadcast instead of a channel. */
+  KREN_WRONG_KIND: 31,
+  /** All seats for subscribers or members are taken. */
+  KREN_NO_SEAT: 32,
 } as const);
 
 /** The stable code of an error, for example `KREN_TIMED_OUT`. */

@@ -39,7 +39,11 @@ BUILTINS: dict[str, type[Exception]] = {
     "BUSY": RuntimeError,
     "INVALID_OPTION": ValueError,
     "REMOVED": BrokenPipeError,
+    "LAGGED": RuntimeError,
+    "EVICTED": RuntimeError,
     "NOT_AN_ARRAY": ValueError,
+    "WRONG_KIND": ValueError,
+    "NO_SEAT": OSError,
 }
 
 

@@ -71,8 +71,7 @@ impl Endpoint {
             let mut ready =
                 || self.peer_session() != session || self.closing.load(Ordering::SeqCst);
             // Whatever the peer's position: who comes wakes this side.
-            let signal = &self.peer_signal;
-            wait::doze(self.own(), self.peer(), signal, 0, left, &mut ready);
+            self.sleep(0, left, &mut ready);
         }
     }
 }

@@ -53,7 +53,6 @@ impl Kind {
     }
 
     /// As people call it.
-    #[allow(dead_code, reason = "of the patterns to come")]
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Channel => "channel",
@@ -160,7 +159,7 @@ impl SegmentHeader {
             put(ORIGIN_NAME.0, cut(&origin.name, ORIGIN_NAME.1));
         }
         put(56, &flags.to_le_bytes());
-        let check = checksum(&bytes[..CHECKSUM]);
+        let check = hash(&bytes[..CHECKSUM]);
         bytes[CHECKSUM..].copy_from_slice(&check.to_le_bytes());
         bytes
     }
@@ -182,7 +181,7 @@ impl SegmentHeader {
         if u32_at(8) != LAYOUT_VERSION {
             return Err(HeaderError::Version(u32_at(8)));
         }
-        if u64_at(CHECKSUM) != checksum(&bytes[..CHECKSUM]) {
+        if u64_at(CHECKSUM) != hash(&bytes[..CHECKSUM]) {
             return corrupt("the checksum of its header does not match");
         }
         let granularity = u32_at(12) as usize;
@@ -286,7 +285,7 @@ fn texts<const N: usize>(
 }
 
 /// FNV-1a, 64 bits: guards against accidents, not against an attacker.
-pub(super) fn checksum(bytes: &[u8]) -> u64 {
+pub(crate) fn hash(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
     })
@@ -389,7 +388,7 @@ mod tests {
         let refuse = |at: usize, field: &[u8], what: &str| {
             let mut altered = bytes;
             altered[at..at + field.len()].copy_from_slice(field);
-            let check = checksum(&altered[..CHECKSUM]);
+            let check = hash(&altered[..CHECKSUM]);
             altered[CHECKSUM..].copy_from_slice(&check.to_le_bytes());
             assert!(SegmentHeader::decode(&altered, len).is_err(), "{what}");
         };

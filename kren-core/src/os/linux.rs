@@ -323,6 +323,12 @@ impl Object {
         Ok(Signal)
     }
 
+    /// The word on which `sleeper` sleeps for `of`: the same for all.
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn sleeper(&self, _of: Seat, _sleeper: Seat) -> Result<Signal, Failure> {
+        Ok(Signal)
+    }
+
     fn pin(&self) -> MutexGuard<'_, Option<Pin>> {
         self.pin.lock().unwrap_or_else(PoisonError::into_inner)
     }

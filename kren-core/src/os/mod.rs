@@ -21,7 +21,7 @@
 //! - [`fork`]: a number that changes in a child made by `fork`.
 
 use crate::layout::{Commons, Geometry, RolePage, Seat};
-use crate::{Error, Limit, Role};
+use crate::{Error, Limit};
 use std::sync::Arc;
 
 #[cfg(all(target_os = "linux", not(like_macos)))]
@@ -196,11 +196,6 @@ impl Mapping {
         &self.geometry
     }
 
-    /// The page of a side of a channel. Storing into the peer's page faults (M3).
-    pub(crate) fn role_page(&self, role: Role) -> &RolePage {
-        self.page(role.into())
-    }
-
     /// The page of a seat. Storing into another one's page faults (M3).
     #[allow(unsafe_code)]
     pub(crate) fn page(&self, seat: Seat) -> &RolePage {
@@ -216,7 +211,6 @@ impl Mapping {
     }
 
     /// The page that all sides may store to, if there is one.
-    #[allow(dead_code, reason = "of the patterns to come")]
     #[allow(unsafe_code)]
     pub(crate) fn commons(&self) -> Option<&Commons> {
         let offset = self.geometry.commons_offset()?;

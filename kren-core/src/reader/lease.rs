@@ -59,13 +59,13 @@ pub struct Lease {
     payload: *const u8,
     len: usize,
     tag: u32,
-    /// Its record's in the ledger.
-    number: u64,
+    /// Its record's in the ledger. `None`: the payload is a copy of the lease's own.
+    number: Option<u64>,
     ledger: Arc<Ledger>,
 }
 
 // SAFETY: `payload` leads into the mapping that `ledger` keeps, to bytes that nobody stores into until
-// this lease is released (E1, E3); the ledger is Sync.
+// this lease is released (E1, E3), or to a copy of this lease's own; the ledger is Sync.
 unsafe impl Send for Lease {}
 // SAFETY: as for `Send`; a shared lease only reads.
 unsafe impl Sync for Lease {}
@@ -81,6 +81,10 @@ impl Lease {
     pub fn tag(&self) -> u32 {
         self.tag
     }
+
+    fn own_copy(&self) -> *mut [u8] {
+        std::ptr::slice_from_raw_parts_mut(self.payload.cast_mut(), self.len)
+    }
 }
 
 impl Deref for Lease {
@@ -89,7 +93,7 @@ impl Deref for Lease {
     #[inline]
     fn deref(&self) -> &[u8] {
         // SAFETY: a committed and validated record of `len` mapped bytes; not released before the
-        // lease is dropped, by nobody (E1, E3).
+        // lease is dropped, by nobody (E1, E3). Or a copy, which lives as long.
         unsafe { std::slice::from_raw_parts(self.payload, self.len) }
     }
 }
@@ -102,7 +106,11 @@ impl AsRef<[u8]> for Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.ledger.release(self.number);
+        match self.number {
+            Some(number) => self.ledger.release(number),
+            // SAFETY: made by `Box::into_raw` in `KrenReader::lease`, and given up here.
+            None => drop(unsafe { Box::from_raw(self.own_copy()) }),
+        }
     }
 }
 
@@ -160,7 +168,7 @@ struct Entry {
 impl Ledger {
     fn new(endpoint: &Arc<Endpoint>, waker: Waker) -> Self {
         Self {
-            memory: RingMemory::new(Arc::clone(endpoint.mapping())),
+            memory: endpoint.memory(),
             endpoint: Arc::clone(endpoint),
             book: Mutex::new(Book {
                 entries: VecDeque::new(),
@@ -229,6 +237,20 @@ impl KrenReader {
         let new = || Arc::new(Ledger::new(&self.endpoint, self.waker.clone()));
         let ledger = self.leases.ledger.get_or_insert_with(new);
         // A message that was read before a `fork` is the parent's to release (G10).
+        let ledger = Arc::clone(ledger);
+        if let Some(copy) = self.copied() {
+            // What may be overwritten is never lent: the lease gets a copy, and the record is released.
+            let copy: Box<[u8]> = copy.into();
+            let lease = Lease {
+                len: copy.len(),
+                payload: Box::into_raw(copy).cast(),
+                tag: record.tag,
+                number: None,
+                ledger,
+            };
+            self.release();
+            return lease;
+        }
         let number = if self.endpoint.is_inherited() {
             0
         } else {
@@ -239,8 +261,8 @@ impl KrenReader {
             payload: self.consumer.payload(&record),
             len: record.len,
             tag: record.tag,
-            number,
-            ledger: Arc::clone(ledger),
+            number: Some(number),
+            ledger,
         };
         self.consumer.advance(&record);
         lease
@@ -270,7 +292,7 @@ impl KrenReader {
         if !self.endpoint.begin_leaving() {
             return;
         }
-        let memory = RingMemory::new(Arc::clone(self.endpoint.mapping()));
+        let memory = self.endpoint.memory();
         let header = self.consumer.header_offset();
         // Everything before the cursor has been released by then.
         let drained = move || memory.header(header).load(Ordering::Acquire) as u32 == 0;

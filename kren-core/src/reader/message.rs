@@ -21,6 +21,9 @@ pub struct Message<'a> {
 impl Message<'_> {
     #[inline]
     fn bytes(&self) -> &[u8] {
+        if let Some(copy) = self.reader.copied() {
+            return copy;
+        }
         let record = &self.reader.current();
         let payload = self.reader.consumer.payload(record);
         // SAFETY: the record was committed and validated: `len` mapped bytes, which the writer

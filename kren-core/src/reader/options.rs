@@ -4,10 +4,10 @@ use super::KrenReader;
 use super::lease::Leases;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::pace::Pace;
-use crate::ring::{Consumer, Memory, Shape};
+use crate::ring::{Consumer, Shape};
 use crate::ring_memory::RingMemory;
-use crate::segment::{self, Access, Search, Segment, Start};
-use crate::{Result, Role};
+use crate::segment::{self, Access, Search, Segment, Start, Who};
+use crate::{Error, Result};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +135,16 @@ impl ReaderOptions {
             timeout,
             live: self.live,
             start: self.start,
+            who: Who::Reader,
         };
+        if let Start::After(_) = self.start {
+            return Err(Error::InvalidOption {
+                channel: name.into(),
+                option: "start",
+                reason: "a channel's reader starts at the oldest or at the newest message; the channel itself keeps where \
+                         it was",
+            });
+        }
         let (segment, from) = segment::open_reader(name, search, self.access, check)?;
         let mut reader = KrenReader::attach(segment, self.strategy, self.access)?;
         reader.skip_to(from)?;
@@ -148,9 +157,9 @@ impl KrenReader {
     pub(super) fn attach(segment: Segment, strategy: Strategy, access: Access) -> Result<Self> {
         let mapping = Arc::clone(segment.mapping());
         let shape = Shape::new(mapping.geometry());
-        let consumer = Consumer::resume(RingMemory::new(mapping), shape)
+        let consumer = Consumer::resume(RingMemory::new(mapping, segment.seat()), shape)
             .map_err(|error| segment::broken_ring(segment.name(), error))?;
-        let endpoint = Endpoint::attach(segment, Role::Reader, strategy)?;
+        let endpoint = Endpoint::attach(segment, strategy, None)?;
         let waker = endpoint.waker();
         let pace = Pace::new(consumer.cursor());
         Ok(Self {
@@ -160,6 +169,8 @@ impl KrenReader {
             tag: 0,
             leases: Leases::default(),
             moving: false,
+            subscription: None,
+            checked: None,
             strategy,
             access,
             endpoint,
@@ -177,15 +188,7 @@ impl KrenReader {
             let Some(record) = found else { break };
             self.consumer.advance(&record);
         }
-        let cursor = self.consumer.cursor();
-        self.consumer.release();
-        let memory = self.consumer.memory();
-        self.waker.notify(
-            memory.page(Role::Reader),
-            memory.page(Role::Writer),
-            self.endpoint.own_signal(),
-            cursor,
-        );
+        self.give_back();
         Ok(())
     }
 }

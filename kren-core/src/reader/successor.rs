@@ -123,11 +123,11 @@ impl KrenReader {
                 self.moving = segment::exists(self.name(), self.access)?;
                 return Ok(self.moving);
             }
-            let Some(segment) = segment::find(self.name(), self.access)? else {
+            let Some(reader) = self.reattach()? else {
                 return Ok(false);
             };
             // The old one is closed when the new one stands; messages that are held there stay so.
-            *self = Self::attach(segment, self.strategy, self.access)?;
+            *self = reader;
             self.endpoint.know_nobody();
             if !self.endpoint.peer_has_come()? {
                 return Ok(false);

@@ -6,7 +6,7 @@ use super::record::{Record, commit_word, stride, tag};
 use super::{Memory, RingError, Shape};
 use crate::Role;
 use crate::layout::{POSITION_MAX, RECORD_HEADER};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 
 /// Reads records. There is one per ring (the reader's role lock sees to that).
 pub(crate) struct Consumer<M> {
@@ -67,6 +67,20 @@ impl<M: Memory> Consumer<M> {
         // Stored behind the position, so it may lag behind after a death.
         let count = messages_before(&consumer.memory, &shape, Role::Reader, read);
         Ok(Self { count, ..consumer })
+    }
+
+    /// At a place that nobody has said to be one yet.
+    pub(crate) fn at(memory: M, shape: Shape, cursor: u64) -> Self {
+        let mut consumer = Self {
+            memory,
+            shape,
+            cursor,
+            lap: 0,
+            count: 0,
+            known: Known::empty(shape.alignment),
+        };
+        consumer.stand_at(cursor, 0);
+        consumer
     }
 
     /// Holds the cursor against the writer's stored position (R6).
@@ -214,6 +228,15 @@ impl<M: Memory> Consumer<M> {
         if header as usize % LINE + RECORD_HEADER + self.known.len > LINE {
             prefetch_for_load(header.wrapping_add(LINE));
         }
+    }
+
+    /// Whether what lies at the cursor may have been overwritten (R9): asked after the last load of it.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        // Pairs with the last fence in `leave_mark`.
+        fence(Ordering::Acquire);
+        let reach = &self.memory.page(Role::Writer).reach.0;
+        let frontier = reach.frontier.load(Ordering::Relaxed);
+        frontier > self.cursor.saturating_add(self.shape.data_len as u64)
     }
 
     /// Whether a record has been committed at the cursor.

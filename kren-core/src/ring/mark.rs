@@ -14,7 +14,7 @@ use crate::sync::{Ordering, fence};
 const ATTEMPTS: u32 = 4;
 
 /// A position where a record starts, and the messages before it.
-type Pair = (u64, u64);
+pub(crate) type Pair = (u64, u64);
 
 /// Says that `at.1` messages end at `at.0`, where the next record will start, and that nothing from `frontier` on is
 /// touched before the next mark is left.
@@ -48,6 +48,11 @@ fn load(mark: &Mark) -> Option<Pair> {
     (is_whole && position != POSITION_NONE).then_some((position, count))
 }
 
+/// The marks that are whole.
+pub(crate) fn marks<M: Memory>(memory: &M) -> impl Iterator<Item = Pair> + '_ {
+    memory.page(Role::Writer).marks.iter().filter_map(load)
+}
+
 /// The mark to be changed next: the one with the lowest position, or one that a death has left unfinished.
 pub(super) fn oldest_mark<M: Memory>(memory: &M) -> usize {
     let position = |number: &usize| {
@@ -76,9 +81,8 @@ pub(super) fn messages_before<M: Memory>(
 
 fn count_from_marks<M: Memory>(memory: &M, shape: &Shape, position: u64) -> Option<u64> {
     let page = memory.page(Role::Writer);
-    let marks = page.marks.iter().filter_map(load);
     let (mut below, mut above): (Option<Pair>, Option<Pair>) = (None, None);
-    for mark in marks {
+    for mark in marks(memory) {
         if mark.0 > position {
             above = above.filter(|above| above.0 < mark.0).or(Some(mark));
         } else {

@@ -2,7 +2,7 @@
 
 use crate::Role;
 use crate::layout::{ALIGNMENT_MIN, Geometry, MARKS, RECORD_HEADER, RolePage};
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The memory of one ring, seen from one side.
 ///
@@ -23,6 +23,20 @@ pub(crate) unsafe trait Memory {
     #[inline]
     fn position(&self, role: Role) -> &AtomicU64 {
         &self.page(role).progress.0.position
+    }
+
+    /// How far all that hold the writer up have released, for a writer at `written`.
+    fn slowest(&self, _written: u64, _capacity: u64) -> u64 {
+        // Acquire: pairs with the Release store in `release`; the reader's loads of the bytes that become free here
+        // happen before our stores into them (R8).
+        self.position(Role::Reader).load(Ordering::Acquire)
+    }
+
+    /// Where records may end without another look, for a writer at `written` that wants one to end at `end`. `None` where
+    /// what the other side has stored cannot be.
+    fn look(&self, written: u64, _end: u64, capacity: u64) -> Option<u64> {
+        let read = self.slowest(written, capacity);
+        (read <= written && written - read <= capacity).then(|| read + capacity)
     }
 
     /// The record header at `offset`.

@@ -20,6 +20,7 @@ pub(crate) mod tests;
 pub(crate) use consumer::{Consumer, release};
 pub(crate) use copy::copy;
 pub use copy::copy_slice;
+pub(crate) use mark::marks;
 pub(crate) use memory::{Memory, Shape};
 pub(crate) use producer::{Producer, Stage};
 pub(crate) use record::Record;

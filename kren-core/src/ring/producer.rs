@@ -231,29 +231,26 @@ impl<M: Memory> Producer<M> {
             .payload_mut(self.shape.payload_at(stage.offset), len))
     }
 
-    /// The reader's position.
+    /// The position of the reader, or of the slowest that holds this side up.
     fn released(&self) -> u64 {
-        // Acquire: pairs with the Release store in `Consumer::release`; the consumer's loads of
-        // the bytes that become free here happen before our stores into them (R8).
-        self.memory.position(Role::Reader).load(Ordering::Acquire)
+        self.memory.slowest(self.position, self.shape.capacity)
     }
 
     /// Looks at the reader's position anew and says whether `stride` bytes fit at `position`; if so, what they touch
     /// is marked.
     #[cold]
     fn fits(&mut self, position: u64, stride: usize) -> Result<bool, RingError> {
-        let read = self.released();
+        let end = position + stride as u64;
+        let gate = self.memory.look(self.position, end, self.shape.capacity);
         if self.position > POSITION_MAX {
             return Err(RingError::Corrupt("the write position is out of range"));
         }
         // R4 rests on this word, which the peer's process stores (G7).
-        if read > self.position || self.position - read > self.shape.capacity {
+        let Some(gate) = gate else {
             return Err(RingError::Corrupt(
                 "the read position is not within a lap of the writer",
             ));
-        }
-        let gate = read + self.shape.capacity;
-        let end = position + stride as u64;
+        };
         let fits = end <= gate;
         if fits && end > self.marked {
             self.marked = end.max(self.position + self.shape.step);
@@ -468,11 +465,16 @@ impl<M: Memory> Producer<M> {
 
     /// The longest payload that fits now; 0 also when not even an empty one does.
     pub(crate) fn available(&self) -> usize {
-        // Relaxed: a figure to show, nothing is stored on the strength of it.
-        let read = self.memory.position(Role::Reader).load(Ordering::Relaxed);
+        // A figure to show, nothing is stored on the strength of it.
+        let read = self.released();
         let used = self.position.saturating_sub(read).min(self.shape.capacity);
         let free = (self.shape.capacity - used) as usize;
         free.saturating_sub(RECORD_HEADER).min(self.shape.max_len)
+    }
+
+    /// Whether everything before `position` has been released.
+    pub(crate) fn has_released(&self, position: u64) -> bool {
+        self.released() >= position
     }
 
     /// Whether the reader has released every record.

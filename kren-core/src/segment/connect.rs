@@ -1,13 +1,15 @@
 //! A reader's way to its segment: looking for the channel, and waiting until it is there.
 
-use super::{Access, PeerState, Segment, check_name, hold, read_header};
-use crate::layout::Seat;
-use crate::os::{Failure, Place, Watch};
+use super::{Access, PeerState, Segment, check_kind, check_name, hold, read_header};
+use crate::gates;
+use crate::layout::{Kind, STANCE_DURABLE, Seat, SegmentHeader};
+use crate::os::{Failure, Object, Place, Watch};
 use crate::ring::{Consumer, Shape};
 use crate::ring_memory::RingMemory;
 use crate::wait::SLICE;
-use crate::{Error, Result, Role};
+use crate::{Error, Result};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// The pause between two looks for a channel, at first; where nothing tells of a change each is twice the one before.
@@ -22,8 +24,12 @@ pub enum Start {
     /// At the first message that no reader has released: nothing is lost between two readers.
     #[default]
     Oldest,
-    /// Behind everything that was written before the reader began to connect, which is thus discarded.
+    /// Behind everything that was written before the reader began to connect, which is thus discarded. Of a broadcast it
+    /// stays for others.
     Newest,
+    /// Behind so many messages, counted since the broadcast was made: for a subscriber that knows where it was. Not for
+    /// channels, which keep that themselves.
+    After(u64),
 }
 
 /// What a reader waits for when it connects, and where it starts.
@@ -34,6 +40,25 @@ pub(crate) struct Search {
     /// Whether a writer must live on the channel.
     pub(crate) live: bool,
     pub(crate) start: Start,
+    pub(crate) who: Who,
+}
+
+/// Who connects.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Who {
+    /// The reader of a channel.
+    Reader,
+    /// A subscriber of a broadcast. `durable` is the hash of the name that it goes by, 0 where it has none.
+    Subscriber { durable: Option<u64> },
+}
+
+impl Who {
+    fn kind(self) -> Kind {
+        match self {
+            Self::Reader => Kind::Channel,
+            Self::Subscriber { .. } => Kind::Broadcast,
+        }
+    }
 }
 
 /// What one look finds.
@@ -70,12 +95,15 @@ pub(crate) fn open_reader(
             // Who has given up meanwhile must not take a channel that has just come.
             check()?;
         }
-        let notes = is_first && search.start == Start::Newest;
-        let look = look(&name, &place, access, search.live, notes)?;
+        // Subscribers take nothing away from each other, so each finds its own place in what there is.
+        let is_reader = matches!(search.who, Who::Reader);
+        let notes = is_first && search.start == Start::Newest && is_reader;
+        let look = look(&name, &place, access, &search, notes)?;
         let deserted = match look {
             Look::Taken(segment) => {
                 let skipped = match (search.start, is_first) {
-                    (Start::Oldest, _) => 0,
+                    _ if !is_reader => 0,
+                    (Start::Oldest | Start::After(_), _) => 0,
                     (Start::Newest, true) => segment.end()?,
                     // What was written since the reader began to wait is new.
                     (Start::Newest, false) => past
@@ -123,12 +151,13 @@ pub(crate) fn exists(name: &str, access: Access) -> Result<bool> {
         .map_err(|failure| failure.into_error(&name))
 }
 
-/// Takes the reader's role of what stands under the name now, if anything does.
-pub(crate) fn find(name: &str, access: Access) -> Result<Option<Segment>> {
+/// Takes the reader's role, or a subscriber's seat, of what stands under the name now, if anything does.
+pub(crate) fn find(name: &str, who: Who, access: Access) -> Result<Option<Segment>> {
     let search = Search {
         timeout: Some(Duration::ZERO),
         live: false,
         start: Start::Oldest,
+        who,
     };
     match open_reader(name, search, access, &mut || Ok(())) {
         Ok((segment, _)) => Ok(Some(segment)),
@@ -138,34 +167,45 @@ pub(crate) fn find(name: &str, access: Access) -> Result<Option<Segment>> {
 }
 
 /// `notes`: what a deserted channel holds is to be noted.
-fn look(name: &Arc<str>, place: &Place, access: Access, live: bool, notes: bool) -> Result<Look> {
+fn look(
+    name: &Arc<str>,
+    place: &Place,
+    access: Access,
+    search: &Search,
+    notes: bool,
+) -> Result<Look> {
+    let live = search.live;
     let fail = |failure: Failure| failure.into_error(name);
     loop {
         let Some(object) = place.open(access.any_owner).map_err(fail)? else {
             return Ok(Look::Nothing);
         };
         let header = read_header(name, &object)?;
+        check_kind(name, &header, search.who.kind())?;
         let is_free = live && !object.is_held(Seat::WRITER);
         if is_free && !notes {
             return Ok(Look::Deserted(None));
         }
         // A deserted channel is not attached to: a writer of another capacity may still replace it.
+        let mut seat = Seat::READER;
         if !is_free {
-            hold(name, &object, &header, Role::Reader)?;
+            seat = match search.who {
+                Who::Reader => {
+                    hold(name, &object, &header, Seat::READER)?;
+                    Seat::READER
+                }
+                Who::Subscriber { durable } => take_seat(name, &object, &header, durable)?,
+            };
             if !object.is_named(place).map_err(fail)? {
                 continue;
             }
         }
         let mapping = object
-            .map(
-                header.geometry,
-                Some(Seat::READER),
-                access.prefault && !is_free,
-            )
+            .map(header.geometry, Some(seat), access.prefault && !is_free)
             .map_err(fail)?;
         let place = Place::new(name, access.machine_wide);
-        let segment = Segment::new(name, place, object, mapping, &header);
-        if !live || !is_free && segment.state_of(Role::Writer) == PeerState::Attached {
+        let segment = Segment::new(name, place, object, mapping, &header, seat);
+        if !live || !is_free && segment.state_of(Seat::WRITER) == PeerState::Attached {
             return Ok(Look::Taken(Box::new(segment)));
         }
         let past = match notes {
@@ -177,17 +217,64 @@ fn look(name: &Arc<str>, place: &Place, access: Access, live: bool, notes: bool)
         };
         if !is_free {
             // The writer is just attaching, or was just leaving: then it may have left the name to us.
-            segment.let_go(Role::Reader);
+            segment.let_go(seat);
             segment.remove_if_alone(|| matches!(segment.undelivered(), Ok((0, _))));
         }
         return Ok(Look::Deserted(past));
     }
 }
 
+/// Takes a subscriber's seat: the one that a durable subscriber had, or any that is free (B6).
+fn take_seat(
+    name: &Arc<str>,
+    object: &Object,
+    header: &SegmentHeader,
+    durable: Option<u64>,
+) -> Result<Seat> {
+    let fail = |failure: Failure| failure.into_error(name);
+    let pages = object.map(header.geometry, None, false).map_err(fail)?;
+    let is_durable = |seat: Seat| {
+        let presence = &pages.page(seat).presence.0;
+        // Acquire: pairs with the Release store in `gates::stand`.
+        presence.stance.load(Ordering::Acquire) == STANCE_DURABLE
+    };
+    let seats = || gates::seats(&pages);
+    if let Some(identity) = durable {
+        let goes_by = |seat: &Seat| {
+            let presence = &pages.page(*seat).presence.0;
+            is_durable(*seat) && presence.identity.load(Ordering::Relaxed) == identity
+        };
+        for seat in seats().filter(goes_by) {
+            if object.try_hold(seat).map_err(fail)? {
+                return Ok(seat);
+            }
+            if identity != 0 {
+                return Err(Error::ReaderExists {
+                    channel: Arc::clone(name),
+                    holder: pages.page(seat).presence.0.holder(),
+                });
+            }
+        }
+    }
+    for seat in seats() {
+        if !is_durable(seat) && object.try_hold(seat).map_err(fail)? {
+            if !is_durable(seat) {
+                return Ok(seat);
+            }
+            // Somebody has come and gone in between, and left it to himself.
+            object.let_go(seat);
+        }
+    }
+    Err(Error::NoSeat {
+        channel: Arc::clone(name),
+        seats: header.geometry.readers,
+    })
+}
+
 impl Segment {
     /// The position behind the last committed record.
     fn end(&self) -> Result<u64> {
-        let memory = RingMemory::new(Arc::clone(&self.mapping));
+        let memory = RingMemory::new(Arc::clone(&self.mapping), self.seat);
         let end =
             Consumer::resume(memory, Shape::new(self.mapping.geometry())).and_then(|reader| {
                 let (_, bytes) = reader.survey()?;

@@ -1,8 +1,9 @@
 //! Who is on a side of a segment: what its page says, held against what the kernel says.
 
 use super::Segment;
+use crate::layout::Seat;
 use crate::layout::{Presence, STATE_CLOSED, STATE_NEVER, STATE_OPEN};
-use crate::{Holder, Role, os};
+use crate::{Holder, os};
 use std::sync::atomic::Ordering;
 
 /// What is known of the other side of a channel.
@@ -52,15 +53,15 @@ impl Presence {
 const LOOKS: u32 = 16;
 
 impl Segment {
-    /// Who holds `role`, which is not the caller's own. Asks the kernel when the page says that somebody is there.
-    pub(crate) fn state_of(&self, role: Role) -> PeerState {
-        let presence = &self.mapping.role_page(role).presence.0;
+    /// Who holds `seat`, which is not the caller's own. Asks the kernel when the page says that somebody is there.
+    pub(crate) fn state_of(&self, seat: Seat) -> PeerState {
+        let presence = &self.mapping.page(seat).presence.0;
         for _ in 0..LOOKS {
             // Acquire: pairs with the Release stores in `Endpoint::attach` and `announce_closed`.
             let session = presence.session.load(Ordering::Acquire);
             match presence.state.load(Ordering::Acquire) {
                 STATE_NEVER => return PeerState::NeverAttached,
-                STATE_OPEN if self.is_held(role) => return PeerState::Attached,
+                STATE_OPEN if self.is_held(seat) => return PeerState::Attached,
                 STATE_OPEN => {
                     // The lock was free. Unless the side was taken anew meanwhile, its holder died.
                     if presence.session.load(Ordering::Acquire) == session
@@ -73,7 +74,7 @@ impl Segment {
                 // is reported the moment it is stored.
                 STATE_CLOSED => return PeerState::Closed,
                 // A number that KREN does not store.
-                _ if self.is_held(role) => return PeerState::Attached,
+                _ if self.is_held(seat) => return PeerState::Attached,
                 _ => return PeerState::Closed,
             }
         }

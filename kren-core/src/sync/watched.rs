@@ -92,6 +92,11 @@ macro_rules! watched {
             pub(crate) fn store(&self, value: $number, order: Ordering) {
                 self.0.store(value, granted(order));
             }
+
+            #[track_caller]
+            pub(crate) fn fetch_add(&self, value: $number, order: Ordering) -> $number {
+                self.0.fetch_add(value, granted(order))
+            }
         }
     };
 }

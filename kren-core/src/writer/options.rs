@@ -1,17 +1,22 @@
 //! How a channel is created.
 
 use super::{KrenWriter, Reserved};
+use crate::Result;
 use crate::endpoint::{Endpoint, Strategy};
+use crate::layout::Seat;
 use crate::ring::{Producer, Shape};
 use crate::ring_memory::RingMemory;
 use crate::segment::{self, Access, Wish};
-use crate::{Result, Role};
+use crate::wait::Herald;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How to create a channel; see [`KrenWriter::options`].
 #[derive(Debug, Clone)]
 pub struct WriterOptions {
-    wish: Wish,
+    pub(crate) wish: Wish,
+    /// How long a publisher waits for a slow subscriber.
+    pub(crate) patience: Option<Duration>,
     access: Access,
     strategy: Strategy,
 }
@@ -24,7 +29,9 @@ impl Default for WriterOptions {
                 alignment: 8,
                 mode: None,
                 fresh: false,
+                broadcast: None,
             },
+            patience: None,
             access: Access::default(),
             strategy: Strategy::default(),
         }
@@ -140,13 +147,18 @@ impl WriterOptions {
         let segment = segment::open_writer(name, &wish, self.access, check)?;
         let mapping = Arc::clone(segment.mapping());
         let shape = Shape::new(mapping.geometry());
-        let producer = Producer::resume(RingMemory::new(mapping), shape)
+        let producer = Producer::resume(RingMemory::new(mapping, Seat::WRITER), shape)
             .map_err(|error| segment::broken_ring(segment.name(), error))?;
-        let endpoint = Endpoint::attach(segment, Role::Writer, self.strategy)?;
+        let endpoint = Endpoint::attach(segment, self.strategy, self.patience)?;
         let waker = endpoint.waker();
+        let readers = endpoint.mapping().geometry().readers;
+        let herald = endpoint
+            .commons()
+            .map(|commons| Herald::new(&waker, readers, commons));
         let mut writer = KrenWriter {
             producer,
             waker,
+            herald,
             reserved: Reserved::default(),
             endpoint,
         };

@@ -9,6 +9,7 @@
 mod support;
 
 mod arrays;
+mod broadcast;
 mod channel;
 mod closing;
 mod death;

@@ -191,6 +191,7 @@ pub(crate) type Parts = &'static [(&'static str, Part)];
 /// Every role of every file.
 fn parts() -> HashMap<&'static str, Part> {
     let mut parts: Vec<(&str, Part)> = vec![];
+    parts.extend_from_slice(crate::broadcast::PARTS);
     parts.extend_from_slice(crate::closing::PARTS);
     parts.extend_from_slice(crate::death::PARTS);
     parts.extend_from_slice(crate::leases::PARTS);

@@ -26,6 +26,7 @@ from kren._errors import (
     Corrupt,
     Empty,
     EndpointClosed,
+    Evicted,
     Forked,
     Full,
     Interrupted,
@@ -34,6 +35,8 @@ from kren._errors import (
     InvalidOption,
     Io,
     KrenError,
+    Lagged,
+    NoSeat,
     NotAnArray,
     NotFound,
     OutOfMemory,
@@ -45,6 +48,7 @@ from kren._errors import (
     TooLarge,
     VersionMismatch,
     WriterExists,
+    WrongKind,
 )
 from kren._kren import Array, Lease, Slot, __version__
 
@@ -57,6 +61,7 @@ __all__ = [
     "Corrupt",
     "Empty",
     "EndpointClosed",
+    "Evicted",
     "Forked",
     "Full",
     "Interrupted",
@@ -65,7 +70,9 @@ __all__ = [
     "InvalidOption",
     "Io",
     "KrenError",
+    "Lagged",
     "Lease",
+    "NoSeat",
     "NotAnArray",
     "NotFound",
     "OutOfMemory",
@@ -82,6 +89,7 @@ __all__ = [
     "VersionMismatch",
     "Writer",
     "WriterExists",
+    "WrongKind",
     "__version__",
     "connect",
 ]

@@ -11,6 +11,7 @@ __all__ = [
     "Corrupt",
     "Empty",
     "EndpointClosed",
+    "Evicted",
     "Forked",
     "Full",
     "Interrupted",
@@ -19,6 +20,8 @@ __all__ = [
     "InvalidOption",
     "Io",
     "KrenError",
+    "Lagged",
+    "NoSeat",
     "NotAnArray",
     "NotFound",
     "OutOfMemory",
@@ -30,6 +33,7 @@ __all__ = [
     "TooLarge",
     "VersionMismatch",
     "WriterExists",
+    "WrongKind",
 ]
 
 
@@ -238,11 +242,40 @@ class Removed(KrenError, BrokenPipeError):
     errno: int | None = _errno.EPIPE
 
 
+class Lagged(KrenError, RuntimeError):
+    """A lossy subscriber was overtaken, and messages were overwritten before it read them."""
+
+    code = 23
+    code_name = "LAGGED"
+
+
+class Evicted(KrenError, RuntimeError):
+    """A slow subscriber was passed over by a publisher that would not wait any longer."""
+
+    code = 24
+    code_name = "EVICTED"
+
+
 class NotAnArray(KrenError, ValueError):
     """The message is not the array, the arrays or the table that it was read as."""
 
     code = 30
     code_name = "NOT_AN_ARRAY"
+
+
+class WrongKind(KrenError, ValueError):
+    """What stands under the name is of another kind, say a broadcast instead of a channel."""
+
+    code = 31
+    code_name = "WRONG_KIND"
+
+
+class NoSeat(KrenError, OSError):
+    """All seats for subscribers or members are taken."""
+
+    code = 32
+    code_name = "NO_SEAT"
+    errno: int | None = _errno.EADDRINUSE
 
 
 def timed_out(channel: str, what: str, seconds: float) -> TimedOut:

@@ -264,6 +264,12 @@ impl Object {
     pub(crate) fn signal(&self, _of: Seat) -> Result<Signal, Failure> {
         Ok(Signal)
     }
+
+    /// The word on which `sleeper` sleeps for `of`: the same for all.
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn sleeper(&self, _of: Seat, _sleeper: Seat) -> Result<Signal, Failure> {
+        Ok(Signal)
+    }
 }
 
 /// Opens the object; `None` where it does not exist, or exists and was to be made.

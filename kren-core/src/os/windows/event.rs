@@ -58,16 +58,25 @@ pub(super) fn exists(name: &str) -> bool {
     true
 }
 
-/// An event that stands for a word of the segment. `WaitOnAddress` would serve one process only.
-pub(crate) struct Signal(OwnedHandle);
+/// What stands for a word of the segment: an event for each of those that sleep on it. `WaitOnAddress` would serve one
+/// process only, and an event wakes one sleeper only.
+pub(crate) struct Signal(Vec<OwnedHandle>);
 
 impl Signal {
-    pub(super) fn open(name: &str, security: &Security) -> Result<Self, Failure> {
+    pub(super) fn open(
+        names: impl IntoIterator<Item = String>,
+        security: &Security,
+    ) -> Result<Self, Failure> {
         let access = SYNCHRONIZATION_SYNCHRONIZE | EVENT_MODIFY_STATE;
-        create(name, security, access).map(|(handle, _)| Self(handle))
+        let open = |name: String| create(&name, security, access).map(|(handle, _)| handle);
+        names
+            .into_iter()
+            .map(open)
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
-    /// Sleeps while `word` holds `expected`, at most for `timeout`. May return early.
+    /// Sleeps while `word` holds `expected`, at most for `timeout`. May return early. For the signal of one sleeper.
     ///
     /// No wake-up is missed: the waker stores the word before it sets the event, and a set event
     /// stays set until somebody wakes up by it. So either the new word is seen here, or the wait
@@ -80,12 +89,14 @@ impl Signal {
         let millis = timeout.as_nanos().div_ceil(1_000_000);
         let millis = u32::try_from(millis).unwrap_or(INFINITE).min(INFINITE - 1);
         // SAFETY: the handle is open. Whatever the result is, the caller looks again.
-        unsafe { WaitForSingleObject(self.0.as_raw_handle(), millis) };
+        unsafe { WaitForSingleObject(self.0[0].as_raw_handle(), millis) };
     }
 
     /// Wakes whoever sleeps, or is about to.
     pub(crate) fn wake(&self, _word: &AtomicU32) {
-        // SAFETY: the handle is open, and was opened with the right to do this.
-        unsafe { SetEvent(self.0.as_raw_handle()) };
+        for event in &self.0 {
+            // SAFETY: the handle is open, and was opened with the right to do this.
+            unsafe { SetEvent(event.as_raw_handle()) };
+        }
     }
 }

@@ -24,7 +24,7 @@ mod tests;
 use self::section::{Section, Signpost};
 use self::security::Security;
 use super::{Failure, GoOn, Mapping};
-use crate::layout::{Geometry, HEADER_LEN, Seat};
+use crate::layout::{Geometry, HEADER_LEN, Seat, SegmentHeader};
 use std::collections::BTreeMap;
 use std::os::windows::io::OwnedHandle;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
@@ -284,9 +284,25 @@ impl Object {
         self.remove_if_alone(place, seats, || true);
     }
 
-    /// The event on which the peers of `of` sleep.
+    /// The events on which the peers of `of` sleep.
     pub(crate) fn signal(&self, of: Seat) -> Result<Signal, Failure> {
-        Signal::open(&self.event(of, "-wake"), &self.security)
+        let readers = SegmentHeader::decode(&self.header, self.len);
+        let readers = readers.map_or(1, |header| header.geometry.readers);
+        let sleepers = match of {
+            Seat::WRITER => 1..=readers,
+            _ => 0..=0,
+        };
+        let events = sleepers.map(|sleeper| self.sleep_event(of, Seat::numbered(sleeper)));
+        Signal::open(events, &self.security)
+    }
+
+    /// The event on which `sleeper` sleeps for `of`.
+    pub(crate) fn sleeper(&self, of: Seat, sleeper: Seat) -> Result<Signal, Failure> {
+        Signal::open([self.sleep_event(of, sleeper)], &self.security)
+    }
+
+    fn sleep_event(&self, of: Seat, sleeper: Seat) -> String {
+        self.event(of, &format!("-wake-{}", sleeper.number()))
     }
 
     fn event(&self, seat: Seat, what: &str) -> String {

@@ -2,10 +2,10 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
-use crate::layout::{ALIGNMENT_MIN, Mark, RolePage};
+use crate::layout::{ALIGNMENT_MIN, Mark, RolePage, Seat};
 use crate::ring::{Consumer, Memory, Producer, RingError, Shape};
 use crate::ring_memory::RingMemory;
-use crate::segment::{Access, Segment, Wish, find, open_writer};
+use crate::segment::{Access, Segment, Who, Wish, find, open_writer};
 use crate::sync::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -41,11 +41,13 @@ impl Rig {
             alignment,
             mode: None,
             fresh: true,
+            broadcast: None,
         };
         let page = crate::os::granularity();
         assert_eq!(PAGE, page, "build the tests with KREN_TEST_PAGE={page}");
         let writer = open_writer(&name, &wish, Access::default(), &mut || Ok(())).unwrap();
-        let reader = find(&name, Access::default()).unwrap().unwrap();
+        let reader = find(&name, Who::Reader, Access::default()).unwrap();
+        let reader = reader.unwrap();
         let shape = Shape::new(writer.mapping().geometry());
         Self {
             writer,
@@ -66,8 +68,8 @@ impl Rig {
     /// The page of `role`, as its owner sees it.
     fn page(&self, role: Role) -> &RolePage {
         match role {
-            Role::Writer => self.writer.mapping().role_page(role),
-            Role::Reader => self.reader.mapping().role_page(role),
+            Role::Writer => self.writer.mapping().page(role.into()),
+            Role::Reader => self.reader.mapping().page(role.into()),
         }
     }
 
@@ -120,7 +122,7 @@ impl Rig {
             Role::Reader => &self.reader,
         };
         Checked {
-            memory: RingMemory::new(Arc::clone(segment.mapping())),
+            memory: RingMemory::new(Arc::clone(segment.mapping()), segment.seat()),
             shape: self.shape,
         }
     }
@@ -136,8 +138,8 @@ impl Rig {
 
 impl Drop for Rig {
     fn drop(&mut self) {
-        self.writer.let_go(Role::Writer);
-        self.reader.let_go(Role::Reader);
+        self.writer.let_go(Seat::WRITER);
+        self.reader.let_go(Seat::READER);
         self.writer.remove_if_alone(|| true);
     }
 }

@@ -1,0 +1,85 @@
+//! Messages that may be overwritten while they are read: those of a subscriber that does not hold its publisher up, or
+//! that may be passed over.
+//!
+//! Such a message is copied first and judged afterwards (R9): if the writer may have reached it meanwhile, the copy is
+//! thrown away, and the subscriber goes on at the oldest message that is whole, knowing how many it missed.
+
+use super::KrenReader;
+use crate::gates;
+use crate::layout::STANCE_LOSSY;
+use crate::ring::{Record, copy};
+use crate::segment::Start;
+use crate::sync::Ordering;
+use crate::{Error, Result};
+use std::sync::Arc;
+
+/// What such a subscriber has copied.
+#[derive(Default)]
+pub(super) struct Checked {
+    copy: Vec<u8>,
+}
+
+impl KrenReader {
+    /// Whether messages are copied and then judged.
+    #[inline]
+    pub(super) fn is_checked(&self) -> bool {
+        self.checked.is_some()
+    }
+
+    /// The copy of the message that is handed out, where messages are copied.
+    #[inline]
+    pub(super) fn copied(&self) -> Option<&[u8]> {
+        self.checked.as_ref().map(|checked| &checked.copy[..])
+    }
+
+    /// As `peek`, with a copy of the message that was whole when it was taken.
+    #[cold]
+    pub(super) fn peek_checked(&mut self) -> Result<Option<Record>> {
+        let found = self.consumer.peek();
+        if let (Ok(Some(record)), Some(checked)) = (&found, &mut self.checked) {
+            checked.copy.clear();
+            checked.copy.reserve(record.len);
+            // SAFETY: `peek` has checked the length, so these are mapped bytes; they may change meanwhile, and are then
+            // not believed, below. The vector has room for as many.
+            #[allow(unsafe_code)]
+            unsafe {
+                copy(
+                    self.consumer.payload(record),
+                    checked.copy.as_mut_ptr(),
+                    record.len,
+                );
+                checked.copy.set_len(record.len);
+            }
+        }
+        if self.consumer.is_overtaken() {
+            return Err(self.fall_behind());
+        }
+        found.map_err(|error| self.endpoint.ring_error(error))
+    }
+
+    /// Goes on at the oldest message that is whole; says how many were missed, and why.
+    fn fall_behind(&mut self) -> Error {
+        let before = self.consumer.count();
+        let channel = Arc::clone(self.endpoint.name());
+        let was_evicted = self.is_passed_over();
+        match self.join(Start::Oldest) {
+            Ok(()) => {
+                let missed = self.consumer.count().saturating_sub(before);
+                match was_evicted {
+                    true => Error::Evicted { channel, missed },
+                    false => Error::Lagged { channel, missed },
+                }
+            }
+            Err(error) => error,
+        }
+    }
+
+    /// Whether the publisher has passed this subscriber over, which it was to wait for.
+    fn is_passed_over(&self) -> bool {
+        let presence = &self.endpoint.own().presence.0;
+        // Relaxed: stored by this side.
+        let session = presence.session.load(Ordering::Relaxed);
+        presence.stance.load(Ordering::Relaxed) != STANCE_LOSSY
+            && gates::is_void(&**self.endpoint.mapping(), self.endpoint.seat(), session)
+    }
+}

@@ -1,0 +1,227 @@
+//! Joining a broadcast: where a subscriber starts, and how it makes sure that the writer respects that (B3).
+
+use super::KrenReader;
+use super::checked::Checked;
+use crate::endpoint::{Endpoint, Strategy};
+use crate::gates::{self, Stand};
+use crate::layout::{STANCE_DURABLE, STANCE_GATING, STANCE_LOSSY, Seat};
+use crate::ring::{self, Consumer, Memory, Shape};
+use crate::segment::{self, Access, PeerState, Segment, Start, Who};
+use crate::sync::Ordering;
+use crate::{Error, Result, Role};
+use std::sync::Arc;
+
+/// Tries to find a place in a ring whose writer overtakes each one.
+const ATTEMPTS: u32 = 10_000;
+/// Looks at a writer that is just looking itself, before it is asked whether it lives.
+const LOOKS: u32 = 1000;
+
+/// How a subscriber takes part in a broadcast.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Subscription {
+    pub(crate) is_lossy: bool,
+    /// The hash of the name that a durable subscriber goes by; 0 for one without a name.
+    pub(crate) durable: Option<u64>,
+    pub(crate) start: Start,
+}
+
+impl Subscription {
+    fn stance(&self) -> u32 {
+        match (self.is_lossy, self.durable) {
+            (true, _) => STANCE_LOSSY,
+            (false, None) => STANCE_GATING,
+            (false, Some(_)) => STANCE_DURABLE,
+        }
+    }
+}
+
+impl KrenReader {
+    /// Joins the broadcast `segment`, one of whose seats is held. Tells how many of the messages that were asked for have
+    /// been overwritten.
+    pub(crate) fn subscribe(
+        segment: Segment,
+        subscription: Subscription,
+        strategy: Strategy,
+        access: Access,
+    ) -> Result<(Self, u64)> {
+        let is_checked = subscription.is_lossy || segment.evicts();
+        let own = segment.mapping().page(segment.seat());
+        let presence = &own.presence.0;
+        // A durable subscriber that comes back finds its place.
+        let resumes = presence.stance.load(Ordering::Relaxed) == STANCE_DURABLE;
+        if !resumes {
+            // Whoever had this seat before holds nothing up any more.
+            presence.stance.store(STANCE_LOSSY, Ordering::Relaxed);
+        }
+        let endpoint = Endpoint::attach(segment, strategy, None)?;
+        let shape = Shape::new(endpoint.mapping().geometry());
+        let consumer = match resumes {
+            true => Consumer::resume(endpoint.memory(), shape),
+            false => Ok(Consumer::at(endpoint.memory(), shape, 0)),
+        };
+        let waker = endpoint.waker();
+        let mut reader = Self {
+            consumer: consumer.map_err(|error| endpoint.ring_error(error))?,
+            waker,
+            pace: crate::pace::Pace::new(0),
+            tag: 0,
+            leases: super::Leases::default(),
+            moving: false,
+            subscription: Some(subscription),
+            checked: is_checked.then(|| Box::new(Checked::default())),
+            strategy,
+            access,
+            endpoint,
+        };
+        let identity = subscription.durable.unwrap_or(0);
+        let presence = &reader.endpoint.own().presence.0;
+        presence.identity.store(identity, Ordering::Relaxed);
+        let mut missed = 0;
+        if !resumes {
+            reader.join(subscription.start)?;
+            if let Start::After(count) = subscription.start {
+                missed = reader.consumer.count().saturating_sub(count);
+            }
+        }
+        reader.endpoint.announce_arrival();
+        Ok((reader, missed))
+    }
+
+    /// Takes a place in the ring and, unless it is lossy, makes the writer respect it.
+    pub(super) fn join(&mut self, start: Start) -> Result<()> {
+        let endpoint = Arc::clone(&self.endpoint);
+        let mapping = &**endpoint.mapping();
+        let shape = Shape::new(mapping.geometry());
+        let presence = &endpoint.own().presence.0;
+        let stance = self.subscription.map_or(STANCE_GATING, |how| how.stance());
+        let session = presence.session.load(Ordering::Relaxed);
+        if gates::is_void(mapping, endpoint.seat(), session) {
+            // What was passed over is that session (B5).
+            let session = session.wrapping_add(1);
+            presence.session.store(session, Ordering::Relaxed);
+        }
+        let memory = endpoint.memory();
+        let mut from = 0;
+        for _ in 0..ATTEMPTS {
+            let place = find_place(&memory, &shape, start, from);
+            gates::stand(mapping, endpoint.seat(), stance, place, 0);
+            // A look that did not see us is over before we go by what it found.
+            let stand = loop {
+                match self.is_firm(&shape, place, stance)? {
+                    Stand::Unsettled => {}
+                    stand => break stand,
+                }
+            };
+            if stand == Stand::TooLate {
+                from = place + 1;
+                continue;
+            }
+            // Fails where it has been overwritten meanwhile, which can happen to a lossy one.
+            let consumer = Consumer::resume(endpoint.memory(), shape);
+            match consumer {
+                Ok(consumer) if !consumer.is_overtaken() || stance != STANCE_LOSSY => {
+                    self.consumer = consumer;
+                    if let Start::After(count) = start {
+                        self.skip_until(count)?;
+                    }
+                    self.give_back();
+                    return Ok(());
+                }
+                _ => from = place + 1,
+            }
+        }
+        Err(Error::Corrupt {
+            channel: Arc::clone(endpoint.name()),
+            what: "no place to start from could be found in its ring".into(),
+        })
+    }
+
+    fn is_firm(&self, shape: &Shape, place: u64, stance: u32) -> Result<Stand> {
+        let mapping = &**self.endpoint.mapping();
+        if stance == STANCE_LOSSY {
+            return Ok(Stand::Firm);
+        }
+        for _ in 0..LOOKS {
+            let stand = gates::is_firm(mapping, place, shape.capacity, shape.data_len as u64);
+            if stand != Stand::Unsettled {
+                return Ok(stand);
+            }
+            std::hint::spin_loop();
+        }
+        if self.endpoint.peer_state()? == PeerState::Attached {
+            std::thread::yield_now();
+            return Ok(Stand::Unsettled);
+        }
+        // It died while it looked. Its successor looks anew before it writes.
+        let reach = &mapping.page(Seat::WRITER).reach.0;
+        let is_late = reach.limit.load(Ordering::Acquire) > place + shape.capacity
+            || reach.frontier.load(Ordering::Relaxed) > place + shape.data_len as u64;
+        Ok(if is_late { Stand::TooLate } else { Stand::Firm })
+    }
+
+    /// Releases messages unread until `count` of all have come before the cursor.
+    fn skip_until(&mut self, count: u64) -> Result<()> {
+        while self.consumer.count() < count {
+            let found = self.consumer.peek();
+            let found = found.map_err(|error| self.endpoint.ring_error(error))?;
+            let Some(record) = found else { break };
+            self.consumer.advance(&record);
+        }
+        Ok(())
+    }
+
+    /// What `follow` attaches to: a new segment of the name, taken in the same way as this one.
+    pub(super) fn reattach(&self) -> Result<Option<Self>> {
+        let (name, access) = (self.endpoint.name(), self.access);
+        let Some(subscription) = self.subscription else {
+            let found = segment::find(name, Who::Reader, access)?;
+            return found
+                .map(|segment| Self::attach(segment, self.strategy, access))
+                .transpose();
+        };
+        // Nothing of the new one has been missed yet.
+        let subscription = Subscription {
+            start: Start::Oldest,
+            ..subscription
+        };
+        let who = Who::Subscriber {
+            durable: subscription.durable,
+        };
+        let found = segment::find(name, who, access)?;
+        found
+            .map(|segment| {
+                let joined = Self::subscribe(segment, subscription, self.strategy, access);
+                joined.map(|(reader, _)| reader)
+            })
+            .transpose()
+    }
+}
+
+/// The position to start from: no earlier than `from`, and of a record that is whole as far as can be seen now.
+fn find_place<M: Memory>(memory: &M, shape: &Shape, start: Start, from: u64) -> u64 {
+    // Acquire: pairs with the Release store in `Producer::commit`; what lies before it is committed (R6).
+    let written = memory.position(Role::Writer).load(Ordering::Acquire);
+    let reach = &memory.page(Role::Writer).reach.0;
+    let limit = reach.limit.load(Ordering::Acquire);
+    let frontier = reach.frontier.load(Ordering::Relaxed);
+    let is_whole = |position: u64| {
+        position >= from
+            && position <= written
+            && position + shape.capacity >= limit
+            && position + shape.data_len as u64 >= frontier
+    };
+    let marks = ring::marks(memory).filter(|(position, _)| is_whole(*position));
+    let place = match start {
+        Start::Newest => None,
+        Start::Oldest => marks.map(|(position, _)| position).min(),
+        // The last mark before it; else the oldest there is.
+        Start::After(count) => marks
+            .map(|(position, before)| match before <= count {
+                true => (0, u64::MAX - position, position),
+                false => (1, position, position),
+            })
+            .min()
+            .map(|(_, _, position)| position),
+    };
+    place.unwrap_or(written)
+}
