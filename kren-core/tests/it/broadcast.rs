@@ -131,7 +131,7 @@ fn come_and_go(role: &Role) {
             _ => Start::After(chance >> 50),
         };
         let options = KrenSubscriber::options().start(start);
-        let mut subscriber = match options.lossy(chance % 5 == 0).connect(&name) {
+        let mut subscriber = match options.lossy(chance.is_multiple_of(5)).connect(&name) {
             Ok(subscriber) => subscriber,
             Err(Error::NotFound { .. }) => break,
             Err(error) => panic!("{error}"),
