@@ -122,20 +122,23 @@ fn mounts(table: &str) -> Vec<Mount> {
 impl Version {
     /// What the group at `folder` leaves, if that is less than `needed`.
     fn short(&self, folder: &Path, needed: u64, free_swap: u64) -> Option<Short> {
-        let used = number(&folder.join(self.used))?;
+        // The limits first: most groups have none, and each file takes some microseconds.
         let limits = self.limits.iter().filter_map(|name| {
-            let limit = folder.join(name);
-            let available = number(&limit)?.saturating_sub(used);
-            (available < needed).then_some(Short { available, limit })
+            let file = folder.join(name);
+            Some((number(&file)?, file))
         });
-        let short = limits.min_by_key(|short| short.available)?;
+        let (most, limit) = limits.min_by_key(|(most, _)| *most)?;
+        let used = number(&folder.join(self.used))?;
+        let available = most.saturating_sub(used);
+        if available >= needed {
+            return None;
+        }
         // Only now, since the kernel takes its time to count these.
         let gives_way = self.gives_way(folder);
-        let available = short
-            .available
+        let available = available
             .saturating_add(gives_way)
             .saturating_add(self.swap(folder, used).unwrap_or(u64::MAX).min(free_swap));
-        (available < needed).then_some(Short { available, ..short })
+        (available < needed).then_some(Short { available, limit })
     }
 
     fn gives_way(&self, folder: &Path) -> u64 {
