@@ -105,7 +105,7 @@ pub(crate) fn wake(own: &RolePage, signal: &Signal) {
 /// Sleeps until `ready`, a wake-up or the end of `timeout` (cut to a slice); tells whether `ready`.
 ///
 /// `wanted` is the peer's position from which on a wake-up makes sense. `epoch` is what a publisher with several
-/// sleepers looks at before it looks at their tickets (W6).
+/// sleepers looks at before it looks at their tickets (B10).
 pub(crate) fn doze(
     own: &RolePage,
     peer: &RolePage,
@@ -124,7 +124,7 @@ pub(crate) fn doze(
     // Release: pairs with the Acquire load in `Waker::notify`.
     words.ticket.store(ticket, Ordering::Release);
     if let Some(epoch) = epoch {
-        // W6: behind the ticket. Release: pairs with the Acquire load in `Herald::notify`, which then sees the ticket.
+        // B10: behind the ticket. Release: pairs with the Acquire load in `Herald::notify`, which then sees the ticket.
         epoch.fetch_add(1, Ordering::Release);
     }
 

@@ -1,7 +1,7 @@
 //! Waking many sleepers at the price of one look.
 //!
 //! A publisher with many readers would have to look at each one's ticket after each publication. Instead every reader
-//! adds 1 to one word, the epoch, when it has announced its sleep (W6), and the publisher looks at the tickets only when
+//! adds 1 to one word, the epoch, when it has announced its sleep (B10), and the publisher looks at the tickets only when
 //! that word has changed. All sleep on the publisher's wake count, so one call wakes them.
 
 use super::{Signal, Waker, wake};
