@@ -35,9 +35,9 @@ mod native {
 
     #[pymodule_export]
     use crate::array::{
-        Array, Room, Tensor, borrow_array, borrow_arrays, borrow_table, reserve_array, table_room,
-        try_borrow_array, try_borrow_arrays, try_borrow_table, write_array, write_arrays,
-        write_described,
+        Array, Room, Tensor, Unflagged, borrow_array, borrow_arrays, borrow_table, reserve_array,
+        table_room, try_borrow_array, try_borrow_arrays, try_borrow_table, write_array,
+        write_arrays, write_described,
     };
     #[pymodule_export]
     use crate::connecting::Stop;

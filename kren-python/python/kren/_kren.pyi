@@ -16,6 +16,7 @@ __all__ = [
     "Slot",
     "Stop",
     "Tensor",
+    "Unflagged",
     "Writer",
     "__version__",
     "adopt_errors",

@@ -223,6 +223,16 @@ impl Drop for Taken {
 
 #[pymethods]
 impl Tensor {
+    /// Return a memoryview (what Python's own types call it from 3.12 on).
+    #[pyo3(signature = (flags, /))]
+    fn __buffer__<'py>(
+        this: &Bound<'py, Self>,
+        flags: c_int,
+    ) -> PyResult<Bound<'py, pyo3::types::PyMemoryView>> {
+        let _ = flags;
+        pyo3::types::PyMemoryView::from(this)
+    }
+
     /// Takes the tensor over that `producer.__dlpack__()` gives.
     #[new]
     fn new(producer: &Bound<'_, PyAny>) -> PyResult<Self> {

@@ -14,7 +14,7 @@ pub(crate) use self::read::{
     borrow_array, borrow_arrays, borrow_table, try_borrow_array, try_borrow_arrays,
     try_borrow_table,
 };
-pub(crate) use self::view::{Array, Room};
+pub(crate) use self::view::{Array, Room, Unflagged};
 pub(crate) use self::write::{
     reserve_array, table_room, write_array, write_arrays, write_described,
 };

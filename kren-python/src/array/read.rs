@@ -32,7 +32,7 @@ fn hold(
 
 /// The next message as an Array, waiting for it.
 #[pyfunction]
-#[pyo3(signature = (reader, timeout=Timeout::NONE))]
+#[pyo3(signature = (reader, timeout=Timeout::NONE), text_signature = "(reader, timeout=None)")]
 pub(crate) fn borrow_array(
     py: Python<'_>,
     reader: &Bound<'_, Reader>,
@@ -65,7 +65,7 @@ fn as_array(message: Message<'_>, channel: &str) -> Result<Array, Failure> {
 
 /// The next message as a dictionary of Arrays, waiting for it.
 #[pyfunction]
-#[pyo3(signature = (reader, timeout=Timeout::NONE))]
+#[pyo3(signature = (reader, timeout=Timeout::NONE), text_signature = "(reader, timeout=None)")]
 pub(crate) fn borrow_arrays<'py>(
     py: Python<'py>,
     reader: &Bound<'py, Reader>,
@@ -105,7 +105,7 @@ fn as_arrays<'py>(
 
 /// The Arrow stream of the next message, a table, as an Array of bytes, waiting for it.
 #[pyfunction]
-#[pyo3(signature = (reader, timeout=Timeout::NONE))]
+#[pyo3(signature = (reader, timeout=Timeout::NONE), text_signature = "(reader, timeout=None)")]
 pub(crate) fn borrow_table(
     py: Python<'_>,
     reader: &Bound<'_, Reader>,

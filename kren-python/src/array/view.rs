@@ -281,6 +281,16 @@ impl Room {
 
 #[pymethods]
 impl Room {
+    /// Return a memoryview (what Python's own types call it from 3.12 on).
+    #[pyo3(signature = (flags, /))]
+    fn __buffer__<'py>(
+        this: &Bound<'py, Self>,
+        flags: c_int,
+    ) -> PyResult<Bound<'py, pyo3::types::PyMemoryView>> {
+        let _ = flags;
+        pyo3::types::PyMemoryView::from(this)
+    }
+
     /// # Safety
     ///
     /// `view` is Python's to give: writable.
