@@ -92,6 +92,7 @@ pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outc
 fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
     object.method::<_, 1>(c"waitReadable", reader, wait_readable)?;
     object.method::<_, 2>(c"readInto", reader, read_into)?;
+    object.method::<_, 1>(c"look", reader, look)?;
     object.method::<_, 3>(c"tryRead", reader, try_read)?;
     object.method::<_, 0>(c"here", reader, here)?;
     object.method::<_, 5>(c"releaseTo", reader, release_to)?;
@@ -253,6 +254,20 @@ fn read_into(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
         }
         None => message.keep(),
     }
+    call.js_size(len)
+}
+
+/// `look(target)`: the length of the next message, of which `target` is given as much as it takes; it stays.
+fn look(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
+    let mut core = reader.core()?;
+    let target = call.bytes_mut(0)?;
+    let Some(message) = core.try_read()? else {
+        return Ok(Value::UNDEFINED);
+    };
+    let len = message.len();
+    let seen = len.min(target.len());
+    copy_slice(&message[..seen], target);
+    message.keep();
     call.js_size(len)
 }
 

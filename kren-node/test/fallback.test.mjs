@@ -18,6 +18,8 @@ const ESSENTIALS = [
   'errors',
   'crash',
   'streams',
+  'arrays',
+  'tables',
 ];
 
 test('everything works without external ArrayBuffers too', {

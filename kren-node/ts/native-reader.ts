@@ -66,6 +66,19 @@ export class NativeReadingSide implements ReadingSide {
     return this.#loans.lend(part, this.lastTag, this.#native.here());
   }
 
+  /** At a copy: it stays in the ring. */
+  look<T>(use: (message: Uint8Array) => T): T | undefined {
+    const length = this.#native.look(new Uint8Array(0));
+    if (length === undefined) return undefined;
+    const copy = new Uint8Array(length);
+    this.#native.look(copy);
+    return use(copy);
+  }
+
+  skip(): void {
+    this.take();
+  }
+
   wait(timeout: Timeout): void {
     this.#native.waitReadable(timeout);
   }

@@ -19,6 +19,13 @@ export class NativeWritingSide implements WritingSide {
     return this.put(data, tag);
   }
 
+  gather(pieces: readonly Uint8Array[], length: number, tag: number): boolean {
+    // Said at once what never fits, before it is put together.
+    if (length > this.#native.maxMessageLength) this.#native.wait(length, 0);
+    if (length > this.#native.available()) return false;
+    return this.put(Buffer.concat(pieces, length), tag);
+  }
+
   publish(): void {}
 
   /** Beside the ring, whose memory cannot be lent: what is built here is copied there. */

@@ -97,6 +97,8 @@ export interface NativeReader extends NativeEndpoint, NativeRing {
    * not given back to the writer before `releaseTo`.
    */
   readInto(target: Uint8Array, holds: boolean): number | undefined;
+  /** The length of the next message, of which `target` is given as much as it takes. It stays. */
+  look(target: Uint8Array): number | undefined;
   tryRead(pool: Uint8Array, offset: number, holds: boolean): Taken | undefined;
   /** Up to where has been read. */
   here(): Place;

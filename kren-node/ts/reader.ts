@@ -18,6 +18,7 @@ import { inTurn, inTurnAsync, type Lending, lending } from './iterate';
 import { closedReadingSide, openReadingSide } from './open';
 import type { Held, Loan, OnReady, ReadingSide } from './sides';
 import { mustYield } from './turn';
+import { ArrayReader, READ, READ_ASYNC, type Take } from './array-reader';
 import './dispose';
 
 /** How to connect to a channel. */
@@ -70,7 +71,7 @@ export let readHeld: (reader: Reader, signal: AbortSignal) => Promise<Held>;
  * much as Node's own small Buffers do: one that is kept keeps its block. Where few of many are kept for long, keep
  * `Buffer.from(message)`. Messages that were not read stay for the reader that comes after this one.
  */
-export class Reader {
+export class Reader extends ArrayReader {
   /** The name of the channel. */
   readonly name: string;
   /** Bytes of the ring: what its writer asked for, rounded up to the page size. */
@@ -99,6 +100,7 @@ export class Reader {
    *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_INVALID_OPTION`, `KREN_IO`
    */
   constructor(name: string, options?: ReaderOptions & TimeoutOptions) {
+    super();
     this.#native = adopted ?? open(name, options);
     adopted = undefined;
     this.name = this.#native.name;
@@ -411,6 +413,27 @@ export class Reader {
   #arm(what: number, onReady: OnReady): void {
     if (what === 0 && this.#hasMoved()) queueMicrotask(onReady);
     else this.#side.arm(what, onReady);
+  }
+
+  /** @internal */
+  override [READ]<T>(take: Take<T>, options: TimeoutOptions | undefined, call: string): T {
+    const timeout = this.#beforeWait(options, call);
+    for (;;) {
+      const taken = take(this.#side);
+      if (taken !== undefined) return taken;
+      this.#wait(timeout);
+    }
+  }
+
+  /** @internal */
+  override [READ_ASYNC]<T>(take: Take<T>, options: AsyncOptions | undefined): Promise<T> {
+    try {
+      const { timeout, signal } = this.#check(options ?? {});
+      const task: Task<T> = { attempt: () => take(this.#side) ?? NOT_YET, length: 0, what: 'message' };
+      return this.#take(task, timeout, signal);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   #borrow(options: TimeoutOptions | undefined, call: string): Loan {

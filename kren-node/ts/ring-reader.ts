@@ -186,6 +186,23 @@ export class RingReader implements ReadingSide {
     return this.#loans.lend(part, tag, this.#here());
   }
 
+  look<T>(use: (message: Uint8Array) => T): T | undefined {
+    const at = this.#at;
+    const word = Atomics.load(this.#words, at >> 2);
+    if (word !== this.#known) {
+      if (word === 0) return undefined;
+      this.#learn(word);
+    }
+    return use(new Uint8Array(this.#buffer, at + HEADER, this.#length));
+  }
+
+  skip(): void {
+    const at = this.#at;
+    this.lastTag = (this.#words[(at >> 2) + 1] as number) >>> 0;
+    this.#step(at);
+    this.#release();
+  }
+
   wait(timeout: Timeout): void {
     if (this.#spins && timeout !== 0) {
       this.#pace.foundEmpty(this.#low, this.#stride);

@@ -123,6 +123,19 @@ export class RingWriter implements WritingSide {
     return true;
   }
 
+  gather(pieces: readonly Uint8Array[], length: number, tag: number): boolean {
+    this.publish();
+    const stride = (length + this.#extra) & this.#mask;
+    if ((stride > this.#free || length > this.#longest) && !this.#look(length, stride)) return false;
+    let at = this.#at + HEADER;
+    for (const piece of pieces) {
+      this.#bytes.set(piece, at);
+      at += piece.length;
+    }
+    this.#seal(this.#at, length, tag);
+    return true;
+  }
+
   publish(): void {
     const at = this.#firstAt;
     if (at === 0) return;

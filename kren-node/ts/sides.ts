@@ -37,6 +37,10 @@ export interface ReadingSide {
   takeInto(target: Uint8Array): number | undefined;
   /** The next message where it lies, if it is there. */
   borrow(): Loan | undefined;
+  /** Shows the next message, if it is there, to `use`, which keeps nothing of it, and gives what that gives. It stays. */
+  look<T>(use: (message: Uint8Array) => T): T | undefined;
+  /** Takes the next message, which is there, and lets it go. */
+  skip(): void;
   /** Waits, blocking the thread, until there is a message. */
   wait(timeout: Timeout): void;
   /** For a message (0) or for a writer (1). */
@@ -63,6 +67,8 @@ export interface WritingSide {
   put(data: Uint8Array, tag: number): boolean;
   /** As `put`, but nothing is seen of it before `publish`, which a `put` implies. */
   stage(data: Uint8Array, tag: number): boolean;
+  /** As `put`, of a message in pieces, which have `length` bytes together. */
+  gather(pieces: readonly Uint8Array[], length: number, tag: number): boolean;
   publish(): void;
   /** Room for `length` bytes, if there is. */
   reserve(length: number): Room | undefined;

@@ -24,6 +24,8 @@ import { closedWritingSide, openWritingSide } from './open';
 import { Reserved } from './reserved';
 import type { WritingSide } from './sides';
 import { mustYield } from './turn';
+import { ArrayWriter, SEND, SEND_ASYNC } from './array-writer';
+import type { Message } from './payload';
 import './dispose';
 
 /** How to create a channel. */
@@ -70,7 +72,7 @@ const NO_OPTIONS: AsyncOptions & TagOptions = Object.freeze({});
  *
  * What was written stays in the channel until a reader has had it, whatever becomes of the writer.
  */
-export class Writer {
+export class Writer extends ArrayWriter {
   /** The name of the channel. */
   readonly name: string;
   /** Bytes of the ring: what was asked for, rounded up to the page size. */
@@ -100,6 +102,7 @@ export class Writer {
    *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_IO`
    */
   constructor(name: string, capacity: number, options?: WriterOptions) {
+    super();
     checkName(name);
     checkCapacity(capacity, name);
     const { mode, alignment, fresh, anyOwner, strategy, prefault, machineWide } = checkOptions(options);
@@ -269,6 +272,37 @@ export class Writer {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** @internal */
+  override [SEND](message: Message, options: (TimeoutOptions & TagOptions) | undefined, call: string): void {
+    const checked = checkOptions(options);
+    const tag = checkTag(checked.tag, this.name);
+    const timeout = checkTimeout(checked.timeout, this.name);
+    const { pieces, length } = message;
+    this.#refuseToBlock(call);
+    while (!this.#side.gather(pieces, length, tag)) this.#side.wait(length, timeout);
+  }
+
+  /** @internal */
+  override [SEND_ASYNC](message: Message, options: (AsyncOptions & TagOptions) | undefined): Promise<void> {
+    const { timeout, signal } = this.#check(options ?? NO_OPTIONS);
+    const tag = checkTag(options?.tag, this.name);
+    const { pieces, length } = message;
+    const yields = mustYield();
+    this.#refuseWhileReserved('an asynchronous call');
+    if (!yields && this.#line.length === 0 && this.#side.gather(pieces, length, tag))
+      return Promise.resolve();
+    const task: Task<void> = {
+      attempt: () => {
+        const now = pieces.reduce((sum, piece) => sum + piece.length, 0);
+        if (now !== length) throw changed(this.name, length, now);
+        return this.#side.gather(pieces, length, tag) ? undefined : NOT_YET;
+      },
+      length,
+      what: 'room',
+    };
+    return this.#line.wait(task, timeout, signal, yields);
   }
 
   /**
