@@ -417,10 +417,13 @@ impl Endpoint {
     }
 
     fn doze(&self, wait: &mut Wait<'_>, timeout: Duration) -> bool {
-        let closed =
-            |page: &RolePage| page.presence.0.state.load(Ordering::Acquire) == STATE_CLOSED;
+        // The end of one of several peers ends no wait: those that are still waited for may have closed long ago.
+        let is_left = || {
+            let state = &self.peer().presence.0.state;
+            !self.is_publisher() && state.load(Ordering::Acquire) == STATE_CLOSED
+        };
         let ready = &mut wait.ready;
-        let mut over = || ready() || closed(self.peer()) || self.closing.load(Ordering::SeqCst);
+        let mut over = || ready() || is_left() || self.closing.load(Ordering::SeqCst);
         self.sleep(wait.wanted, timeout, &mut over);
         (wait.ready)()
     }

@@ -4,7 +4,8 @@
 //! looks at all of them only when a record would end beyond what the last look allowed, so a subscriber that joins must
 //! find out whether the publisher may still go by a look that did not see it.
 
-use crate::layout::{RolePage, STANCE_DURABLE, STANCE_GATING, STATE_OPEN, Seat};
+use crate::layout::{RolePage, STANCE_DURABLE, STANCE_GATING, STANCE_LOSSY, STATE_OPEN, Seat};
+use crate::ring::Shape;
 use crate::sync::{Ordering, fence};
 
 /// The pages of a segment's seats.
@@ -103,11 +104,12 @@ pub(crate) fn look(pages: &impl Pages, written: u64, end: u64, capacity: u64) ->
     let reach = &pages.page(Seat::WRITER).reach.0;
     // Relaxed: stored by this side.
     let limit = reach.limit.load(Ordering::Relaxed);
-    if end <= limit && limit <= written + capacity {
+    let scan = reach.scan.load(Ordering::Relaxed);
+    // Odd where a predecessor has died in the middle: whoever joins waits for the end of that look.
+    let is_settled = scan.is_multiple_of(2);
+    if is_settled && end <= limit && limit <= written + capacity {
         return limit;
     }
-    let scan = reach.scan.load(Ordering::Relaxed);
-    // Odd, also where a predecessor has died in the middle.
     reach.scan.store(scan | 1, Ordering::Relaxed);
     // Pairs with the fence in `stand`: either we see its gate, or it sees that we were looking.
     fence(Ordering::SeqCst);
@@ -123,8 +125,8 @@ pub(crate) fn look(pages: &impl Pages, written: u64, end: u64, capacity: u64) ->
 }
 
 /// What a subscriber finds that has made itself a gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stand {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
     /// It holds the writer up: nothing at or behind its position is overwritten.
     Firm,
     /// It came too late: the writer may go further than it allows.
@@ -144,20 +146,60 @@ pub(crate) fn stand(pages: &impl Pages, seat: Seat, stance: u32, position: u64, 
     fence(Ordering::SeqCst);
 }
 
-/// Whether the gate that `stand` has made at `position` holds (B3). `capacity` and `data_len` are those of the ring.
-pub(crate) fn is_firm(pages: &impl Pages, position: u64, capacity: u64, data_len: u64) -> Stand {
+/// Whether the gate that `stand` has made at `position` holds (B3).
+fn is_firm(pages: &impl Pages, position: u64, shape: &Shape) -> Stand {
     let reach = &pages.page(Seat::WRITER).reach.0;
     // Acquire: pairs with the Release store in `look`.
     if reach.scan.load(Ordering::Acquire) % 2 == 1 {
         return Stand::Unsettled;
     }
-    // Acquire: pairs with the Release store in `look`; it may be that of a later look than the word above.
+    match is_in_time(pages, position, shape) {
+        true => Stand::Firm,
+        false => Stand::TooLate,
+    }
+}
+
+/// Whether no record that starts at or behind `position` may have been overwritten, nor may be by what the last look allowed.
+fn is_in_time(pages: &impl Pages, position: u64, shape: &Shape) -> bool {
+    let reach = &pages.page(Seat::WRITER).reach.0;
+    // Acquire: pairs with the Release store in `look`; it may be that of a later look than `scan` told of.
     let limit = reach.limit.load(Ordering::Acquire);
     // What is marked may have been touched already, by a record that was given up (R9).
     let frontier = reach.frontier.load(Ordering::Relaxed);
-    if limit <= position + capacity && frontier <= position + data_len {
-        Stand::Firm
-    } else {
-        Stand::TooLate
+    limit <= position.saturating_add(shape.capacity)
+        && frontier <= position.saturating_add(shape.data_len as u64)
+}
+
+/// Takes a place at `position` for the caller, at `seat`, and tells whether that came in time (B3).
+///
+/// `is_forsaken` is asked while the publisher looks at its gates: whether it has died at that. Then it has not gone by what
+/// it was about to find, and its successor looks anew.
+pub(crate) fn take_place<E>(
+    pages: &impl Pages,
+    seat: Seat,
+    stance: u32,
+    position: u64,
+    shape: &Shape,
+    mut is_forsaken: impl FnMut() -> Result<bool, E>,
+) -> Result<bool, E> {
+    if stance == STANCE_LOSSY {
+        stand(pages, seat, stance, position, 0);
+        return Ok(true);
     }
+    // Durable only when it is firm: a death before leaves no place that might be overwritten (B6).
+    let first = (stance == STANCE_DURABLE).then_some(STANCE_GATING);
+    for stance in first.into_iter().chain([stance]) {
+        stand(pages, seat, stance, position, 0);
+        let is_firm = loop {
+            match is_firm(pages, position, shape) {
+                Stand::Unsettled if !is_forsaken()? => {}
+                Stand::Unsettled => break is_in_time(pages, position, shape),
+                stand => break stand == Stand::Firm,
+            }
+        };
+        if !is_firm {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

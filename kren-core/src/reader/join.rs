@@ -3,18 +3,21 @@
 use super::KrenReader;
 use super::checked::Checked;
 use crate::endpoint::{Endpoint, Strategy};
-use crate::gates::{self, Stand};
-use crate::layout::{STANCE_DURABLE, STANCE_GATING, STANCE_LOSSY, Seat};
+use crate::gates;
+use crate::layout::{STANCE_DURABLE, STANCE_GATING, STANCE_LOSSY};
 use crate::ring::{self, Consumer, Memory, Shape};
 use crate::segment::{self, Access, PeerState, Segment, Start, Who};
 use crate::sync::Ordering;
 use crate::{Error, Result, Role};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Tries to find a place in a ring whose writer overtakes each one.
 const ATTEMPTS: u32 = 10_000;
 /// Looks at a writer that is just looking itself, before it is asked whether it lives.
 const LOOKS: u32 = 1000;
+/// How long to wait for the end of its look, which takes microseconds, if it lives: it may have been stopped.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a subscriber takes part in a broadcast.
 #[derive(Debug, Clone, Copy)]
@@ -104,30 +107,24 @@ impl KrenReader {
         let mut from = 0;
         for _ in 0..ATTEMPTS {
             let place = find_place(&memory, &shape, start, from);
-            gates::stand(mapping, endpoint.seat(), stance, place, 0);
-            // A look that did not see us is over before we go by what it found.
-            let stand = loop {
-                match self.is_firm(&shape, place, stance)? {
-                    Stand::Unsettled => {}
-                    stand => break stand,
-                }
-            };
-            if stand == Stand::TooLate {
-                from = place + 1;
+            let is_forsaken = self.watch_look();
+            let seat = endpoint.seat();
+            from = place + 1;
+            if !gates::take_place(mapping, seat, stance, place, &shape, is_forsaken)? {
                 continue;
             }
             // Fails where it has been overwritten meanwhile, which can happen to a lossy one.
-            let consumer = Consumer::resume(endpoint.memory(), shape);
-            match consumer {
-                Ok(consumer) if !consumer.is_overtaken() || stance != STANCE_LOSSY => {
-                    self.consumer = consumer;
-                    if let Start::After(count) = start {
-                        self.skip_until(count)?;
-                    }
-                    self.give_back();
-                    return Ok(());
-                }
-                _ => from = place + 1,
+            match Consumer::resume(endpoint.memory(), shape) {
+                Ok(consumer) if !consumer.is_overtaken() => self.consumer = consumer,
+                _ => continue,
+            }
+            let count = match start {
+                Start::After(count) => count,
+                Start::Oldest | Start::Newest => 0,
+            };
+            if self.skip_until(count)? {
+                self.give_back();
+                return Ok(());
             }
         }
         Err(Error::Corrupt {
@@ -136,38 +133,45 @@ impl KrenReader {
         })
     }
 
-    fn is_firm(&self, shape: &Shape, place: u64, stance: u32) -> Result<Stand> {
-        let mapping = &**self.endpoint.mapping();
-        if stance == STANCE_LOSSY {
-            return Ok(Stand::Firm);
-        }
-        for _ in 0..LOOKS {
-            let stand = gates::is_firm(mapping, place, shape.capacity, shape.data_len as u64);
-            if stand != Stand::Unsettled {
-                return Ok(stand);
+    /// Asked while the writer looks at its gates: whether it died at that. Fails when it has stood still for too long.
+    fn watch_look(&self) -> impl FnMut() -> Result<bool> + use<> {
+        let endpoint = Arc::clone(&self.endpoint);
+        let mut asked = 0;
+        let mut since = None;
+        move || {
+            asked += 1;
+            if asked % LOOKS != 0 {
+                std::hint::spin_loop();
+                return Ok(false);
             }
-            std::hint::spin_loop();
-        }
-        if self.endpoint.peer_state()? == PeerState::Attached {
+            if endpoint.peer_state()? != PeerState::Attached {
+                return Ok(true);
+            }
+            if since.get_or_insert_with(Instant::now).elapsed() > PATIENCE {
+                return Err(Error::TimedOut {
+                    channel: Arc::clone(endpoint.name()),
+                    what: "publisher that stands still while it looks at its subscribers",
+                    after: PATIENCE,
+                });
+            }
             std::thread::yield_now();
-            return Ok(Stand::Unsettled);
+            Ok(false)
         }
-        // It died while it looked. Its successor looks anew before it writes.
-        let reach = &mapping.page(Seat::WRITER).reach.0;
-        let is_late = reach.limit.load(Ordering::Acquire) > place + shape.capacity
-            || reach.frontier.load(Ordering::Relaxed) > place + shape.data_len as u64;
-        Ok(if is_late { Stand::TooLate } else { Stand::Firm })
     }
 
-    /// Releases messages unread until `count` of all have come before the cursor.
-    fn skip_until(&mut self, count: u64) -> Result<()> {
+    /// Releases messages unread until `count` of all have come before the cursor; `false` if this side was overtaken at that.
+    fn skip_until(&mut self, count: u64) -> Result<bool> {
         while self.consumer.count() < count {
             let found = self.consumer.peek();
+            // Before anything found there is gone by (B7).
+            if self.is_checked() && self.consumer.is_overtaken() {
+                return Ok(false);
+            }
             let found = found.map_err(|error| self.endpoint.ring_error(error))?;
             let Some(record) = found else { break };
             self.consumer.advance(&record);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What `follow` attaches to: a new segment of the name, taken in the same way as this one.

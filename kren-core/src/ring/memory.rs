@@ -84,6 +84,12 @@ impl Shape {
         }
     }
 
+    /// How far beyond the end of the last record that a reader allows a mark may reach, with a terminator behind it, and still
+    /// be within a length of the data region of that reader's position.
+    pub(crate) fn beyond(&self) -> u64 {
+        self.data_len as u64 - self.capacity - self.alignment as u64
+    }
+
     /// The offset of a position in the data region.
     pub(crate) fn offset(&self, position: u64) -> usize {
         (position % self.data_len as u64) as usize

@@ -253,17 +253,25 @@ impl<M: Memory> Producer<M> {
         };
         let fits = end <= gate;
         if fits && end > self.marked {
-            self.marked = end.max(self.position + self.shape.step);
-            leave_mark(
-                &self.memory,
-                self.next_mark,
-                (self.position, self.count),
-                self.marked + self.shape.alignment as u64,
-            );
+            // No further than who holds this side up by a whole lap can bear to be told (R9).
+            let most = gate + self.shape.beyond();
+            self.marked = end.max((self.position + self.shape.step).min(most));
+            let at = (self.position, self.count);
+            leave_mark(&self.memory, self.next_mark, at, self.frontier());
             self.next_mark = (self.next_mark + 1) % MARKS;
         }
         self.limit = gate.min(self.marked);
         Ok(fits)
+    }
+
+    /// Where nothing has been stored from, once what is marked has been used: also not by a predecessor, which may have
+    /// died in a long message.
+    fn frontier(&self) -> u64 {
+        let reach = &self.memory.page(Role::Writer).reach.0;
+        // Relaxed: stored by this side. More than this no mark allows (R10).
+        let stored = reach.frontier.load(Ordering::Relaxed);
+        let stored = stored.min(self.position + self.shape.data_len as u64);
+        stored.max(self.marked + self.shape.alignment as u64)
     }
 
     #[cold]

@@ -39,7 +39,7 @@ fn processor_time(pid: u32) -> Duration {
 }
 
 /// How much of one second of waiting a process spends on the processor.
-fn idle_second(pid: u32) -> Duration {
+pub(crate) fn idle_second(pid: u32) -> Duration {
     let before = processor_time(pid);
     let start = Instant::now();
     // Not a synchronisation: this second is what is measured.

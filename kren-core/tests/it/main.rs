@@ -43,6 +43,8 @@ mod limits;
 mod memory;
 #[cfg(target_os = "linux")]
 mod owners;
+#[cfg(target_os = "linux")]
+mod places;
 #[cfg(any(target_os = "linux", windows))]
 mod resources;
 #[cfg(all(target_os = "linux", not(like_macos)))]

@@ -212,6 +212,7 @@ fn parts() -> HashMap<&'static str, Part> {
         parts.extend_from_slice(crate::limits::PARTS);
         parts.extend_from_slice(crate::memory::PARTS);
         parts.extend_from_slice(crate::owners::PARTS);
+        parts.extend_from_slice(crate::places::PARTS);
         parts.extend_from_slice(crate::stopped::PARTS);
     }
     #[cfg(any(target_os = "linux", windows))]
