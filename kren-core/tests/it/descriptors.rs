@@ -161,7 +161,7 @@ fn closes_everything(role: &Role) {
     lost_its_lock(reader.message_waiter().unwrap().wait(None));
     assert_eq!(reader.writer_state(), PeerState::Unknown);
     lost_its_lock(writer.flush());
-    lost_its_lock(writer.write(&[0; PAGE - 8]));
+    lost_its_lock(writer.write(&vec![0; writer.max_message_len()]));
     files.assert_untouched();
     drop(reader);
     writer.close().unwrap();
