@@ -4,18 +4,21 @@
 
 mod arrival;
 mod spin;
+mod watch;
 
 use self::spin::Spin;
+pub(crate) use self::watch::Spot;
+use self::watch::Watch;
 use crate::gates;
 use crate::layout::{Commons, RolePage, STATE_CLOSED, STATE_OPEN, Seat};
 use crate::os::{self, Mapping, Signal, fork};
 use crate::ring::RingError;
 use crate::ring_memory::RingMemory;
-use crate::segment::{PeerState, Segment};
-use crate::wait::{self, Waker};
+use crate::segment::{self, Caller, PeerState, Segment};
+use crate::wait::{self, Call, Waker};
 use crate::{Error, Result, Role};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a blocked side waits.
@@ -64,7 +67,7 @@ pub(crate) struct Endpoint {
     seat: Seat,
     strategy: Strategy,
     /// On which this side wakes its peers.
-    own_signal: Signal,
+    own_signal: Caller,
     /// On which it sleeps; a publisher looks for that at each sleep.
     peer_signal: Option<Signal>,
     /// The number of the seat on whose wake count this side sleeps. A publisher's changes: one after the other it waits
@@ -81,6 +84,10 @@ pub(crate) struct Endpoint {
     closing: AtomicBool,
     /// The session of the peer that this side knows of: the one it found, or was last told of that it is gone.
     known_session: AtomicU32,
+    /// Who else waits for this side, if anybody does: a selector.
+    watch: Watch,
+    /// A reader's: how far it has read, where that is further than what it has released.
+    read_ahead: AtomicU64,
 }
 
 impl Endpoint {
@@ -97,6 +104,7 @@ impl Endpoint {
         };
         let own = segment.mapping().page(seat);
         let presence = &own.presence.0;
+        bury_bell_of_predecessor(own);
         wait::settle(own);
         presence.pid.store(std::process::id(), Ordering::Relaxed);
         presence.pid_space.store(os::pid_space(), Ordering::Relaxed);
@@ -108,7 +116,7 @@ impl Endpoint {
         let peer = segment.mapping().page(facing);
         let known_session = peer.presence.0.session.load(Ordering::Relaxed);
         Ok(Arc::new(Self {
-            own_signal: segment.signal(seat)?,
+            own_signal: segment.caller()?,
             peer_signal: match seat == Seat::WRITER && segment.is_broadcast() {
                 true => None,
                 false => Some(segment.sleeper(facing, seat)?),
@@ -121,6 +129,8 @@ impl Endpoint {
             waiting: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             known_session: AtomicU32::new(known_session),
+            watch: Watch::default(),
+            read_ahead: AtomicU64::new(0),
             segment,
             seat,
             strategy,
@@ -168,7 +178,7 @@ impl Endpoint {
     }
 
     /// Whether this side has several peers.
-    fn is_publisher(&self) -> bool {
+    pub(crate) fn is_publisher(&self) -> bool {
         self.seat == Seat::WRITER && self.segment.is_broadcast()
     }
 
@@ -183,7 +193,7 @@ impl Endpoint {
 
     /// What this side wakes its peer with.
     #[inline]
-    pub(crate) fn own_signal(&self) -> &Signal {
+    pub(crate) fn own_signal(&self) -> &Caller {
         &self.own_signal
     }
 
@@ -241,17 +251,30 @@ impl Endpoint {
         Ok(self.segment.state_of(self.facing()))
     }
 
-    /// Fails as a wait must that nobody will end: the peer is gone, or this side has lost its role.
-    fn check_peer(&self) -> Result<()> {
+    /// Fails as a wait must that nobody will end: the peer is gone, or this side has lost its role. The peer's session is
+    /// known from then on.
+    pub(crate) fn check_peer(&self) -> Result<()> {
+        let (error, session) = match self.look_at_peer() {
+            Ok(()) => return Ok(()),
+            Err(gone) => gone,
+        };
+        if let Some(session) = session {
+            self.known_session.store(session, Ordering::Relaxed);
+        }
+        Err(error)
+    }
+
+    /// The same for one who only looks, with the session that has ended.
+    fn look_at_peer(&self) -> std::result::Result<(), (Error, Option<u32>)> {
         if self.is_publisher() {
             // Whoever is gone does not hold it up any more: see `make_way`.
-            return self.check_usable();
+            return self.check_usable().map_err(|error| (error, None));
         }
         let channel = Arc::clone(self.name());
         let peer = self.seat.role().peer();
         // Before the state: who comes in between is one that is not known.
         let session = self.peer_session();
-        let state = self.peer_state()?;
+        let state = self.peer_state().map_err(|error| (error, None))?;
         let error = match state {
             PeerState::Attached | PeerState::Unknown => return Ok(()),
             // A stream that was closed has ended, wherever the name leads.
@@ -273,8 +296,7 @@ impl Endpoint {
                 holder: self.peer().presence.0.last_holder(),
             },
         };
-        self.known_session.store(session, Ordering::Relaxed);
-        Err(error)
+        Err((error, Some(session)))
     }
 
     /// Whether nobody can come to this segment any more: its name is gone, and the peer's role is free.
@@ -326,17 +348,17 @@ impl Endpoint {
 
     /// Makes the calling thread the one that waits, until the result is dropped.
     fn begin_waiting(&self) -> Result<Waiting<'_>> {
-        if self.waiting.swap(true, Ordering::SeqCst) {
+        if self.waiting.swap(true, Ordering::SeqCst) && !self.take_over() {
             return Err(Error::Busy {
                 channel: Arc::clone(self.name()),
             });
         }
         // Dropped also when a caller's check panics: `detach` waits for it.
-        Ok(Waiting(&self.waiting))
+        Ok(Waiting(self))
     }
 
     /// Fails if the endpoint is being closed.
-    fn check_open(&self) -> Result<()> {
+    pub(crate) fn check_open(&self) -> Result<()> {
         if self.closing.load(Ordering::SeqCst) {
             return Err(Error::Interrupted {
                 channel: Arc::clone(self.name()),
@@ -417,15 +439,18 @@ impl Endpoint {
     }
 
     fn doze(&self, wait: &mut Wait<'_>, timeout: Duration) -> bool {
-        // The end of one of several peers ends no wait: those that are still waited for may have closed long ago.
-        let is_left = || {
-            let state = &self.peer().presence.0.state;
-            !self.is_publisher() && state.load(Ordering::Acquire) == STATE_CLOSED
-        };
         let ready = &mut wait.ready;
-        let mut over = || ready() || is_left() || self.closing.load(Ordering::SeqCst);
+        let mut over = || ready() || self.peer_has_closed() || self.closing.load(Ordering::SeqCst);
         self.sleep(wait.wanted, timeout, &mut over);
         (wait.ready)()
+    }
+
+    /// Whether the peer's page says so. Asks nobody.
+    ///
+    /// The end of one of several peers ends no wait: those that are still waited for may have closed long ago.
+    pub(crate) fn peer_has_closed(&self) -> bool {
+        // Acquire: pairs with the Release store in `store_closed`.
+        !self.is_publisher() && self.peer().presence.0.state.load(Ordering::Acquire) == STATE_CLOSED
     }
 
     /// Sleeps on the peer's wake count: see [`wait::doze`].
@@ -454,7 +479,7 @@ impl Endpoint {
 
     /// For a publisher that waits until all have released up to `wanted`: those that have died hold it up no more, and
     /// with `evicts` the slow ones neither (B5). It then faces one of those that are left.
-    fn make_way(&self, wanted: u64, evicts: bool) {
+    pub(crate) fn make_way(&self, wanted: u64, evicts: bool) {
         if !self.is_publisher() {
             return;
         }
@@ -479,7 +504,7 @@ impl Endpoint {
         if let Some(commons) = self.commons() {
             // Release: pairs with the Acquire load in `wait_for_arrivals`.
             commons.epoch.0.fetch_add(1, Ordering::Release);
-            self.own_signal.wake(&commons.epoch.0);
+            self.own_signal.signal().wake(&commons.epoch.0);
         }
     }
 
@@ -512,6 +537,7 @@ impl Endpoint {
                 });
             }
             self.own_signal
+                .signal()
                 .sleep(&commons.epoch.0, epoch, left.min(slice));
         }
         Ok(())
@@ -554,6 +580,7 @@ impl Endpoint {
         if self.is_inherited() || self.closing.swap(true, Ordering::SeqCst) {
             return false;
         }
+        self.leave_watch();
         while self.waiting.load(Ordering::SeqCst) {
             // The thread may be on its way into its sleep, so once is not enough.
             self.rouse();
@@ -576,7 +603,12 @@ impl Endpoint {
         let own = self.own();
         // Release: pairs with the Acquire loads of the peer; everything published comes before.
         own.presence.0.state.store(STATE_CLOSED, Ordering::Release);
-        wait::wake(own, &self.own_signal);
+        self.call();
+    }
+
+    /// Wakes all peers, however they sleep.
+    fn call(&self) {
+        wait::call(self.own(), self.peers(), &self.own_signal);
     }
 
     /// Leaves as a death would: the peer gets what was published, then [`Error::PeerDied`].
@@ -584,7 +616,7 @@ impl Endpoint {
         if self.begin_leaving() {
             self.segment.let_go(self.seat);
             // It looks anew, and finds the role free.
-            wait::wake(self.own(), &self.own_signal);
+            self.call();
             self.segment.remove_if_alone(drained);
         }
     }
@@ -605,11 +637,21 @@ impl Endpoint {
 }
 
 /// Takes [`Endpoint::waiting`] back at the end of a wait.
-struct Waiting<'a>(&'a AtomicBool);
+struct Waiting<'a>(&'a Endpoint);
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.store(false, Ordering::SeqCst);
+        self.0.waiting.store(false, Ordering::SeqCst);
+        self.0.tell_watch();
+    }
+}
+
+/// A predecessor that died asleep may have left the bell behind that it slept on.
+fn bury_bell_of_predecessor(own: &RolePage) {
+    let words = &own.sleep.0;
+    let bell = words.bell.load(Ordering::Relaxed);
+    if bell != 0 && words.ticket.load(Ordering::Relaxed) % 2 == 1 {
+        segment::bury(bell);
     }
 }
 

@@ -59,6 +59,8 @@ impl Seat {
     pub(crate) const WRITER: Self = Self(0);
     /// The only reader of a channel.
     pub(crate) const READER: Self = Self(1);
+    /// No seat: of one who stores to the commons alone, as who rings a bell does.
+    pub(crate) const NONE: Self = Self(u16::MAX);
 
     /// The seat of the reader or member of this index, which starts from 0.
     pub(crate) fn reader(index: usize) -> Self {
@@ -168,6 +170,8 @@ pub(crate) struct Presence {
     pub(crate) lane: AtomicU64,
     /// A worker's: how many messages it wants ahead; else 0.
     pub(crate) advice: AtomicU32,
+    /// How often this side was to ring a bell and could not (W9).
+    pub(crate) unrung: AtomicU32,
 }
 
 /// How far the writer may have stored, for those who read without holding it up.
@@ -199,7 +203,20 @@ pub(crate) struct Commons {
     pub(crate) epoch: Block<AtomicU32>,
     /// On which the side with many peers sleeps; whoever wakes it makes it grow.
     pub(crate) bell: Block<AtomicU32>,
+    /// A bit for each slot of a bell: set by who rings it for that slot, cleared by the bell's owner.
+    pub(crate) slots: [AtomicU64; SLOT_WORDS],
 }
+
+/// Words of a bell's slots: what fits on the smallest page. The model has no use for so many.
+pub(crate) const SLOT_WORDS: usize = if cfg!(loom) {
+    1
+} else {
+    (GRANULARITY_MIN - 2 * BLOCK) / size_of::<u64>()
+};
+/// Slots that a bell has: ends that one selector may wait for.
+pub(crate) const SLOTS: usize = 64 * SLOT_WORDS;
+/// The bits of a page's `bell` that say which slot; the others are those of the bell's instance, where these are 0.
+pub(crate) const SLOT_BITS: u32 = 16;
 
 pub(crate) const STATE_NEVER: u32 = 0;
 pub(crate) const STATE_OPEN: u32 = 1;
@@ -225,6 +242,10 @@ const _: () = {
     assert!(offset_of!(Presence, pid_space) == 16);
     assert!(offset_of!(Presence, identity) == 24);
     assert!(offset_of!(Presence, lane) == 40);
+    assert!(offset_of!(Presence, unrung) == 52);
+    assert!(offset_of!(Commons, slots) == 2 * BLOCK);
+    assert!(size_of::<Commons>() == GRANULARITY_MIN);
+    assert!(SLOTS <= 1 << SLOT_BITS);
     assert!(offset_of!(RolePage, reach) == 4 * BLOCK);
     assert!(offset_of!(Reach, scan) == 16);
     assert!(offset_of!(RolePage, void) == 5 * BLOCK);

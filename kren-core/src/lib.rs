@@ -48,7 +48,15 @@ mod wait;
 #[cfg(not(loom))]
 pub mod array;
 #[cfg(not(loom))]
+mod awaiting;
+#[cfg(not(loom))]
+mod background;
+#[cfg(not(loom))]
 mod endpoint;
+#[cfg(all(not(loom), feature = "futures"))]
+mod futures;
+#[cfg(not(loom))]
+mod interest;
 #[cfg(not(loom))]
 mod mapped;
 #[cfg(not(loom))]
@@ -60,11 +68,15 @@ mod pace;
 #[cfg(not(loom))]
 mod publisher;
 #[cfg(not(loom))]
+mod reactor;
+#[cfg(not(loom))]
 mod reader;
 #[cfg(not(loom))]
 mod ring_memory;
 #[cfg(not(loom))]
 mod segment;
+#[cfg(not(loom))]
+mod selector;
 #[cfg(not(loom))]
 mod subscriber;
 #[cfg(all(not(loom), feature = "arrow"))]
@@ -79,14 +91,19 @@ pub use limit::Limit;
 #[doc(hidden)]
 pub use ring::copy_slice;
 
+#[cfg(all(not(loom), feature = "futures"))]
+pub use self::futures::{MessageSink, MessageStream};
 #[cfg(not(loom))]
 pub use self::{
+    background::{Background, Watching},
     endpoint::Strategy,
+    interest::Interest,
     mapped::Mapped,
     outside::Outline,
     publisher::{KrenPublisher, PublisherOptions, Subscriber},
     reader::{KrenReader, Lease, Message, ReaderOptions},
     segment::{PeerState, Start},
+    selector::{Canceller, Event, EventKind, Selector},
     subscriber::{KrenSubscriber, SubscriberOptions},
     waiter::Waiter,
     writer::{Batch, KrenWriter, Slot, WriterOptions},

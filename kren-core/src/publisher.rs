@@ -4,7 +4,7 @@ use crate::gates::{self, Pages};
 use crate::layout::{STANCE_DURABLE, STANCE_LOSSY, Seat};
 use crate::segment::{Audience, PeerState};
 use crate::writer::WriterOptions;
-use crate::{Batch, Holder, KrenWriter, Result, Slot, Strategy};
+use crate::{Batch, Holder, Interest, KrenWriter, Result, Slot, Strategy};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -82,6 +82,24 @@ impl KrenPublisher {
     #[inline]
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
         self.writer.write(data)
+    }
+
+    /// As [`KrenPublisher::write`], without blocking the thread; see [`KrenWriter::write_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenPublisher::write`] and [`KrenWriter::write_async`].
+    pub async fn write_async(&mut self, data: &[u8]) -> Result<()> {
+        self.writer.write_async(data).await
+    }
+
+    /// Room for a message of `len` bytes, for a [`Selector`](crate::Selector); see [`KrenWriter::writable`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::writable`].
+    pub fn writable(&self, len: usize) -> Result<Interest> {
+        self.writer.writable(len)
     }
 
     /// As [`KrenPublisher::write`], with a tag that each subscriber finds on the message.

@@ -1,5 +1,6 @@
 //! The reading side of a channel.
 
+mod awaiting;
 mod checked;
 mod join;
 mod lease;
@@ -15,6 +16,7 @@ pub(crate) use self::join::Subscription;
 
 use self::checked::Checked;
 use self::lease::Leases;
+use crate::awaiting::Awaiting;
 use crate::endpoint::{Check, Endpoint, Strategy, Wait};
 use crate::layout::RECORD_HEADER;
 use crate::pace::Pace;
@@ -52,6 +54,7 @@ pub struct KrenReader {
     /// How it was connected, for the next time.
     strategy: Strategy,
     access: Access,
+    awaiting: Awaiting,
     pub(crate) endpoint: Arc<Endpoint>,
 }
 

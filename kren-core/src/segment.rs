@@ -16,11 +16,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+mod bell;
 mod connect;
 mod presence;
 
+pub(crate) use self::bell::{Bell, Caller, bury};
 pub use self::connect::Start;
-pub(crate) use self::connect::{Search, Who, exists, find, open_reader};
+pub(crate) use self::connect::{
+    PAUSE_MAX, PAUSE_MIN, Search, Seeker, Who, exists, find, open_reader,
+};
 pub use self::presence::PeerState;
 
 /// Longest channel name in bytes.
@@ -70,6 +74,8 @@ pub(crate) struct Segment {
     evicts: bool,
     /// The header's: tells this segment from others that had or will have its name.
     instance: u64,
+    /// Whether other users' objects are accepted.
+    any_owner: bool,
 }
 
 impl Segment {
@@ -80,6 +86,7 @@ impl Segment {
         mapping: Mapping,
         header: &SegmentHeader,
         seat: Seat,
+        access: Access,
     ) -> Self {
         object.keep_only_lock();
         Self {
@@ -91,6 +98,7 @@ impl Segment {
             kind: header.kind,
             evicts: header.evicts,
             instance: header.instance,
+            any_owner: access.any_owner,
         }
     }
 
@@ -122,6 +130,11 @@ impl Segment {
         self.object
             .signal(of)
             .map_err(|failure| failure.into_error(&self.name))
+    }
+
+    /// With what this side wakes its peers.
+    pub(crate) fn caller(&self) -> Result<Caller> {
+        Ok(Caller::new(self.signal(self.seat)?, self.any_owner))
     }
 
     /// On which `sleeper` sleeps for `of`.
@@ -232,7 +245,7 @@ pub(crate) fn open_writer(
             }
         };
         let place = Place::new(&name, access.machine_wide);
-        let segment = Segment::new(&name, place, object, mapping, &header, Seat::WRITER);
+        let segment = Segment::new(&name, place, object, mapping, &header, Seat::WRITER, access);
         if segment.suits(&wanted, wish)? {
             if let (false, Some(mode)) = (is_new, wish.mode) {
                 segment.object.set_mode(mode).map_err(fail)?;
@@ -322,8 +335,9 @@ impl Segment {
             .0
             .state
             .store(layout::STATE_CLOSED, Ordering::Release);
-        if let Ok(signal) = self.object.signal(Seat::WRITER) {
-            crate::wait::wake(own, &signal);
+        if let Ok(caller) = self.caller() {
+            let peers = crate::gates::seats(&*self.mapping).map(|seat| self.mapping.page(seat));
+            crate::wait::call(own, peers, &caller);
         }
         self.object.let_go(Seat::WRITER);
         Ok(())
@@ -404,6 +418,14 @@ fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
 }
 
 fn new_header(geometry: Geometry, wish: &Wish) -> SegmentHeader {
+    SegmentHeader {
+        evicts: wish.broadcast.is_some_and(|wish| wish.evicts),
+        ..header_of(geometry, wish.kind())
+    }
+}
+
+/// A header with a number that nobody else has.
+fn header_of(geometry: Geometry, kind: Kind) -> SegmentHeader {
     use std::hash::{BuildHasher, RandomState};
     let created = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -413,8 +435,8 @@ fn new_header(geometry: Geometry, wish: &Wish) -> SegmentHeader {
     let creator_pid = std::process::id();
     SegmentHeader {
         geometry,
-        kind: wish.kind(),
-        evicts: wish.broadcast.is_some_and(|wish| wish.evicts),
+        kind,
+        evicts: false,
         group: 0,
         schema: None,
         origin: None,

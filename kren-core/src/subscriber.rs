@@ -3,7 +3,7 @@
 use crate::layout::STANCE_LOSSY;
 use crate::reader::Subscription;
 use crate::segment::{self, Access, PeerState, Search, Start, Who};
-use crate::{Error, KrenReader, Message, Result, Strategy};
+use crate::{Error, Interest, KrenReader, Message, Result, Strategy};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -70,6 +70,25 @@ impl KrenSubscriber {
     pub fn try_read(&mut self) -> Result<Option<Message<'_>>> {
         self.tell()?;
         self.reader.try_read()
+    }
+
+    /// As [`KrenSubscriber::read`], without blocking the thread; see [`KrenReader::read_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenSubscriber::read`] and [`KrenReader::read_async`].
+    pub async fn read_async(&mut self) -> Result<Message<'_>> {
+        self.tell()?;
+        self.reader.read_async().await
+    }
+
+    /// A message, or that none will come, for a [`Selector`](crate::Selector); see [`KrenReader::readable`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn readable(&self) -> Result<Interest> {
+        self.reader.readable()
     }
 
     /// Says once that messages it was to start after are gone.

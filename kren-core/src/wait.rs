@@ -19,6 +19,15 @@ pub(crate) const SLICE: Duration = Duration::from_millis(100);
 /// The same where the peer's wake-up cannot be relied on: see [`doze`].
 const SLICE_UNRELIABLE: Duration = Duration::from_millis(1);
 
+/// With what a side wakes its peer.
+pub(crate) trait Call {
+    /// That of this side's wake count.
+    fn signal(&self) -> &Signal;
+
+    /// Rings the bell that a peer has named in its page; `false` where that cannot be done.
+    fn ring(&self, bell: u64) -> bool;
+}
+
 /// The publishing side's half: wakes a sleeping peer after something was published.
 ///
 /// A clone serves where one side publishes in two places, not in both at a time (W1).
@@ -61,7 +70,7 @@ impl Waker {
         &mut self,
         own: &RolePage,
         peer: &RolePage,
-        signal: &Signal,
+        caller: &impl Call,
         reached: u64,
     ) {
         if self.fences {
@@ -73,7 +82,7 @@ impl Waker {
         // Acquire: pairs with the Release store in `doze`, so that `wanted` belongs to the ticket.
         let ticket = peer.sleep.0.ticket.load(Ordering::Acquire);
         if ticket % 2 == 1 {
-            self.answer(own, peer, signal, ticket, reached);
+            self.answer(own, peer, caller, ticket, reached);
         }
     }
 
@@ -82,7 +91,7 @@ impl Waker {
         &mut self,
         own: &RolePage,
         peer: &RolePage,
-        signal: &Signal,
+        caller: &impl Call,
         ticket: u32,
         reached: u64,
     ) {
@@ -90,7 +99,43 @@ impl Waker {
             return;
         }
         self.answered = ticket;
-        wake(own, signal);
+        if !ring(own, peer, caller) {
+            wake(own, caller.signal());
+        }
+    }
+}
+
+/// Rings the bell that the peer has named, if it sleeps on one; `false` where it does not, or cannot be rung.
+fn ring(own: &RolePage, peer: &RolePage, caller: &impl Call) -> bool {
+    // Relaxed: comes with the ticket. A bell of a later sleep is rung for nothing, or not at all: that sleep looks after
+    // the publication (W3).
+    let bell = peer.sleep.0.bell.load(Ordering::Relaxed);
+    if bell == 0 {
+        return false;
+    }
+    let is_rung = caller.ring(bell);
+    if !is_rung {
+        // W9: the sleeper is to look by itself. One storing side.
+        let unrung = &own.presence.0.unrung;
+        let count = unrung.load(Ordering::Relaxed).wrapping_add(1);
+        unrung.store(count, Ordering::Relaxed);
+    }
+    is_rung
+}
+
+/// Wakes the peers however they sleep, for good: this side is gone.
+pub(crate) fn call<'a>(
+    own: &RolePage,
+    peers: impl Iterator<Item = &'a RolePage>,
+    caller: &impl Call,
+) {
+    wake(own, caller.signal());
+    // W3: a sleeper on a bell has not loaded the wake count, so either it is seen here, or it sees what was stored.
+    fence(Ordering::SeqCst);
+    for peer in peers {
+        if peer.sleep.0.ticket.load(Ordering::Acquire) % 2 == 1 {
+            ring(own, peer, caller);
+        }
     }
 }
 
@@ -120,6 +165,7 @@ pub(crate) fn doze(
     let count = peer.wake.0.load(Ordering::Acquire);
     let words = &own.sleep.0;
     words.wanted.store(wanted, Ordering::Relaxed);
+    words.bell.store(0, Ordering::Relaxed);
     let ticket = words.ticket.load(Ordering::Relaxed) | 1;
     // Release: pairs with the Acquire load in `Waker::notify`.
     words.ticket.store(ticket, Ordering::Release);
@@ -155,6 +201,7 @@ pub(crate) fn settle(own: &RolePage) {
         .store((ticket | 1).wrapping_add(1), Ordering::Release);
 }
 
+pub(crate) mod bell;
 mod herald;
 
 pub(crate) use self::herald::Herald;

@@ -1,11 +1,12 @@
 //! Waiting for an endpoint from another thread than the one that uses it.
 
-use crate::endpoint::{Endpoint, Wait};
+use crate::endpoint::{Endpoint, Spot, Wait};
+use crate::interest::{Look, Point};
 use crate::ring::RingError;
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// One wait for readiness that can run on another thread while the endpoint's own thread goes on.
 ///
@@ -19,6 +20,8 @@ pub struct Waiter {
     endpoint: Arc<Endpoint>,
     awaited: Awaited,
     cancelled: AtomicBool,
+    /// For a wait in the background, which has no other beginning.
+    begun: Instant,
 }
 
 enum Awaited {
@@ -46,6 +49,7 @@ impl Waiter {
             endpoint,
             awaited: Awaited::Progress(goal),
             cancelled: AtomicBool::new(false),
+            begun: Instant::now(),
         }
     }
 
@@ -57,6 +61,7 @@ impl Waiter {
             endpoint,
             awaited: Awaited::Arrival(Box::new(over)),
             cancelled: AtomicBool::new(false),
+            begun: Instant::now(),
         }
     }
 
@@ -106,6 +111,93 @@ impl Waiter {
     pub fn cancel(&self) {
         self.cancelled.store(true, Ordering::SeqCst);
         self.endpoint.rouse();
+    }
+}
+
+impl Waiter {
+    /// What a wait that has just been over comes to: nothing, or why there is no more to wait for.
+    pub(crate) fn outcome(&self) -> Result<()> {
+        self.endpoint.check_process()?;
+        self.endpoint.check_open()?;
+        match &self.awaited {
+            Awaited::Arrival(over) => over().map(drop),
+            Awaited::Progress(goal) => {
+                (goal.sound)().map_err(|error| self.endpoint.ring_error(error))?;
+                // Before `ready`: what the peer committed before it went is not passed over.
+                let peer = self.endpoint.check_peer();
+                if (goal.ready)() { Ok(()) } else { peer }
+            }
+        }
+    }
+}
+
+/// Waited for by somebody who sleeps on a bell.
+impl Point for Arc<Waiter> {
+    fn name(&self) -> &Arc<str> {
+        self.endpoint.name()
+    }
+
+    fn begin(&self, spot: Spot) -> Result<()> {
+        self.endpoint.begin_watch(spot)
+    }
+
+    fn end(&self) {
+        self.endpoint.end_watch();
+    }
+
+    fn look(&self) -> Look {
+        if self.endpoint.is_closing() {
+            return Look::Gone;
+        }
+        match &self.awaited {
+            Awaited::Progress(goal) => {
+                let gone = self.endpoint.peer_has_closed();
+                match (goal.ready)() {
+                    true => Look::Ready,
+                    false if gone => Look::Gone,
+                    false => Look::Not(goal.wanted),
+                }
+            }
+            // An error is something to see as well.
+            Awaited::Arrival(over) => match over() {
+                Ok(false) => Look::Not(0),
+                _ => Look::Ready,
+            },
+        }
+    }
+
+    fn announce(&self, wanted: u64) -> bool {
+        self.endpoint.announce(wanted)
+    }
+
+    fn withdraw(&self) {
+        self.endpoint.withdraw();
+    }
+
+    fn relies_on_barrier(&self) -> bool {
+        self.endpoint.relies_on_barrier()
+    }
+
+    fn is_deserted(&self) -> bool {
+        match &self.awaited {
+            Awaited::Progress(goal) => {
+                let since = goal.evicts.then_some(self.begun);
+                self.endpoint.is_deserted(goal.wanted, since)
+            }
+            Awaited::Arrival(_) => false,
+        }
+    }
+
+    fn peer(&self) -> (u32, u32) {
+        self.endpoint.peer_process()
+    }
+
+    fn unrung(&self) -> u32 {
+        self.endpoint.unrung_by_peer()
+    }
+
+    fn is_silent(&self) -> bool {
+        matches!(self.awaited, Awaited::Arrival(_)) || self.endpoint.is_publisher()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The writing side of a channel.
 
+mod awaiting;
 mod batch;
 mod options;
 mod slot;
@@ -9,6 +10,7 @@ pub use self::options::WriterOptions;
 use self::slot::Reserved;
 pub use self::slot::Slot;
 
+use crate::awaiting::Awaiting;
 use crate::endpoint::{Check, Endpoint, Wait};
 use crate::pace::{ROOM_LEAD, lead};
 use crate::ring::{Memory, Producer, RingError, Stage};
@@ -44,6 +46,7 @@ pub struct KrenWriter {
     /// Of a publisher, who has several to wake.
     herald: Option<Herald>,
     reserved: Reserved,
+    awaiting: Awaiting,
     pub(crate) endpoint: Arc<Endpoint>,
 }
 
@@ -560,6 +563,15 @@ impl KrenWriter {
         self.endpoint.wait(&mut wait, check)
     }
 
+    /// Refuses a length that can never fit.
+    pub(crate) fn check_len(&self, len: usize) -> Result<()> {
+        let max = self.max_message_len();
+        if len > max {
+            return Err(self.endpoint.ring_error(RingError::TooLarge { len, max }));
+        }
+        Ok(())
+    }
+
     /// A [`Waiter`] for room for a message of `len` bytes.
     ///
     /// # Errors
@@ -567,10 +579,7 @@ impl KrenWriter {
     /// [`Error::TooLarge`](crate::Error::TooLarge); [`Error::Forked`](crate::Error::Forked).
     pub fn room_waiter(&self, len: usize) -> Result<Waiter> {
         self.endpoint.check_process()?;
-        let max = self.max_message_len();
-        if len > max {
-            return Err(self.endpoint.ring_error(RingError::TooLarge { len, max }));
-        }
+        self.check_len(len)?;
         let wanted = self.producer.wanted(&self.producer.stage(), len);
         Ok(self.release_waiter(wanted, ROOM))
     }

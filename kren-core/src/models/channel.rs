@@ -1,7 +1,7 @@
 //! A whole channel in the model: the ring and the wake protocol together, both sides blocking as the
 //! endpoints do, with closing and timeouts in both directions (G1, G4, G9).
 
-use super::model_of_a_channel as model;
+use super::long_model_of_each_barrier as model;
 use super::region::{Region, both, check, message, shape};
 use crate::Role;
 use crate::layout::{RolePage, STATE_CLOSED, STATE_OPEN};

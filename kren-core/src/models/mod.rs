@@ -42,7 +42,8 @@ pub(crate) fn model_of_each_barrier(f: impl Fn() + Send + Sync + Clone + 'static
     each_barrier(PREEMPTIONS, f);
 }
 
-fn model_of_a_channel(f: impl Fn() + Send + Sync + Clone + 'static) {
+/// As [`model_of_each_barrier`], with fewer preemptions.
+pub(crate) fn long_model_of_each_barrier(f: impl Fn() + Send + Sync + Clone + 'static) {
     each_barrier(PREEMPTIONS_OF_LONG, f);
 }
 

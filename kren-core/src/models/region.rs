@@ -49,6 +49,7 @@ pub(crate) fn page() -> RolePage {
             since: AtomicU64::new(0),
             lane: AtomicU64::new(0),
             advice: AtomicU32::new(0),
+            unrung: AtomicU32::new(0),
         }),
         reach: Block(Reach {
             frontier: AtomicU64::new(0),

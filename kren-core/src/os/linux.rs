@@ -12,7 +12,9 @@ mod watch;
 pub(crate) use self::process::{is_dying, pid_space};
 pub(crate) use self::wake::{Signal, barrier};
 pub(crate) use self::watch::Watch;
-pub(crate) use super::unix::{fork, granularity, processors, usable_processors};
+pub(crate) use super::unix::{
+    fork, granularity, leave_signals_to_others, processors, usable_processors,
+};
 
 use self::build::{Built, Plan};
 use self::pin::Pin;
@@ -164,6 +166,17 @@ impl Place {
             },
         }
     }
+}
+
+/// The names in the directory that begin with `start`.
+pub(crate) fn names(start: &str) -> Vec<String> {
+    let start = format!("kren-{start}");
+    let entries = std::fs::read_dir("/dev/shm").into_iter().flatten();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.starts_with(&start))
+        .map(|name| name["kren-".len()..].to_owned())
+        .collect()
 }
 
 /// An open segment.

@@ -13,11 +13,13 @@
 //!   returns it, `check_lock` looks whether this process has taken it from itself, `remove_if_alone` removes the
 //!   name while holding all seats, if the closure agrees, and `withdraw` does for a creator that failed;
 //! - [`Watch`]: waits until something is made where channels are; there need not be any;
+//! - [`names`]: the names there that begin in a certain way, where the system can tell;
 //! - [`pid_space`]: the namespace that process ids of this process belong to (0: there is one only, or it is not known), and
 //!   [`is_dying`]: whether a process of it has been killed and is not gone yet;
 //! - [`Signal`]: sleeping on, and waking sleepers of, a word in the segment. A sleep may end early
 //!   for no reason; it must end when `wake` is called after the word has changed;
 //! - [`barrier`]: the process-wide barrier that lets publishers go without fences;
+//! - [`leave_signals_to_others`]: for a thread of this library's own;
 //! - [`fork`]: a number that changes in a child made by `fork`.
 
 use crate::layout::{Commons, Geometry, RolePage, Seat};
@@ -53,11 +55,12 @@ compile_error!("KREN runs on Linux, macOS and Windows");
 mod lacking;
 
 #[cfg(not(all(target_os = "linux", not(like_macos))))]
-pub(crate) use lacking::{Watch, is_dying, pid_space};
+pub(crate) use lacking::{Watch, is_dying, names, pid_space};
 #[cfg(all(target_os = "linux", not(like_macos)))]
-pub(crate) use linux::{Watch, is_dying, pid_space};
+pub(crate) use linux::{Watch, is_dying, names, pid_space};
 pub(crate) use system::{
-    Object, Place, Signal, barrier, fork, granularity, processors, usable_processors,
+    Object, Place, Signal, barrier, fork, granularity, leave_signals_to_others, processors,
+    usable_processors,
 };
 
 /// Whether to go on; asked now and then while something takes long.

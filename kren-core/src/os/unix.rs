@@ -73,6 +73,17 @@ pub(crate) fn usable_processors() -> usize {
     processors()
 }
 
+/// Leaves the process's signals to its other threads: one that the kernel gives to the calling thread would not interrupt a call
+/// of the main thread that blocks.
+pub(crate) fn leave_signals_to_others() {
+    // SAFETY: `all` is initialised by sigfillset before it is read, and the mask is this thread's own.
+    unsafe {
+        let mut all = std::mem::zeroed();
+        libc::sigfillset(&raw mut all);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+    }
+}
+
 /// Maps a segment for the holder of one seat, or for somebody who only looks; keeps M1 to M3 of [`Mapping`].
 ///
 /// A page in front of it and one behind stay out of reach: an access that leaves the mapping is a fault, and
@@ -148,11 +159,15 @@ pub(super) fn map(
     match seat {
         Some(Seat::WRITER) => {
             protect(0, page, libc::PROT_READ)?;
-            let readers = geometry.page_offset(Seat::READER);
-            protect(readers, geometry.readers * page, libc::PROT_READ)?;
+            if geometry.readers > 0 {
+                let readers = geometry.page_offset(Seat::READER);
+                protect(readers, geometry.readers * page, libc::PROT_READ)?;
+            }
         }
         Some(seat) => {
-            protect(geometry.page_offset(seat), page, BOTH)?;
+            if seat != Seat::NONE {
+                protect(geometry.page_offset(seat), page, BOTH)?;
+            }
             if let Some(commons) = geometry.commons_offset() {
                 protect(commons, page, BOTH)?;
             }

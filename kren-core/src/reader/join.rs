@@ -2,6 +2,7 @@
 
 use super::KrenReader;
 use super::checked::Checked;
+use crate::awaiting::Awaiting;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::gates;
 use crate::layout::{STANCE_DURABLE, STANCE_GATING, STANCE_LOSSY};
@@ -64,6 +65,7 @@ impl KrenReader {
         };
         let waker = endpoint.waker();
         let mut reader = Self {
+            awaiting: Awaiting::default(),
             consumer: consumer.map_err(|error| endpoint.ring_error(error))?,
             waker,
             pace: crate::pace::Pace::new(0),

@@ -265,6 +265,7 @@ impl KrenReader {
             ledger,
         };
         self.consumer.advance(&record);
+        self.endpoint.has_read_to(self.consumer.cursor());
         lease
     }
 
@@ -277,6 +278,7 @@ impl KrenReader {
         {
             last.end = self.consumer.cursor();
             last.count = self.consumer.count();
+            self.endpoint.has_read_to(last.end);
             return true;
         }
         self.leases.out = false;

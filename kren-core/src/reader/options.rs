@@ -2,6 +2,7 @@
 
 use super::KrenReader;
 use super::lease::Leases;
+use crate::awaiting::Awaiting;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::pace::Pace;
 use crate::ring::{Consumer, Shape};
@@ -131,12 +132,14 @@ impl ReaderOptions {
         timeout: Option<Duration>,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<KrenReader> {
-        let search = Search {
-            timeout,
-            live: self.live,
-            start: self.start,
-            who: Who::Reader,
-        };
+        let search = self.search(name, timeout)?;
+        let (segment, from) = segment::open_reader(name, search, self.access, check)?;
+        let mut reader = KrenReader::attach(segment, self.strategy, self.access)?;
+        reader.skip_to(from)?;
+        Ok(reader)
+    }
+
+    fn search(&self, name: &str, timeout: Option<Duration>) -> Result<Search> {
         if let Start::After(_) = self.start {
             return Err(Error::InvalidOption {
                 channel: name.into(),
@@ -145,10 +148,38 @@ impl ReaderOptions {
                          it was",
             });
         }
-        let (segment, from) = segment::open_reader(name, search, self.access, check)?;
-        let mut reader = KrenReader::attach(segment, self.strategy, self.access)?;
-        reader.skip_to(from)?;
-        Ok(reader)
+        Ok(Search {
+            timeout,
+            live: self.live,
+            start: self.start,
+            who: Who::Reader,
+        })
+    }
+}
+
+impl ReaderOptions {
+    /// As [`ReaderOptions::connect`], without blocking: waits until the channel is there, and, where that is asked for, its live writer.
+    /// The timeout of the options does not count: who gives up drops the future.
+    ///
+    /// It looks ten times a second.
+    ///
+    /// # Errors
+    ///
+    /// As [`ReaderOptions::connect`], but for [`Error::NotFound`](crate::Error::NotFound).
+    pub async fn connect_async(&self, name: &str) -> Result<KrenReader> {
+        let search = self.search(name, None)?;
+        let mut seeker = segment::Seeker::new(name, search, self.access)?;
+        let mut awaiting = Awaiting::default();
+        let mut pause = segment::PAUSE_MIN;
+        loop {
+            if let Some((segment, from)) = seeker.look()? {
+                let mut reader = KrenReader::attach(segment, self.strategy, self.access)?;
+                reader.skip_to(from)?;
+                return Ok(reader);
+            }
+            awaiting.pause(pause)?.await;
+            pause = (pause * 2).min(segment::PAUSE_MAX);
+        }
     }
 }
 
@@ -173,6 +204,7 @@ impl KrenReader {
             checked: None,
             strategy,
             access,
+            awaiting: Awaiting::default(),
             endpoint,
         })
     }

@@ -23,7 +23,7 @@ pub use copy::copy_slice;
 pub(crate) use mark::marks;
 pub(crate) use memory::{Memory, Shape};
 pub(crate) use producer::{Producer, Stage};
-pub(crate) use record::Record;
+pub(crate) use record::{Record, stride};
 
 /// Why a ring operation did not happen. The caller adds the channel's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,9 +13,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// The pause between two looks for a channel, at first; where nothing tells of a change each is twice the one before.
-const PAUSE_MIN: Duration = Duration::from_millis(5);
+pub(crate) const PAUSE_MIN: Duration = Duration::from_millis(5);
 /// The last: ten looks a second take some 0.02 % of a processor.
-const PAUSE_MAX: Duration = Duration::from_millis(100);
+pub(crate) const PAUSE_MAX: Duration = Duration::from_millis(100);
 
 /// Where a reader starts in what a channel holds already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -76,68 +76,103 @@ struct Past {
     end: u64,
 }
 
-/// Finds the channel, waiting for it as `search` says, and takes the reader's role. Gives the position that the reader
-/// is to start at as well, if it is past the stored one.
+/// One who looks for a channel, again and again.
+pub(crate) struct Seeker {
+    name: Arc<str>,
+    place: Place,
+    search: Search,
+    access: Access,
+    past: Option<Past>,
+    is_first: bool,
+    /// The channel was there at the last look, without the live writer that is asked for.
+    is_deserted: bool,
+}
+
+impl Seeker {
+    /// The timeout of the search is the caller's to keep.
+    pub(crate) fn new(name: &str, search: Search, access: Access) -> Result<Self> {
+        let name = check_name(name)?;
+        Ok(Self {
+            place: Place::new(&name, access.machine_wide),
+            name,
+            search,
+            access,
+            past: None,
+            is_first: true,
+            is_deserted: false,
+        })
+    }
+
+    /// Takes the reader's role, or a subscriber's seat, if the channel is there. Gives the position that the reader is to start
+    /// at as well, if it is past the stored one.
+    pub(crate) fn look(&mut self) -> Result<Option<(Segment, u64)>> {
+        let is_first = std::mem::take(&mut self.is_first);
+        // Subscribers take nothing away from each other, so each finds its own place in what there is.
+        let is_reader = matches!(self.search.who, Who::Reader);
+        let start = self.search.start;
+        let notes = is_first && start == Start::Newest && is_reader;
+        let look = look(&self.name, &self.place, self.access, &self.search, notes)?;
+        self.is_deserted = matches!(look, Look::Deserted(_));
+        match look {
+            Look::Nothing => Ok(None),
+            Look::Deserted(held) => {
+                self.past = self.past.or(held);
+                Ok(None)
+            }
+            Look::Taken(segment) => {
+                let skipped = match (start, is_first) {
+                    _ if !is_reader => 0,
+                    (Start::Oldest | Start::After(_), _) => 0,
+                    (Start::Newest, true) => segment.end()?,
+                    // What was written since the reader began to wait is new.
+                    (Start::Newest, false) => self
+                        .past
+                        .filter(|past| past.instance == segment.instance)
+                        .map_or(0, |past| past.end),
+                };
+                Ok(Some((*segment, skipped)))
+            }
+        }
+    }
+}
+
+/// Finds the channel, waiting for it as `search` says, and takes its place there. Gives what [`Seeker::look`] gives.
 pub(crate) fn open_reader(
     name: &str,
     search: Search,
     access: Access,
     check: &mut dyn FnMut() -> Result<()>,
 ) -> Result<(Segment, u64)> {
-    let name = check_name(name)?;
-    let place = Place::new(&name, access.machine_wide);
+    let mut seeker = Seeker::new(name, search, access)?;
     let start = Instant::now();
     let mut pause = Pause::default();
-    let mut past = None;
-    let mut is_first = true;
     loop {
-        if !is_first {
+        if !seeker.is_first {
             // Who has given up meanwhile must not take a channel that has just come.
             check()?;
         }
-        // Subscribers take nothing away from each other, so each finds its own place in what there is.
-        let is_reader = matches!(search.who, Who::Reader);
-        let notes = is_first && search.start == Start::Newest && is_reader;
-        let look = look(&name, &place, access, &search, notes)?;
-        let deserted = match look {
-            Look::Taken(segment) => {
-                let skipped = match (search.start, is_first) {
-                    _ if !is_reader => 0,
-                    (Start::Oldest | Start::After(_), _) => 0,
-                    (Start::Newest, true) => segment.end()?,
-                    // What was written since the reader began to wait is new.
-                    (Start::Newest, false) => past
-                        .filter(|past: &Past| past.instance == segment.instance)
-                        .map_or(0, |past| past.end),
-                };
-                return Ok((*segment, skipped));
-            }
-            Look::Deserted(held) => {
-                past = past.or(held);
-                true
-            }
-            Look::Nothing => false,
-        };
-        is_first = false;
+        if let Some(found) = seeker.look()? {
+            return Ok(found);
+        }
         check()?;
         let waited = start.elapsed();
         let left = search.timeout.map(|timeout| timeout.saturating_sub(waited));
         if left.is_some_and(|left| left.is_zero()) {
             let after = search.timeout.unwrap_or_default();
-            return Err(if deserted {
+            return Err(if seeker.is_deserted {
                 Error::TimedOut {
-                    channel: name,
+                    channel: seeker.name,
                     what: "live writer",
                     after,
                 }
             } else {
                 Error::NotFound {
-                    channel: name,
+                    channel: seeker.name,
                     waited: after,
                 }
             });
         }
-        pause.take(left.unwrap_or(SLICE).min(SLICE), deserted);
+        pause.take(left.unwrap_or(SLICE).min(SLICE), seeker.is_deserted);
     }
 }
 
@@ -204,7 +239,7 @@ fn look(
             .map(header.geometry, Some(seat), access.prefault && !is_free)
             .map_err(fail)?;
         let place = Place::new(name, access.machine_wide);
-        let segment = Segment::new(name, place, object, mapping, &header, seat);
+        let segment = Segment::new(name, place, object, mapping, &header, seat, access);
         if !live || !is_free && segment.state_of(Seat::WRITER) == PeerState::Attached {
             return Ok(Look::Taken(Box::new(segment)));
         }

@@ -94,6 +94,16 @@ macro_rules! watched {
             }
 
             #[track_caller]
+            pub(crate) fn swap(&self, value: $number, order: Ordering) -> $number {
+                self.0.swap(value, granted(order))
+            }
+
+            #[track_caller]
+            pub(crate) fn fetch_or(&self, bits: $number, order: Ordering) -> $number {
+                self.0.fetch_or(bits, granted(order))
+            }
+
+            #[track_caller]
             pub(crate) fn fetch_add(&self, value: $number, order: Ordering) -> $number {
                 self.0.fetch_add(value, granted(order))
             }

@@ -4,7 +4,7 @@
 //! adds 1 to one word, the epoch, when it has announced its sleep (B10), and the publisher looks at the tickets only when
 //! that word has changed. All sleep on the publisher's wake count, so one call wakes them.
 
-use super::{Signal, Waker, wake};
+use super::{Call, Waker, ring, wake};
 use crate::gates::{Pages, seats};
 use crate::layout::{Commons, Seat};
 use crate::sync::{Ordering, compiler_fence, fence};
@@ -36,7 +36,7 @@ impl Herald {
         &mut self,
         pages: &impl Pages,
         commons: &Commons,
-        signal: &Signal,
+        caller: &impl Call,
         reached: u64,
     ) {
         if self.fences {
@@ -48,12 +48,12 @@ impl Herald {
         // Acquire: pairs with the Release addition in `doze`.
         let epoch = commons.epoch.0.load(Ordering::Acquire);
         if epoch != self.seen {
-            self.answer(pages, signal, epoch, reached);
+            self.answer(pages, caller, epoch, reached);
         }
     }
 
     #[cold]
-    fn answer(&mut self, pages: &impl Pages, signal: &Signal, epoch: u32, reached: u64) {
+    fn answer(&mut self, pages: &impl Pages, caller: &impl Call, epoch: u32, reached: u64) {
         let mut is_called = false;
         let mut is_done = true;
         for (seat, answered) in seats(pages).zip(&mut self.answered) {
@@ -69,13 +69,13 @@ impl Herald {
                 continue;
             }
             *answered = ticket;
-            is_called = true;
+            is_called |= !ring(pages.page(Seat::WRITER), pages.page(seat), caller);
         }
         if is_done {
             self.seen = epoch;
         }
         if is_called {
-            wake(pages.page(Seat::WRITER), signal);
+            wake(pages.page(Seat::WRITER), caller.signal());
         }
     }
 }

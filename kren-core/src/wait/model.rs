@@ -3,7 +3,7 @@
 
 pub(crate) mod barrier;
 
-use super::SLICE;
+use super::{Call, SLICE};
 use crate::sync::{AtomicU32, Ordering};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
@@ -58,5 +58,16 @@ impl Signal {
     pub(crate) fn expire(&self) {
         let _gate = self.gate.lock().unwrap();
         self.bell.notify_all();
+    }
+}
+
+/// A side that nobody waits for with a bell.
+impl Call for Signal {
+    fn signal(&self) -> &Signal {
+        self
+    }
+
+    fn ring(&self, _bell: u64) -> bool {
+        false
     }
 }

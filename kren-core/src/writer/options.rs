@@ -2,6 +2,7 @@
 
 use super::{KrenWriter, Reserved};
 use crate::Result;
+use crate::awaiting::Awaiting;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::layout::Seat;
 use crate::ring::{Producer, Shape};
@@ -160,6 +161,7 @@ impl WriterOptions {
             waker,
             herald,
             reserved: Reserved::default(),
+            awaiting: Awaiting::default(),
             endpoint,
         };
         // A reader that waits for a writer: one has come.

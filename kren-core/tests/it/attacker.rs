@@ -10,7 +10,7 @@ pub(crate) const WRITER_PAGE: usize = PAGE;
 pub(crate) const READER_PAGE: usize = 2 * PAGE;
 pub(crate) const DATA: usize = 3 * PAGE;
 /// Offset and length of each word of a role page.
-pub(crate) const WORDS: [(&str, usize, usize); 21] = [
+pub(crate) const WORDS: [(&str, usize, usize); 22] = [
     ("position", 0, 8),
     ("count", 8, 8),
     ("wake count", 128, 4),
@@ -26,6 +26,7 @@ pub(crate) const WORDS: [(&str, usize, usize); 21] = [
     ("stance", 404, 4),
     ("identity", 408, 8),
     ("since", 416, 8),
+    ("unrung", 436, 4),
     ("frontier", 512, 8),
     ("limit", 520, 8),
     ("scan", 528, 4),

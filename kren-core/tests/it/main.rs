@@ -17,6 +17,7 @@ mod errors;
 mod leases;
 mod names;
 mod roles;
+mod selector;
 mod streams;
 mod successors;
 mod waiting;

@@ -372,12 +372,18 @@ mod removed {
                 "nobody" => "has not come",
                 _ => "has closed",
             };
+            // Whoever waits while the name is there is told of the close.
+            if before == "closed" {
+                remove(&name);
+            }
             std::thread::scope(|scope| {
                 let waits = scope.spawn(move || {
                     let result = writer.write_timeout(&[2; 100], PATIENCE);
                     (writer, result)
                 });
-                remove(&name);
+                if before != "closed" {
+                    remove(&name);
+                }
                 if let Some(reader) = &mut reader {
                     assert!(reader.is_removed());
                     // Side by side both go on.

@@ -196,6 +196,7 @@ fn parts() -> HashMap<&'static str, Part> {
     parts.extend_from_slice(crate::death::PARTS);
     parts.extend_from_slice(crate::leases::PARTS);
     parts.extend_from_slice(crate::roles::PARTS);
+    parts.extend_from_slice(crate::selector::PARTS);
     parts.extend_from_slice(crate::streams::PARTS);
     parts.extend_from_slice(crate::successors::PARTS);
     #[cfg(unix)]

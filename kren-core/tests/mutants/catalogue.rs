@@ -48,6 +48,7 @@ use Suite::{Model, Unit, Whole};
 const PRODUCER: &str = "ring/producer.rs";
 const CONSUMER: &str = "ring/consumer.rs";
 const WAIT: &str = "wait.rs";
+const BELL: &str = "wait/bell.rs";
 const ENDPOINT: &str = "endpoint.rs";
 const PRESENCE: &str = "segment/presence.rs";
 const UNIX: &str = "os/unix.rs";
@@ -859,5 +860,135 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[("if self.endpoint.is_inherited() { return; }", "")],
         Whole,
         "forking::an_inherited",
+    ),
+    // Sleeping for many.
+    mutant(
+        "ring-word-first",
+        "G9 W6",
+        BELL,
+        &[
+            ("word.fetch_or(1 << (slot % 64), Ordering::Relaxed);", ""),
+            (
+                "signal.wake(&bell.bell.0);",
+                "signal.wake(&bell.bell.0); word.fetch_or(1 << (slot % 64), Ordering::Relaxed);",
+            ),
+        ],
+        Model,
+        "wait::bell::",
+    ),
+    mutant(
+        "ring-relaxed",
+        "G9 W6",
+        BELL,
+        &[(
+            "bell.bell.0.fetch_add(1, Ordering::Release);",
+            "bell.bell.0.fetch_add(1, Ordering::Relaxed);",
+        )],
+        Model,
+        "wait::bell::",
+    ),
+    mutant(
+        "bits-before-the-word",
+        "G9 W7",
+        "selector.rs",
+        &[(
+            "let heard = bell::heard(self.bell.commons()); self.table.hear();",
+            "self.table.hear(); let heard = bell::heard(self.bell.commons());",
+        )],
+        Whole,
+        "selector::each_message_on_one_of_many",
+    ),
+    mutant(
+        "announced-once-for-all",
+        "G9 W8",
+        "selector/table.rs",
+        &[(
+            "if let Some(Some(entry)) = self.entries.get_mut(slot) { entry.is_announced = false; }",
+            "",
+        )],
+        Whole,
+        "selector::",
+    ),
+    mutant(
+        "found-and-forgotten",
+        "G9 W8",
+        "selector/table.rs",
+        &[(
+            "self.point.withdraw(); self.is_announced = false;",
+            "self.point.withdraw();",
+        )],
+        Whole,
+        "selector::",
+    ),
+    mutant(
+        "announced-without-a-barrier",
+        "G9 W3",
+        BELL,
+        &[(
+            "fence(Ordering::SeqCst); // Asked behind the fence: see \"A publisher attaches meanwhile\" in the spec. !relies() || barrier::issue()",
+            "let _ = relies; true",
+        )],
+        Model,
+        "wait::bell::",
+    ),
+    mutant(
+        "ticket-used-twice",
+        "G9 W5",
+        BELL,
+        &[(
+            "words.ticket.load(Ordering::Relaxed).wrapping_add(1) | 1",
+            "words.ticket.load(Ordering::Relaxed) | 1",
+        )],
+        Model,
+        "wait::bell::",
+    ),
+    mutant(
+        "close-does-not-ring",
+        "G4",
+        WAIT,
+        &[(
+            "if peer.sleep.0.ticket.load(Ordering::Acquire) % 2 == 1 { ring(own, peer, caller); }",
+            "let _ = peer;",
+        )],
+        Model,
+        "wait::bell::loom_a_close",
+    ),
+    mutant(
+        "unrung-in-silence",
+        "G9 W9",
+        WAIT,
+        &[("unrung.store(count, Ordering::Relaxed);", "let _ = count;")],
+        Whole,
+        "selector::a_bell_that_cannot_be_rung",
+    ),
+    mutant(
+        "one-death-for-one-channel",
+        "G4",
+        "selector/table.rs",
+        &[(
+            "let is_doubtful = !died.is_empty() && died.contains(&entry.point.peer());",
+            "let is_doubtful = false;",
+        )],
+        Whole,
+        "selector::the_death_of_a_process",
+    ),
+    mutant(
+        "a-call-that-blocks-keeps-silent",
+        "G9",
+        ENDPOINT,
+        &[("self.0.tell_watch();", "")],
+        Whole,
+        "selector::a_call_that_blocks",
+    ),
+    mutant(
+        "a-bell-outlives-its-process",
+        "G3",
+        "segment/bell.rs",
+        &[(
+            "if is_dead { object.remove_if_alone(place, 1, || true); }",
+            "",
+        )],
+        Whole,
+        "selector::a_process_killed",
     ),
 ];

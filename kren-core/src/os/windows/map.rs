@@ -66,6 +66,7 @@ pub(super) fn map(
     let behind = commons.map_or(geometry.data_offset(), |commons| commons + page);
     let seats = commons.unwrap_or(geometry.data_offset());
     match seat {
+        Some(Seat::NONE) => protect(0, seats)?,
         Some(seat) => {
             let own = geometry.page_offset(seat);
             protect(0, own)?;
@@ -84,9 +85,11 @@ pub(super) fn unmap(base: *mut u8, geometry: &Geometry) {
     // SAFETY: exactly the views that `map` made; `Mapping` calls this once, at its end.
     unsafe {
         UnmapViewOfFile(address(base));
-        UnmapViewOfFile(address(
-            base.add(geometry.data_offset() + geometry.data_len()),
-        ));
+        if geometry.data_len() > 0 {
+            UnmapViewOfFile(address(
+                base.add(geometry.data_offset() + geometry.data_len()),
+            ));
+        }
     }
 }
 
@@ -119,6 +122,10 @@ impl Views {
     ///
     /// `None`: this system has the calls but not the reservation.
     pub(super) fn place_in(&self, calls: &Placeholders) -> Result<Option<*mut u8>, Failure> {
+        if self.second == 0 {
+            // One view needs no neighbour: the system finds the place.
+            return Ok(None);
+        }
         // SAFETY: a fresh reservation at an address the system chooses disturbs nothing.
         let base = unsafe {
             (calls.allocate)(
@@ -252,6 +259,9 @@ impl Views {
             }
         };
         map(base, 0, self.first)?;
+        if self.second == 0 {
+            return Ok(());
+        }
         map(base.wrapping_add(self.first), self.offset, self.second).inspect_err(|_| {
             // SAFETY: the view that was mapped above.
             unsafe { UnmapViewOfFile(address(base)) };

@@ -330,6 +330,9 @@ pub(crate) mod barrier {
     }
 }
 
+/// There are no signals here that a thread could take from another.
+pub(crate) fn leave_signals_to_others() {}
+
 /// There is no `fork` here.
 pub(crate) mod fork {
     #[inline]

@@ -20,7 +20,7 @@ pub(crate) enum Offer {
     Refused,
 }
 
-/// One side of a channel, as the kernel sees its thread.
+/// One side of a channel, or one of several publishers, as the kernel sees its thread.
 struct Slot {
     /// 1 while it runs nothing that a barrier would have to order.
     away: AtomicU32,
@@ -58,7 +58,7 @@ impl Slot {
 }
 
 loom::lazy_static! {
-    static ref SLOTS: [Slot; 2] = [Slot::new(), Slot::new()];
+    static ref SLOTS: [Slot; 3] = [Slot::new(), Slot::new(), Slot::new()];
 }
 
 thread_local! {
@@ -83,7 +83,7 @@ pub(crate) fn offer(offer: Offer) {
 pub(crate) struct Running(usize);
 
 impl Running {
-    /// `side` is 0 or 1, and nobody else's.
+    /// `side` is 0, 1 or 2, and nobody else's.
     pub(crate) fn begin(side: usize) -> Self {
         SIDE.with(|own| own.set(Some(side)));
         SLOTS[side].enter();
@@ -141,8 +141,16 @@ pub(crate) fn issue() -> bool {
         return false;
     }
     let side = SIDE.with(Cell::get).expect("a sleeper is one of the sides");
-    let other = &SLOTS[1 - side];
     fence(Ordering::SeqCst);
+    for (_, other) in SLOTS.iter().enumerate().filter(|(at, _)| *at != side) {
+        ask(other);
+    }
+    fence(Ordering::SeqCst);
+    true
+}
+
+/// Waits until one that runs has passed a fence.
+fn ask(other: &Slot) {
     if other.away.load(Ordering::Acquire) == 0 {
         let asked = other.asked.load(Ordering::Relaxed) + 1;
         other.asked.store(asked, Ordering::Release);
@@ -154,6 +162,4 @@ pub(crate) fn issue() -> bool {
             thread::yield_now();
         }
     }
-    fence(Ordering::SeqCst);
-    true
 }
