@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,15 +25,15 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 class Child:
-    """A Python process that runs `code`, and talks to the test line by line."""
+    """A Python process, that talks to the test line by line."""
 
-    def __init__(self, code: str, *arguments: str) -> None:
+    def __init__(self, arguments: Sequence[str], folder: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-c", code, *arguments],
+            [sys.executable, "-X", "faulthandler", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            cwd=Path(__file__).parent,
+            cwd=folder,
         )
 
     @property
@@ -44,6 +44,12 @@ class Child:
         """The next line that the child prints; an empty text when it has ended."""
         assert self.process.stdout is not None
         return self.process.stdout.readline().rstrip("\n")
+
+    def output(self, patience: float = PATIENCE) -> str:
+        """All that the child prints until it ends, which it must do well."""
+        printed, _ = self.process.communicate(timeout=patience)
+        assert self.process.returncode == 0
+        return printed
 
     def say(self, text: str) -> None:
         assert self.process.stdin is not None
@@ -73,7 +79,14 @@ FUTEX_WAITS = {"futex_wait_queue", "futex_wait_queue_me", "futex_do_wait", "0", 
 @contextmanager
 def child(code: str, *arguments: str) -> Iterator[Child]:
     """Run `code` in a process of its own, and see to it that it does not outlive the test."""
-    started = Child(code, *arguments)
+    with child_of(["-c", code, *arguments], Path(__file__).parent) as started:
+        yield started
+
+
+@contextmanager
+def child_of(arguments: Sequence[str], folder: Path) -> Iterator[Child]:
+    """The same for what else Python can be given, in another folder."""
+    started = Child(arguments, folder)
     try:
         yield started
     finally:

@@ -2,6 +2,9 @@
 //!
 //! `examples/python/pattern.py` and `examples/node/pattern.js` are this file in those languages.
 
+#[cfg(doctest)]
+mod guide;
+
 use std::error::Error;
 use std::fmt::Write as _;
 use std::time::Duration;
