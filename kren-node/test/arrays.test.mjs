@@ -224,6 +224,9 @@ test('arrays are awaited and iterated over', async (t) => {
   reader.readArray();
   await assert.rejects(changed, TypeError);
   await assert.rejects(writer.writeArrayAsync([]), TypeError);
+  const several = reader.readArraysAsync();
+  writer.writeArrays({ a: new Uint8Array([9]) });
+  assert.equal((await several).a.data[0], 9);
   writer.write('bytes');
   await assert.rejects(reader.readArrayAsync(), krenError('KREN_NOT_AN_ARRAY', reader.name));
   reader.read();

@@ -17,14 +17,16 @@ for (const [how, options] of [
   ['required', undefined],
   ['given', { arrow }],
 ]) {
-  test(`a table arrives, with apache-arrow ${how}`, (t) => {
+  test(`a table arrives, with apache-arrow ${how}`, async (t) => {
     const [writer, reader] = pair(t, 1 << 20, { alignment: 64 });
     const sent = how === 'given' ? table() : arrow.tableToIPC(table(), 'stream');
     writer.writeTable(sent, { tag: 3, ...options });
     writer.writeTable(sent, options);
+    writer.writeTable(sent, options);
     const read = reader.readTable(options);
     assert.equal(reader.lastTag, 3);
     assert.deepEqual(rows(read), rows(table()));
+    assert.equal((await reader.readTableAsync(options)).numRows, 5000);
     const borrowed = reader.borrowTable(options);
     const column = borrowed.table.getChild('number');
     assert.equal(column.get(4999), 4999);

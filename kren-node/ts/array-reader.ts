@@ -168,15 +168,16 @@ export abstract class ArrayReader {
    * @throws {KrenError} as {@link readArray}
    */
   readArrays(options?: TimeoutOptions): Record<string, ReceivedArray> {
-    const take: Take<Record<string, ReceivedArray>> = (side) => {
-      const copy = look(side, this.name, (bytes) => {
-        const parts = arraysIn(bytes);
-        return named(own(bytes), parts);
-      });
-      if (copy !== undefined) side.skip();
-      return copy;
-    };
-    return this[READ](take, options, 'readArrays()');
+    return this[READ]((side) => takeArrays(side, this.name), options, 'readArrays()');
+  }
+
+  /**
+   * The arrays of the next message by their names, waiting for it without blocking the event loop.
+   *
+   * @throws (as a rejection) as {@link readArray} and {@link Reader.readAsync}
+   */
+  readArraysAsync(options?: AsyncOptions): Promise<Record<string, ReceivedArray>> {
+    return this[READ_ASYNC]((side) => takeArrays(side, this.name), options);
   }
 
   /**
@@ -201,12 +202,18 @@ export abstract class ArrayReader {
   // biome-ignore lint/suspicious/noExplicitAny: its type is another package's.
   readTable(options?: ArrowOptions & TimeoutOptions): any {
     const arrow = arrowOr(options?.arrow);
-    const take: Take<object> = (side) => {
-      const table = look(side, this.name, (bytes) => decode(arrow, own(bytes).subarray(tableIn(bytes))));
-      if (table !== undefined) side.skip();
-      return table;
-    };
-    return this[READ](take, options, 'readTable()');
+    return this[READ]((side) => takeTable(side, this.name, arrow), options, 'readTable()');
+  }
+
+  /**
+   * The next message as a Table, waiting for it without blocking the event loop.
+   *
+   * @throws (as a rejection) as {@link readTable} and {@link Reader.readAsync}
+   */
+  // biome-ignore lint/suspicious/noExplicitAny: its type is another package's.
+  async readTableAsync(options?: ArrowOptions & AsyncOptions): Promise<any> {
+    const arrow = arrowOr(options?.arrow);
+    return this[READ_ASYNC]((side) => takeTable(side, this.name, arrow), options);
   }
 
   /**
@@ -235,6 +242,21 @@ function takeArray(side: ReadingSide, channel: string): ReceivedArray | undefine
   const array = look(side, channel, copyArray);
   if (array !== undefined) side.skip();
   return array;
+}
+
+function takeArrays(side: ReadingSide, channel: string): Record<string, ReceivedArray> | undefined {
+  const arrays = look(side, channel, (bytes) => {
+    const parts = arraysIn(bytes);
+    return named(own(bytes), parts);
+  });
+  if (arrays !== undefined) side.skip();
+  return arrays;
+}
+
+function takeTable(side: ReadingSide, channel: string, arrow: Arrow): object | undefined {
+  const table = look(side, channel, (bytes) => decode(arrow, own(bytes).subarray(tableIn(bytes))));
+  if (table !== undefined) side.skip();
+  return table;
 }
 
 function copyArray(bytes: Uint8Array): ReceivedArray {

@@ -121,6 +121,11 @@ fn checks(workspace: &Workspace, tools: &Tools) -> Vec<Check> {
             advice: LINT,
         },
         Check {
+            what: "Python: mypy on the showcase",
+            command: mypy(workspace, &workspace.examples().join("camera"), &["."]),
+            advice: LINT,
+        },
+        Check {
             what: "Node: types",
             command: npm(workspace, tools, &node, "typecheck"),
             advice: LINT,
@@ -138,7 +143,7 @@ fn ruff(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = workspace.command(workspace.venv_program("ruff"), &workspace.root);
     command
         .args(arguments)
-        .args(["kren-python", "examples/python"]);
+        .args(["kren-python", "examples/python", "examples/camera"]);
     command
 }
 

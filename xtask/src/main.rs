@@ -20,6 +20,7 @@ mod rivals;
 mod root;
 mod second;
 mod setup;
+mod showcase;
 mod stamp;
 mod suites;
 mod targets;
@@ -50,6 +51,14 @@ fn command_line() -> Command {
                 .about("Format, lints, types and documentation of every language; changes nothing"),
             Command::new("fmt").about("Formats every language, and mends the lints that mend themselves"),
             Command::new("examples").about("The examples in all nine language pairs"),
+            Command::new("showcase")
+                .about("A camera in two Python processes, and a page by Node.js that shows it")
+                .arg(
+                    Arg::new("test")
+                        .long("test")
+                        .action(ArgAction::SetTrue)
+                        .help("Looks at the page in headless Chromium while the Python processes are killed"),
+                ),
             Command::new("bench")
                 .about("Measures KREN beside the machine's limits and its rivals; `bench --help` lists the options")
                 .disable_help_flag(true)
@@ -95,6 +104,7 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
         Some(("check", _)) => check::check(&workspace),
         Some(("fmt", _)) => check::fix(&workspace),
         Some(("examples", _)) => pairs::command(&workspace),
+        Some(("showcase", matches)) => showcase::command(&workspace, matches.get_flag("test")),
         Some(("bench", matches)) => {
             let options = matches.get_many("options").unwrap_or_default();
             bench::run(&workspace, options.cloned().collect())

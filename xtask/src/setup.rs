@@ -134,12 +134,15 @@ fn node_addon(workspace: &Workspace, tools: &Tools) -> Result<()> {
 
 /// Lets the examples import `@pawanxz/kren` as a user's project does.
 fn link_examples(workspace: &Workspace, tools: &Tools) -> Result<()> {
-    npm_install(
-        "Node: linking the examples",
-        workspace,
-        tools,
-        &workspace.examples().join("node"),
-    )
+    for folder in ["node", "camera"] {
+        npm_install(
+            "Node: linking the examples",
+            workspace,
+            tools,
+            &workspace.examples().join(folder),
+        )?;
+    }
+    Ok(())
 }
 
 pub(crate) fn npm_install(

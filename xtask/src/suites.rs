@@ -11,6 +11,7 @@ use crate::leftovers::Leftovers;
 use crate::pairs;
 use crate::proof;
 use crate::setup;
+use crate::showcase;
 use crate::term::{self, Result};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
@@ -44,7 +45,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let mut npm_tools = workspace.command(&tools.npm, &workspace.node());
     npm_tools.args(["run", "test:tools"]).env("NO_COLOR", "1");
     let before = Leftovers::before();
-    let outcomes = [
+    let mut outcomes = vec![
         suite("Rust", cargo, count::cargo)?,
         suite("Models", proof::models(workspace), count::cargo)?,
         suite("Python", pytest, count::pytest)?,
@@ -57,8 +58,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             count::nothing_lost,
         )?,
         bench(workspace, &tools)?,
-        leftovers(&before),
     ];
+    // Debian has it as a package; nobody needs it for anything else.
+    if let Some(browser) = showcase::browser() {
+        let test = showcase::test(workspace, &tools, browser);
+        outcomes.push(suite("Showcase", test, count::node)?);
+    }
+    outcomes.push(leftovers(&before));
     Ok(summary(&outcomes))
 }
 

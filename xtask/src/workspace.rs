@@ -143,6 +143,7 @@ impl Workspace {
             self.node().join("node_modules"),
             self.node().join("test").join("tools").join("node_modules"),
             examples.join("node").join("node_modules"),
+            examples.join("camera").join("node_modules"),
             self.bench().join("node").join("node_modules"),
             self.bench().join("python").join("rivals"),
         ]);
