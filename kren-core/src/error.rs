@@ -164,6 +164,14 @@ error_codes! {
     Lagged = 23, "LAGGED";
     /// A slow subscriber was passed over by a publisher that would not wait any longer.
     Evicted = 24, "EVICTED";
+    /// No server of that name is there; the request was not sent.
+    NoServer = 25, "NO_SERVER";
+    /// The server died before it had answered.
+    ServerDied = 26, "SERVER_DIED";
+    /// The call was cancelled, or is over.
+    Cancelled = 27, "CANCELLED";
+    /// The server says that the call failed.
+    Remote = 28, "REMOTE";
     /// The message is not the array, the arrays or the table that it was read as.
     NotAnArray = 30, "NOT_AN_ARRAY";
     /// What stands under the name is of another kind, say a broadcast instead of a channel.
@@ -283,6 +291,18 @@ pub enum Error {
     Lagged { channel: Arc<str>, missed: u64 },
     /// The publisher passed this subscriber over, and `missed` messages with it; it goes on behind them.
     Evicted { channel: Arc<str>, missed: u64 },
+    /// No server of that name is there.
+    NoServer { channel: Arc<str> },
+    /// The server died before it had answered.
+    ServerDied { channel: Arc<str> },
+    /// The call was cancelled, or is over.
+    Cancelled { channel: Arc<str> },
+    /// The server says that the call failed: its own code and text.
+    Remote {
+        channel: Arc<str>,
+        code: u32,
+        text: Arc<str>,
+    },
     /// What stands under the name is a `found`, and not a `wanted`.
     WrongKind {
         channel: Arc<str>,
@@ -323,6 +343,10 @@ impl Error {
             Self::InvalidOption { .. } => ErrorCode::InvalidOption,
             Self::Removed { .. } => ErrorCode::Removed,
             Self::NotAnArray { .. } => ErrorCode::NotAnArray,
+            Self::NoServer { .. } => ErrorCode::NoServer,
+            Self::ServerDied { .. } => ErrorCode::ServerDied,
+            Self::Cancelled { .. } => ErrorCode::Cancelled,
+            Self::Remote { .. } => ErrorCode::Remote,
             Self::Lagged { .. } => ErrorCode::Lagged,
             Self::Evicted { .. } => ErrorCode::Evicted,
             Self::WrongKind { .. } => ErrorCode::WrongKind,
@@ -357,6 +381,10 @@ impl Error {
             | Self::InvalidOption { channel, .. }
             | Self::Removed { channel, .. }
             | Self::NotAnArray { channel, .. }
+            | Self::NoServer { channel }
+            | Self::ServerDied { channel }
+            | Self::Cancelled { channel }
+            | Self::Remote { channel, .. }
             | Self::Lagged { channel, .. }
             | Self::Evicted { channel, .. }
             | Self::WrongKind { channel, .. }
@@ -556,6 +584,27 @@ impl fmt::Display for Error {
                     }
                 })
             }
+            Self::NoServer { channel } => write!(
+                f,
+                "service '{channel}' has no server; the request was not sent: start one, or try again when it is there"
+            ),
+            Self::ServerDied { channel } => write!(
+                f,
+                "the server of '{channel}' died before it had answered, and may have done part of the request; call \
+                 again if that does no harm, or allow a retry"
+            ),
+            Self::Cancelled { channel } => write!(
+                f,
+                "the call to '{channel}' was cancelled, or is over; nothing more comes for it"
+            ),
+            Self::Remote {
+                channel,
+                code,
+                text,
+            } => write!(
+                f,
+                "the server of '{channel}' says that the call failed: {text} (code {code})"
+            ),
             Self::Lagged { channel, missed } => write!(
                 f,
                 "this lossy subscriber of '{channel}' was overtaken: {missed} messages were overwritten before it \
@@ -652,9 +701,14 @@ impl From<Error> for std::io::Error {
                 ErrorKind::InvalidData
             }
             ErrorCode::Interrupted => ErrorKind::Interrupted,
-            ErrorCode::Forked | ErrorCode::Io | ErrorCode::Lagged | ErrorCode::Evicted => {
-                ErrorKind::Other
-            }
+            ErrorCode::NoServer => ErrorKind::ConnectionRefused,
+            ErrorCode::ServerDied => ErrorKind::ConnectionReset,
+            ErrorCode::Forked
+            | ErrorCode::Io
+            | ErrorCode::Lagged
+            | ErrorCode::Evicted
+            | ErrorCode::Cancelled
+            | ErrorCode::Remote => ErrorKind::Other,
         };
         Self::new(kind, error)
     }

@@ -187,6 +187,18 @@ impl KrenWriter {
         Ok(self.released_to(false, |written| written))
     }
 
+    /// That the reader releases more than it has by now.
+    pub(crate) fn progress(&self) -> Result<Interest> {
+        self.endpoint.check_process()?;
+        let memory = self.endpoint.memory();
+        // Acquire: as in `Memory::slowest`.
+        let released = move || memory.position(Role::Reader).load(Ordering::Acquire);
+        let before = released();
+        Ok(interest(&self.endpoint, false, move || {
+            (released() == before).then(|| before + 1)
+        }))
+    }
+
     /// That the reader has released up to what `wanted` makes of the position of the writer.
     fn released_to(
         &self,

@@ -52,11 +52,17 @@ mod awaiting;
 #[cfg(not(loom))]
 mod background;
 #[cfg(not(loom))]
+mod dealer;
+#[cfg(not(loom))]
 mod endpoint;
 #[cfg(all(not(loom), feature = "futures"))]
 mod futures;
 #[cfg(not(loom))]
+mod inbox;
+#[cfg(not(loom))]
 mod interest;
+#[cfg(not(loom))]
+mod lanes;
 #[cfg(not(loom))]
 mod mapped;
 #[cfg(not(loom))]
@@ -72,17 +78,25 @@ mod reactor;
 #[cfg(not(loom))]
 mod reader;
 #[cfg(not(loom))]
+mod registry;
+#[cfg(not(loom))]
 mod ring_memory;
 #[cfg(not(loom))]
 mod segment;
 #[cfg(not(loom))]
 mod selector;
 #[cfg(not(loom))]
+mod sender;
+#[cfg(not(loom))]
+mod service;
+#[cfg(not(loom))]
 mod subscriber;
 #[cfg(all(not(loom), feature = "arrow"))]
 pub mod table;
 #[cfg(not(loom))]
 mod waiter;
+#[cfg(not(loom))]
+mod worker;
 #[cfg(not(loom))]
 mod writer;
 
@@ -96,7 +110,9 @@ pub use self::futures::{MessageSink, MessageStream};
 #[cfg(not(loom))]
 pub use self::{
     background::{Background, Watching},
+    dealer::{DealerOptions, KrenDealer, Order},
     endpoint::Strategy,
+    inbox::{Departure, InboxOptions, KrenInbox, Letter, SenderId},
     interest::Interest,
     mapped::Mapped,
     outside::Outline,
@@ -104,7 +120,12 @@ pub use self::{
     reader::{KrenReader, Lease, Message, ReaderOptions},
     segment::{PeerState, Start},
     selector::{Canceller, Event, EventKind, Selector},
+    sender::{KrenSender, SenderOptions},
+    service::{
+        Call, CallOptions, ClientOptions, KrenClient, KrenServer, Reply, Request, ServerOptions,
+    },
     subscriber::{KrenSubscriber, SubscriberOptions},
     waiter::Waiter,
+    worker::{KrenWorker, Work, WorkerOptions},
     writer::{Batch, KrenWriter, Slot, WriterOptions},
 };

@@ -2,7 +2,7 @@
 
 use crate::gates::{self, Pages};
 use crate::layout::{STANCE_DURABLE, STANCE_LOSSY, Seat};
-use crate::segment::{Audience, PeerState};
+use crate::segment::{Audience, PeerState, Purpose};
 use crate::writer::WriterOptions;
 use crate::{Batch, Holder, Interest, KrenWriter, Result, Slot, Strategy};
 use std::sync::atomic::Ordering;
@@ -361,7 +361,7 @@ impl PublisherOptions {
     /// As [`KrenPublisher::create`], and [`Error::InvalidOption`](crate::Error::InvalidOption).
     pub fn create(&self, name: &str, capacity: usize) -> Result<KrenPublisher> {
         let mut options = self.writer.clone();
-        options.wish.broadcast = Some(Audience {
+        options.wish.purpose = Purpose::Broadcast(Audience {
             seats: self.seats,
             evicts: options.patience.is_some(),
         });

@@ -179,6 +179,24 @@ impl KrenReader {
         self.consumer.available()
     }
 
+    /// Whether there is a message now, as far as one look tells. For those who look at many.
+    #[inline]
+    pub(crate) fn has_message(&self) -> bool {
+        self.consumer.has_record()
+    }
+
+    /// Messages before the next one, since the channel was made.
+    pub(crate) fn messages_read(&self) -> u64 {
+        self.consumer.count()
+    }
+
+    /// Messages that the writer says it has written, since the channel was made.
+    pub(crate) fn messages_written(&self) -> u64 {
+        let progress = &self.consumer.memory().page(Role::Writer).progress.0;
+        // Relaxed: one that is written just now may be counted or not.
+        progress.count.load(Ordering::Relaxed)
+    }
+
     /// Bytes of records the ring holds.
     #[must_use]
     pub fn capacity(&self) -> usize {

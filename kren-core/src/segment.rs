@@ -5,8 +5,8 @@
 
 use crate::gates;
 use crate::layout::{
-    self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, STANCE_DURABLE, SUBSCRIBERS_MAX,
-    Seat, SegmentHeader,
+    self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, MEMBERS_MAX, STANCE_DURABLE,
+    SUBSCRIBERS_MAX, Seat, SegmentHeader,
 };
 use crate::os::{self, Failure, Mapping, Object, Place, Signal};
 use crate::ring::{Consumer, Producer, RingError, Shape};
@@ -19,6 +19,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 mod bell;
 mod connect;
 mod presence;
+mod registry;
 
 pub(crate) use self::bell::{Bell, Caller, bury};
 pub use self::connect::Start;
@@ -26,6 +27,7 @@ pub(crate) use self::connect::{
     PAUSE_MAX, PAUSE_MIN, Search, Seeker, Who, exists, find, open_reader,
 };
 pub use self::presence::PeerState;
+pub(crate) use self::registry::{Way, lane_name, open_member};
 
 /// Longest channel name in bytes.
 const NAME_MAX: usize = 128;
@@ -41,8 +43,18 @@ pub(crate) struct Wish {
     /// `None`: the owner alone for a new segment, and whatever it has for an existing one.
     pub(crate) mode: Option<u32>,
     pub(crate) fresh: bool,
-    /// `None`: a channel.
-    pub(crate) broadcast: Option<Audience>,
+    pub(crate) purpose: Purpose,
+}
+
+/// What a segment is made for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    Channel,
+    /// A channel that belongs to the registry of this instance.
+    Lane(u64),
+    Broadcast(Audience),
+    /// A registry of this kind, with so many seats for members. One that stands there already may have another number.
+    Registry(Kind, usize),
 }
 
 /// What a publisher asks of the segment beside that.
@@ -56,9 +68,10 @@ pub(crate) struct Audience {
 
 impl Wish {
     fn kind(&self) -> Kind {
-        match self.broadcast {
-            Some(_) => Kind::Broadcast,
-            None => Kind::Channel,
+        match self.purpose {
+            Purpose::Channel | Purpose::Lane(_) => Kind::Channel,
+            Purpose::Broadcast(_) => Kind::Broadcast,
+            Purpose::Registry(kind, _) => kind,
         }
     }
 }
@@ -118,6 +131,11 @@ impl Segment {
     /// Whether one writer has several readers here.
     pub(crate) fn is_broadcast(&self) -> bool {
         self.kind == Kind::Broadcast
+    }
+
+    /// What tells this segment from others that had or will have its name.
+    pub(crate) fn instance(&self) -> u64 {
+        self.instance
     }
 
     /// Whether slow readers may be passed over here.
@@ -184,6 +202,8 @@ pub(crate) struct Access {
     pub(crate) any_owner: bool,
     pub(crate) prefault: bool,
     pub(crate) machine_wide: bool,
+    /// The name is that of a lane, which users cannot give.
+    pub(crate) is_lane: bool,
 }
 
 /// Finds the channel or makes it, and takes the writer's role.
@@ -195,7 +215,26 @@ pub(crate) fn open_writer(
     access: Access,
     check: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Segment> {
-    let name = check_name(name)?;
+    open(name, wish, access, check, &|name, object, header| {
+        hold(name, object, header, Seat::WRITER).map(|()| Seat::WRITER)
+    })
+}
+
+/// Locks a seat of what was found.
+type Take<'a> = &'a dyn Fn(&Arc<str>, &Object, &SegmentHeader) -> Result<Seat>;
+
+/// Finds the segment or makes it, and takes a seat as `take` says.
+fn open(
+    name: &str,
+    wish: &Wish,
+    access: Access,
+    check: &mut dyn FnMut() -> Result<()>,
+    take: Take<'_>,
+) -> Result<Segment> {
+    let name = match wish.purpose {
+        Purpose::Lane(_) => Arc::from(name),
+        _ => check_name(name)?,
+    };
     let wanted = check_wish(&name, wish)?;
     let place = Place::new(&name, access.machine_wide);
     let fail = |failure: Failure| failure.into_error(&name);
@@ -233,8 +272,8 @@ pub(crate) fn open_writer(
             header => header?,
         };
         check_kind(&name, &header, wish.kind())?;
-        let mapping = match enter(&name, &place, &object, &header, Seat::WRITER, access) {
-            Ok(Some(mapping)) => mapping,
+        let (seat, mapping) = match enter(&name, &place, &object, &header, take, access) {
+            Ok(Some(entered)) => entered,
             Ok(None) => continue,
             Err(error) => {
                 // What nobody has written to yet does not stay behind.
@@ -245,7 +284,7 @@ pub(crate) fn open_writer(
             }
         };
         let place = Place::new(&name, access.machine_wide);
-        let segment = Segment::new(&name, place, object, mapping, &header, Seat::WRITER, access);
+        let segment = Segment::new(&name, place, object, mapping, &header, seat, access);
         if segment.suits(&wanted, wish)? {
             if let (false, Some(mode)) = (is_new, wish.mode) {
                 segment.object.set_mode(mode).map_err(fail)?;
@@ -265,8 +304,11 @@ impl Segment {
         let existing = self.mapping.geometry();
         let same = (existing.capacity, existing.alignment, existing.readers)
             == (wanted.capacity, wanted.alignment, wanted.readers)
-            && wish.broadcast.is_none_or(|wish| wish.evicts == self.evicts);
-        if same && !fresh {
+            && match wish.purpose {
+                Purpose::Broadcast(audience) => audience.evicts == self.evicts,
+                _ => true,
+            };
+        if matches!(wish.purpose, Purpose::Registry(..)) || same && !fresh {
             return Ok(true);
         }
         let undelivered = self.undelivered();
@@ -378,6 +420,11 @@ fn check_name(name: &str) -> Result<Arc<str>> {
     Ok(name.into())
 }
 
+/// The longest message of a channel that is made as `wish` says.
+pub(crate) fn longest_message(name: &Arc<str>, wish: &Wish) -> Result<usize> {
+    check_wish(name, wish).map(|geometry| geometry.max_message_len())
+}
+
 fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
     let invalid = |option, reason| {
         Err(Error::InvalidOption {
@@ -400,12 +447,16 @@ fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
         );
     }
     let ring = Geometry::new(wish.capacity, wish.alignment, os::granularity());
-    let geometry = match wish.broadcast {
-        Some(Audience { seats, .. }) if !(1..=SUBSCRIBERS_MAX).contains(&seats) => {
+    let geometry = match wish.purpose {
+        Purpose::Channel | Purpose::Lane(_) => ring,
+        Purpose::Broadcast(Audience { seats, .. }) if !(1..=SUBSCRIBERS_MAX).contains(&seats) => {
             return invalid("subscribers", "it must be from 1 to 64");
         }
-        Some(Audience { seats, .. }) => ring.map(|ring| ring.shared_by(seats)),
-        None => ring,
+        Purpose::Broadcast(Audience { seats, .. }) => ring.map(|ring| ring.shared_by(seats)),
+        Purpose::Registry(_, seats) if !(1..=MEMBERS_MAX).contains(&seats) => {
+            return invalid("members", "it must be from 1 to 1024");
+        }
+        Purpose::Registry(_, seats) => Some(Geometry::without_ring(seats, os::granularity())),
     };
     geometry.ok_or_else(|| Error::InvalidCapacity {
         channel: Arc::clone(name),
@@ -419,7 +470,11 @@ fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
 
 fn new_header(geometry: Geometry, wish: &Wish) -> SegmentHeader {
     SegmentHeader {
-        evicts: wish.broadcast.is_some_and(|wish| wish.evicts),
+        evicts: matches!(wish.purpose, Purpose::Broadcast(audience) if audience.evicts),
+        group: match wish.purpose {
+            Purpose::Lane(group) => group,
+            _ => 0,
+        },
         ..header_of(geometry, wish.kind())
     }
 }
@@ -480,17 +535,17 @@ fn enter(
     place: &Place,
     object: &Object,
     header: &SegmentHeader,
-    seat: Seat,
+    take: Take<'_>,
     access: Access,
-) -> Result<Option<Mapping>> {
+) -> Result<Option<(Seat, Mapping)>> {
     let fail = |failure: Failure| failure.into_error(name);
-    hold(name, object, header, seat)?;
+    let seat = take(name, object, header)?;
     if !object.is_named(place).map_err(fail)? {
         return Ok(None);
     }
     object
         .map(header.geometry, Some(seat), access.prefault)
-        .map(Some)
+        .map(|mapping| Some((seat, mapping)))
         .map_err(fail)
 }
 
@@ -584,7 +639,7 @@ mod tests {
                 alignment: 8,
                 mode: None,
                 fresh: false,
-                broadcast: None,
+                purpose: Purpose::Channel,
             };
             let header = new_header(geometry, &wish).encode();
             let place = Place::new(&name, false);

@@ -52,6 +52,8 @@ pub struct Selector {
     timers: Timers,
     cancelled: Arc<AtomicBool>,
     bell: Arc<Bell>,
+    /// The bell's word when it was last heard.
+    heard: u32,
 }
 
 /// Where a key is found.
@@ -101,6 +103,7 @@ impl Selector {
             timers: Timers::default(),
             cancelled: Arc::default(),
             bell,
+            heard: 0,
         })
     }
 
@@ -176,6 +179,24 @@ impl Selector {
         self.wait_checking(timeout, &mut || Ok(()))
     }
 
+    /// Whether something has been rung for since it was last heard. One load.
+    #[inline]
+    pub(crate) fn is_rung(&self) -> bool {
+        bell::heard(self.bell.commons()) != self.heard
+    }
+
+    /// Has all that was found empty ring from now on, without a wait; what is found ready meanwhile is left for the next one.
+    pub(crate) fn announce(&mut self) {
+        self.heard = bell::heard(self.bell.commons());
+        self.table.hear();
+        let mut is_ready = false;
+        self.table.round(true, &mut |_, _, _| is_ready = true);
+        if is_ready {
+            // So that it is looked for.
+            self.heard = self.heard.wrapping_sub(1);
+        }
+    }
+
     /// As [`Selector::wait`], for callers that have to look after something else meanwhile: `check` runs at least every 100 ms
     /// and after each signal, and an error of its ends the wait.
     ///
@@ -193,6 +214,7 @@ impl Selector {
         loop {
             // W7: the word first, then the bits, then the ends.
             let heard = bell::heard(self.bell.commons());
+            self.heard = heard;
             self.table.hear();
             let sleeps = timeout != Some(Duration::ZERO);
             self.table.round(sleeps, &mut |_, key, found| {

@@ -361,6 +361,11 @@ impl KrenWriter {
         self.producer.available()
     }
 
+    /// Whether a message of `len` bytes could be written now without waiting.
+    pub(crate) fn has_room(&self, len: usize) -> bool {
+        len <= self.producer.available() && self.producer.has_any_room()
+    }
+
     /// Bytes of records the ring holds: what was asked for, rounded up to the page size.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -50,6 +50,14 @@ export const errorCodes = Object.freeze({
   KREN_LAGGED: 23,
   /** A slow subscriber was passed over by a publisher that would not wait any longer. */
   KREN_EVICTED: 24,
+  /** No server of that name is there; the request was not sent. */
+  KREN_NO_SERVER: 25,
+  /** The server died before it had answered. */
+  KREN_SERVER_DIED: 26,
+  /** The call was cancelled, or is over. */
+  KREN_CANCELLED: 27,
+  /** The server says that the call failed. */
+  KREN_REMOTE: 28,
   /** The message is not the array, the arrays or the table that it was read as. */
   KREN_NOT_AN_ARRAY: 30,
   /** What stands under the name is of another kind, say a broadcast instead of a channel. */

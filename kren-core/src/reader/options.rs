@@ -18,7 +18,7 @@ pub struct ReaderOptions {
     timeout: Duration,
     live: bool,
     start: Start,
-    access: Access,
+    pub(crate) access: Access,
     strategy: Strategy,
 }
 

@@ -480,6 +480,12 @@ impl<M: Memory> Producer<M> {
         free.saturating_sub(RECORD_HEADER).min(self.shape.max_len)
     }
 
+    /// Whether at least an empty payload fits now.
+    pub(crate) fn has_any_room(&self) -> bool {
+        let end = self.position + stride(0, self.shape.alignment) as u64;
+        end <= self.released().saturating_add(self.shape.capacity)
+    }
+
     /// Whether everything before `position` has been released.
     pub(crate) fn has_released(&self, position: u64) -> bool {
         self.released() >= position

@@ -91,7 +91,10 @@ pub(crate) struct Seeker {
 impl Seeker {
     /// The timeout of the search is the caller's to keep.
     pub(crate) fn new(name: &str, search: Search, access: Access) -> Result<Self> {
-        let name = check_name(name)?;
+        let name = match access.is_lane {
+            true => Arc::from(name),
+            false => check_name(name)?,
+        };
         Ok(Self {
             place: Place::new(&name, access.machine_wide),
             name,
@@ -178,7 +181,10 @@ pub(crate) fn open_reader(
 
 /// Whether a channel stands under the name now.
 pub(crate) fn exists(name: &str, access: Access) -> Result<bool> {
-    let name = check_name(name)?;
+    let name = match access.is_lane {
+        true => Arc::from(name),
+        false => check_name(name)?,
+    };
     let place = Place::new(&name, access.machine_wide);
     let found = place.open(access.any_owner);
     found

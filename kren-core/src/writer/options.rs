@@ -7,7 +7,7 @@ use crate::endpoint::{Endpoint, Strategy};
 use crate::layout::Seat;
 use crate::ring::{Producer, Shape};
 use crate::ring_memory::RingMemory;
-use crate::segment::{self, Access, Wish};
+use crate::segment::{self, Access, Purpose, Wish};
 use crate::wait::Herald;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub struct WriterOptions {
     pub(crate) wish: Wish,
     /// How long a publisher waits for a slow subscriber.
     pub(crate) patience: Option<Duration>,
-    access: Access,
+    pub(crate) access: Access,
     strategy: Strategy,
 }
 
@@ -30,7 +30,7 @@ impl Default for WriterOptions {
                 alignment: 8,
                 mode: None,
                 fresh: false,
-                broadcast: None,
+                purpose: Purpose::Channel,
             },
             patience: None,
             access: Access::default(),

@@ -78,7 +78,20 @@ impl Display for Name {
 impl Drop for Name {
     fn drop(&mut self) {
         #[cfg(target_os = "linux")]
-        let _ = std::fs::remove_file(self.path());
+        {
+            let _ = std::fs::remove_file(self.path());
+            // Lanes that a death has left.
+            let prefix = format!("kren-{}@", self.0);
+            let files = std::fs::read_dir("/dev/shm")
+                .into_iter()
+                .flatten()
+                .flatten();
+            for file in files {
+                if file.file_name().to_string_lossy().starts_with(&prefix) {
+                    let _ = std::fs::remove_file(file.path());
+                }
+            }
+        }
     }
 }
 
@@ -194,7 +207,10 @@ fn parts() -> HashMap<&'static str, Part> {
     parts.extend_from_slice(crate::broadcast::PARTS);
     parts.extend_from_slice(crate::closing::PARTS);
     parts.extend_from_slice(crate::death::PARTS);
+    parts.extend_from_slice(crate::inbox::PARTS);
     parts.extend_from_slice(crate::leases::PARTS);
+    parts.extend_from_slice(crate::queue::PARTS);
+    parts.extend_from_slice(crate::service::PARTS);
     parts.extend_from_slice(crate::roles::PARTS);
     parts.extend_from_slice(crate::selector::PARTS);
     parts.extend_from_slice(crate::streams::PARTS);

@@ -6,6 +6,7 @@ from kren import _kren
 
 __all__ = [
     "Busy",
+    "Cancelled",
     "CapacityMismatch",
     "Closed",
     "Corrupt",
@@ -22,13 +23,16 @@ __all__ = [
     "KrenError",
     "Lagged",
     "NoSeat",
+    "NoServer",
     "NotAnArray",
     "NotFound",
     "OutOfMemory",
     "PeerDied",
     "PermissionDenied",
     "ReaderExists",
+    "Remote",
     "Removed",
+    "ServerDied",
     "TimedOut",
     "TooLarge",
     "VersionMismatch",
@@ -254,6 +258,36 @@ class Evicted(KrenError, RuntimeError):
 
     code = 24
     code_name = "EVICTED"
+
+
+class NoServer(KrenError, ConnectionRefusedError):
+    """No server of that name is there; the request was not sent."""
+
+    code = 25
+    code_name = "NO_SERVER"
+    errno: int | None = _errno.ECONNREFUSED
+
+
+class ServerDied(KrenError, ConnectionResetError):
+    """The server died before it had answered."""
+
+    code = 26
+    code_name = "SERVER_DIED"
+    errno: int | None = _errno.ECONNRESET
+
+
+class Cancelled(KrenError, RuntimeError):
+    """The call was cancelled, or is over."""
+
+    code = 27
+    code_name = "CANCELLED"
+
+
+class Remote(KrenError, RuntimeError):
+    """The server says that the call failed."""
+
+    code = 28
+    code_name = "REMOTE"
 
 
 class NotAnArray(KrenError, ValueError):

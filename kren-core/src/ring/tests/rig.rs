@@ -5,7 +5,7 @@ use crate::Role;
 use crate::layout::{ALIGNMENT_MIN, Mark, RolePage, Seat};
 use crate::ring::{Consumer, Memory, Producer, RingError, Shape};
 use crate::ring_memory::RingMemory;
-use crate::segment::{Access, Segment, Who, Wish, find, open_writer};
+use crate::segment::{Access, Purpose, Segment, Who, Wish, find, open_writer};
 use crate::sync::{AtomicU64, Ordering};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -41,7 +41,7 @@ impl Rig {
             alignment,
             mode: None,
             fresh: true,
-            broadcast: None,
+            purpose: Purpose::Channel,
         };
         let page = crate::os::granularity();
         assert_eq!(PAGE, page, "build the tests with KREN_TEST_PAGE={page}");

@@ -1,0 +1,237 @@
+//! The lanes of a registry's members, read in turn: what an inbox and a server have in common.
+//!
+//! A lane that is *hot* is looked at each time. One that has been found empty often enough cools down: it then sleeps on the
+//! selector's bell, and costs nothing until its writer rings. So a reader with hundreds of lanes pays for those in use.
+
+use crate::registry::{Member, Registry};
+use crate::segment::{PeerState, Way};
+use crate::selector::{EventKind, Selector};
+use crate::{Error, KrenReader, Result};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Messages from one lane before the next one has its turn.
+const BURST: u32 = 32;
+/// Times that a hot lane is found empty before it cools down.
+const COOL: u32 = 64;
+/// How long a blocking call polls before it sleeps.
+const SPIN: Duration = Duration::from_micros(20);
+/// The selector's key for the registry itself; lanes have the numbers of their seats, which start from 1.
+const REGISTRY: u64 = 0;
+
+/// One lane.
+pub(crate) struct Lane {
+    pub(crate) member: Member,
+    pub(crate) reader: KrenReader,
+    /// The process on the other side, when it joined.
+    pub(crate) pid: u32,
+    /// Times it was found empty since it had something.
+    empty: u32,
+    is_hot: bool,
+}
+
+/// A member that is gone, and from which nothing more comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone {
+    pub(crate) member: Member,
+    pub(crate) pid: u32,
+    pub(crate) died: bool,
+}
+
+pub(crate) struct Lanes {
+    // Before the registry's seat: the lanes are closed when it is given back.
+    lanes: Vec<Option<Lane>>,
+    /// The numbers of the seats whose lanes are hot, in turn.
+    hot: VecDeque<usize>,
+    /// Messages that the first of them has given in this turn.
+    burst: u32,
+    gone: VecDeque<Gone>,
+    selector: Selector,
+    pub(crate) registry: Registry,
+}
+
+impl Lanes {
+    /// Every lane that there is, for the owner of `registry`.
+    pub(crate) fn new(registry: Registry) -> Result<Self> {
+        let seats = registry.endpoint().mapping().geometry().seats();
+        let mut selector = Selector::new()?;
+        selector.add(REGISTRY, registry.changes()?)?;
+        let mut lanes = Self {
+            lanes: (0..seats).map(|_| None).collect(),
+            hot: VecDeque::new(),
+            burst: 0,
+            gone: VecDeque::new(),
+            selector,
+            registry,
+        };
+        lanes.refresh()?;
+        Ok(lanes)
+    }
+
+    /// Looks for members that have come.
+    fn refresh(&mut self) -> Result<()> {
+        // Before the look: what changes after it is seen the next time.
+        self.registry.look_over();
+        let members: Vec<Member> = self.registry.members().collect();
+        for member in members {
+            let number = member.seat.number();
+            if self.lanes[number].is_some() {
+                continue;
+            }
+            let found =
+                self.registry
+                    .lane_reader(member, Way::Forth, Some(Duration::ZERO), &mut || Ok(()));
+            match found {
+                Ok(reader) => self.add(member, reader)?,
+                // Not made yet, or read to its end.
+                Err(Error::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, member: Member, reader: KrenReader) -> Result<()> {
+        let number = member.seat.number();
+        self.selector.add(number as u64, reader.readable()?)?;
+        self.lanes[number] = Some(Lane {
+            pid: self.registry.pid_of(member),
+            member,
+            reader,
+            empty: 0,
+            is_hot: true,
+        });
+        self.hot.push_back(number);
+        Ok(())
+    }
+
+    /// The lane that has a message and whose turn it is.
+    pub(crate) fn next(&mut self) -> Result<Option<usize>> {
+        self.registry.endpoint().check_process()?;
+        if self.registry.has_changed() {
+            self.refresh()?;
+        }
+        if self.selector.is_rung() {
+            self.collect(Some(Duration::ZERO), &mut || Ok(()))?;
+        }
+        let mut has_cooled = false;
+        for _ in 0..self.hot.len() {
+            let number = self.hot[0];
+            let lane = self.lanes[number].as_mut().expect("a hot lane is there");
+            if lane.reader.has_message() {
+                lane.empty = 0;
+                if self.burst < BURST || self.hot.len() == 1 {
+                    self.burst += 1;
+                    return Ok(Some(number));
+                }
+            } else {
+                lane.empty += 1;
+            }
+            self.burst = 0;
+            self.hot.rotate_left(1);
+            if lane.empty > COOL {
+                lane.is_hot = false;
+                self.hot.pop_back();
+                has_cooled = true;
+            }
+        }
+        // All have had their turn: the first one that has something begins anew.
+        if let Some(number) = self.hot.front().copied()
+            && self.lanes[number]
+                .as_ref()
+                .is_some_and(|lane| lane.reader.has_message())
+        {
+            self.burst = 1;
+            return Ok(Some(number));
+        }
+        if has_cooled {
+            // From now on these ring.
+            self.selector.announce();
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn lane(&mut self, number: usize) -> &mut Lane {
+        self.lanes[number].as_mut().expect("a lane that was found")
+    }
+
+    /// The lanes that there are.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Lane> {
+        self.lanes.iter().flatten()
+    }
+
+    /// A member that has gone, once all it had committed was read.
+    pub(crate) fn take_gone(&mut self) -> Option<Gone> {
+        self.gone.pop_front()
+    }
+
+    /// Waits until `next` finds something, a member has gone, or `timeout` is over.
+    ///
+    /// The parameters are those of [`KrenReader::wait_readable`].
+    pub(crate) fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<usize> {
+        let start = Instant::now();
+        loop {
+            if let Some(number) = self.next()? {
+                return Ok(number);
+            }
+            if start.elapsed() < SPIN && self.registry.endpoint().spins() {
+                std::hint::spin_loop();
+                continue;
+            }
+            let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return Err(Error::TimedOut {
+                    channel: Arc::clone(self.registry.name()),
+                    what: "message",
+                    after: timeout.unwrap_or_default(),
+                });
+            }
+            self.collect(left, check)?;
+        }
+    }
+
+    /// Sleeps until something is rung for, and sees to it.
+    fn collect(
+        &mut self,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        for event in self.selector.wait_checking(timeout, check)? {
+            if event.key == REGISTRY {
+                self.refresh()?;
+                continue;
+            }
+            let number = usize::try_from(event.key).unwrap_or(0);
+            let Some(Some(lane)) = self.lanes.get_mut(number) else {
+                continue;
+            };
+            if event.kind == EventKind::Gone && !lane.reader.has_message() {
+                self.remove(number);
+            } else if !lane.is_hot {
+                lane.is_hot = true;
+                lane.empty = 0;
+                self.hot.push_back(number);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets go of a lane whose writer is gone and in which nothing is left; its name goes with it.
+    fn remove(&mut self, number: usize) {
+        self.selector.remove(number as u64);
+        self.hot.retain(|hot| *hot != number);
+        let Some(lane) = self.lanes[number].take() else {
+            return;
+        };
+        self.gone.push_back(Gone {
+            member: lane.member,
+            pid: lane.pid,
+            died: lane.reader.writer_state() == PeerState::Died,
+        });
+    }
+}

@@ -1,0 +1,372 @@
+//! A registry as its owner and its members use it: who is there, and how the owner is told of changes.
+//! `docs/spec/registry.md`, I1 to I6.
+
+use crate::endpoint::{Endpoint, Spot, Strategy};
+use crate::gates;
+use crate::interest::{Interest, Look, Point};
+use crate::layout::{Kind, Seat};
+use crate::segment::{self, Access, PeerState, Purpose, Way, Wish};
+use crate::wait::Waker;
+use crate::{KrenReader, KrenWriter, Result};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+/// Seats for members, unless another number is asked for.
+pub(crate) const MEMBERS: usize = 64;
+/// Bytes of a lane, unless somebody says otherwise.
+pub(crate) const LANE: usize = 1 << 20;
+
+/// How an owner or a member of a registry opens it, and the lanes that go with it.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) kind: Kind,
+    /// Seats for members, if the registry has to be made.
+    pub(crate) members: usize,
+    /// Bytes of each lane.
+    pub(crate) lane: usize,
+    pub(crate) alignment: usize,
+    pub(crate) mode: Option<u32>,
+    pub(crate) access: Access,
+    pub(crate) strategy: Strategy,
+}
+
+impl Plan {
+    pub(crate) fn new(kind: Kind) -> Self {
+        Self {
+            kind,
+            members: MEMBERS,
+            lane: LANE,
+            alignment: crate::layout::ALIGNMENT_MIN,
+            mode: None,
+            access: Access::default(),
+            strategy: Strategy::default(),
+        }
+    }
+
+    fn wish(&self, purpose: Purpose) -> Wish {
+        Wish {
+            capacity: self.lane,
+            alignment: self.alignment,
+            mode: self.mode,
+            fresh: false,
+            purpose,
+        }
+    }
+}
+
+/// One session of a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Member {
+    pub(crate) seat: Seat,
+    pub(crate) session: u32,
+}
+
+/// A registry, one of whose seats is held.
+pub(crate) struct Registry {
+    endpoint: Arc<Endpoint>,
+    waker: Waker,
+    plan: Plan,
+    /// The epoch up to which the owner has looked it over; what waits for changes sees it as well.
+    seen: Arc<AtomicU32>,
+}
+
+impl Registry {
+    /// Finds the registry or makes it, and takes its owner's seat.
+    pub(crate) fn own(
+        name: &str,
+        plan: &Plan,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        let wish = plan.wish(Purpose::Registry(plan.kind, plan.members));
+        let segment = segment::open_writer(name, &wish, plan.access, check)?;
+        let registry = Self::attach(segment, plan)?;
+        let lane = &registry.endpoint.own().presence.0.lane;
+        // Relaxed: advice to members that come.
+        lane.store(plan.lane as u64, Ordering::Relaxed);
+        Ok(registry)
+    }
+
+    /// Finds the registry or makes it, and takes a member's seat.
+    pub(crate) fn join(
+        name: &str,
+        plan: &Plan,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Self> {
+        let wish = plan.wish(Purpose::Registry(plan.kind, plan.members));
+        let segment = segment::open_member(name, &wish, plan.access, check)?;
+        Self::attach(segment, plan)
+    }
+
+    fn attach(segment: segment::Segment, plan: &Plan) -> Result<Self> {
+        let endpoint = Endpoint::attach(segment, plan.strategy, None)?;
+        let waker = endpoint.waker();
+        Ok(Self {
+            endpoint,
+            waker,
+            plan: plan.clone(),
+            seen: Arc::default(),
+        })
+    }
+
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
+        &self.endpoint
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        self.endpoint.name()
+    }
+
+    /// The member that this side is.
+    pub(crate) fn own_member(&self) -> Member {
+        self.member(self.endpoint.seat())
+    }
+
+    /// The last session at `seat`.
+    fn member(&self, seat: Seat) -> Member {
+        let presence = &self.endpoint.mapping().page(seat).presence.0;
+        Member {
+            seat,
+            // Acquire: pairs with the Release stores in `Endpoint::attach`.
+            session: presence.session.load(Ordering::Acquire),
+        }
+    }
+
+    /// The last session at each seat that ever had one.
+    pub(crate) fn members(&self) -> impl Iterator<Item = Member> + '_ {
+        gates::seats(&**self.endpoint.mapping())
+            .map(|seat| self.member(seat))
+            .filter(|member| member.session > 0)
+    }
+
+    /// The same, and the session before each: a lane of either may stand (Q4).
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = Member> + '_ {
+        self.members().flat_map(|last| {
+            let before = Member {
+                session: last.session - 1,
+                ..last
+            };
+            [before, last]
+                .into_iter()
+                .filter(|member| member.session > 0)
+        })
+    }
+
+    /// Whether that member is there. Asks the system if its page says so.
+    pub(crate) fn state_of(&self, member: Member) -> PeerState {
+        match self.member(member.seat) == member {
+            true => self.endpoint.segment().state_of(member.seat),
+            // Somebody else has the seat by now.
+            false => PeerState::Closed,
+        }
+    }
+
+    /// Whether the owner is there.
+    pub(crate) fn owner(&self) -> PeerState {
+        self.endpoint.segment().state_of(Seat::WRITER)
+    }
+
+    /// How often the owner's seat has been taken.
+    pub(crate) fn owner_session(&self) -> u32 {
+        self.member(Seat::WRITER).session
+    }
+
+    /// What the owner wants each lane to hold; else what this side thinks.
+    fn lane_capacity(&self) -> usize {
+        let owner = self.endpoint.mapping().page(Seat::WRITER);
+        match owner.presence.0.lane.load(Ordering::Relaxed) {
+            0 => self.plan.lane,
+            lane => usize::try_from(lane).unwrap_or(self.plan.lane),
+        }
+    }
+
+    fn lane_name(&self, member: Member, way: Way) -> String {
+        let instance = self.endpoint.segment().instance();
+        let Member { seat, session } = member;
+        segment::lane_name(self.name(), instance, seat, session, way)
+    }
+
+    /// Makes a lane of `member`, or goes on with it, as its writer.
+    pub(crate) fn lane_writer(&self, member: Member, way: Way) -> Result<KrenWriter> {
+        let instance = self.endpoint.segment().instance();
+        let mut options = KrenWriter::options();
+        options.wish = self.plan.wish(Purpose::Lane(instance));
+        options.access = self.lane_access();
+        options
+            .strategy(self.plan.strategy)
+            .create(&self.lane_name(member, way), self.lane_capacity())
+    }
+
+    /// The reader of a lane of `member`, for which it waits.
+    pub(crate) fn lane_reader(
+        &self,
+        member: Member,
+        way: Way,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<KrenReader> {
+        let mut options = KrenReader::options();
+        options.access = self.lane_access();
+        options.strategy(self.plan.strategy).connect_within(
+            &self.lane_name(member, way),
+            timeout,
+            check,
+        )
+    }
+
+    fn lane_access(&self) -> Access {
+        Access {
+            is_lane: true,
+            ..self.plan.access
+        }
+    }
+
+    /// What members say with it: how many messages a worker wants ahead.
+    pub(crate) fn advice_of(&self, member: Member) -> u32 {
+        let presence = &self.endpoint.mapping().page(member.seat).presence.0;
+        presence.advice.load(Ordering::Relaxed)
+    }
+
+    /// The process that a member is, or was; 0 where that means nothing here.
+    pub(crate) fn pid_of(&self, member: Member) -> u32 {
+        self.endpoint
+            .mapping()
+            .page(member.seat)
+            .presence
+            .0
+            .holder()
+            .pid()
+    }
+
+    /// Whether the lane of `member` stands.
+    pub(crate) fn has_lane(&self, member: Member) -> bool {
+        let name = self.lane_name(member, Way::Forth);
+        segment::exists(&name, self.lane_access()).unwrap_or(true)
+    }
+
+    /// The longest message that a lane can carry, as this side would make it.
+    pub(crate) fn longest(&self) -> Result<usize> {
+        let wish = self.plan.wish(Purpose::Channel);
+        segment::longest_message(self.name(), &wish)
+    }
+
+    /// Whether anything has changed since `look_over`.
+    #[inline]
+    pub(crate) fn has_changed(&self) -> bool {
+        // Relaxed: stored by this side.
+        self.epoch() != self.seen.load(Ordering::Relaxed)
+    }
+
+    /// What changes from now on is new.
+    pub(crate) fn look_over(&self) {
+        self.seen.store(self.epoch(), Ordering::Relaxed);
+    }
+
+    /// That something has changed, for a selector.
+    pub(crate) fn changes(&self) -> Result<Interest> {
+        self.endpoint.check_process()?;
+        Ok(Interest(Box::new(Changes {
+            endpoint: Arc::clone(&self.endpoint),
+            seen: Arc::clone(&self.seen),
+        })))
+    }
+
+    /// Changes when a member comes, has made its lane, or goes. One load.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u32 {
+        let commons = self.endpoint.commons();
+        // Acquire: pairs with the Release addition in `tell`.
+        commons.map_or(0, |commons| commons.epoch.0.load(Ordering::Acquire))
+    }
+
+    /// Tells the owner, and other members that wait, that something has changed (I4).
+    pub(crate) fn tell(&mut self) {
+        // Its addition pairs with the Acquire load in `epoch`.
+        self.endpoint.announce_arrival();
+        if self.endpoint.seat() == Seat::WRITER {
+            return;
+        }
+        let mapping = self.endpoint.mapping();
+        self.waker.notify(
+            self.endpoint.own(),
+            mapping.page(Seat::WRITER),
+            self.endpoint.own_signal(),
+            u64::MAX,
+        );
+    }
+}
+
+/// Changes in a registry, as its owner waits for them.
+struct Changes {
+    endpoint: Arc<Endpoint>,
+    seen: Arc<AtomicU32>,
+}
+
+impl Point for Changes {
+    fn name(&self) -> &Arc<str> {
+        self.endpoint.name()
+    }
+
+    fn begin(&self, spot: Spot) -> Result<()> {
+        self.endpoint.begin_watch(spot)
+    }
+
+    fn end(&self) {
+        self.endpoint.end_watch();
+    }
+
+    fn look(&self) -> Look {
+        let commons = self.endpoint.commons();
+        // Acquire: pairs with the Release addition in `tell`.
+        let epoch = commons.map_or(0, |commons| commons.epoch.0.load(Ordering::Acquire));
+        match epoch == self.seen.load(Ordering::Relaxed) {
+            true => Look::Not(0),
+            false => Look::Ready,
+        }
+    }
+
+    fn announce(&self, wanted: u64) -> bool {
+        self.endpoint.announce(wanted)
+    }
+
+    fn withdraw(&self) {
+        self.endpoint.withdraw();
+    }
+
+    fn relies_on_barrier(&self) -> bool {
+        // Whichever member it is that comes next.
+        true
+    }
+
+    fn is_deserted(&self) -> bool {
+        false
+    }
+
+    fn peer(&self) -> (u32, u32) {
+        // This process: there is nobody whose death would be told here.
+        (std::process::id(), crate::os::pid_space())
+    }
+
+    fn unrung(&self) -> u32 {
+        0
+    }
+
+    fn is_silent(&self) -> bool {
+        // A member that could not ring is found all the same.
+        true
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        if !self.endpoint.begin_leaving() {
+            return;
+        }
+        self.endpoint.announce_closed();
+        self.tell();
+        let (endpoint, access) = (Arc::clone(&self.endpoint), self.plan.access);
+        // The name stays while a lane holds something that somebody may come for.
+        self.endpoint
+            .give_back(|| !endpoint.segment().has_lanes(access));
+    }
+}

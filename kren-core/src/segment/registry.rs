@@ -1,0 +1,101 @@
+//! Registries: who owns one, who is a member, and what the lanes between them are called. `docs/spec/registry.md`.
+
+use super::{Access, Segment, Wish, open};
+use crate::gates;
+use crate::layout::{Seat, SegmentHeader};
+use crate::os::{Failure, Object, Place};
+use crate::{Error, Result};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Which way a lane leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// Where messages start from: from senders to their inbox, from a dealer to its workers, from clients to their server.
+    Forth,
+    /// From a server to a client.
+    Back,
+}
+
+/// The name of the lane of one session of a member (I2).
+pub(crate) fn lane_name(
+    registry: &str,
+    instance: u64,
+    seat: Seat,
+    session: u32,
+    way: Way,
+) -> String {
+    let back = match way {
+        Way::Forth => "",
+        Way::Back => "r",
+    };
+    // Half of the instance tells apart what stands under one name one after the other.
+    let instance = instance as u32;
+    format!(
+        "{registry}@{instance:08x}.{}.{session}{back}",
+        seat.number()
+    )
+}
+
+/// Finds the registry or makes it, and takes a member's seat.
+pub(crate) fn open_member(
+    name: &str,
+    wish: &Wish,
+    access: Access,
+    check: &mut dyn FnMut() -> Result<()>,
+) -> Result<Segment> {
+    open(name, wish, access, check, &|name, object, header| {
+        take_seat(name, object, header, access)
+    })
+}
+
+/// Takes a seat that is free: nobody holds it, and nothing is left in the lanes of its last session (I3).
+fn take_seat(
+    name: &Arc<str>,
+    object: &Object,
+    header: &SegmentHeader,
+    access: Access,
+) -> Result<Seat> {
+    let fail = |failure: Failure| failure.into_error(name);
+    let pages = object.map(header.geometry, None, false).map_err(fail)?;
+    for seat in gates::seats(&pages) {
+        if !object.try_hold(seat).map_err(fail)? {
+            continue;
+        }
+        let session = pages.page(seat).presence.0.session.load(Ordering::Acquire);
+        if !has_lanes(name, header.instance, seat, session, access) {
+            return Ok(seat);
+        }
+        object.let_go(seat);
+    }
+    Err(Error::NoSeat {
+        channel: Arc::clone(name),
+        seats: header.geometry.readers,
+    })
+}
+
+/// Whether a lane of this session stands, which it does as long as somebody is on it or something is in it; or one of the
+/// session before, which a dealer may have made when the seat was just taken anew (Q4).
+fn has_lanes(name: &str, instance: u64, seat: Seat, session: u32, access: Access) -> bool {
+    let stands = |session: u32, way: Way| {
+        let lane = lane_name(name, instance, seat, session, way);
+        // What cannot be looked at is there.
+        let found = Place::new(&lane, access.machine_wide).open(true);
+        !matches!(found, Ok(None))
+    };
+    [session, session.saturating_sub(1)]
+        .into_iter()
+        .filter(|session| *session > 0)
+        .any(|session| stands(session, Way::Forth) || stands(session, Way::Back))
+}
+
+impl Segment {
+    /// Whether a lane of any member stands.
+    pub(crate) fn has_lanes(&self, access: Access) -> bool {
+        gates::seats(&*self.mapping).any(|seat| {
+            let session = &self.mapping.page(seat).presence.0.session;
+            let session = session.load(Ordering::Acquire);
+            has_lanes(&self.name, self.instance, seat, session, access)
+        })
+    }
+}

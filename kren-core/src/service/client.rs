@@ -1,0 +1,648 @@
+//! The calling side of a service.
+
+use super::envelope::{Envelope, Part, failure};
+use crate::layout::Kind;
+use crate::registry::{Plan, Registry};
+use crate::segment::{PeerState, Way};
+use crate::wait::SLICE;
+use crate::{Error, KrenReader, KrenWriter, Lease, Result, Strategy};
+use std::collections::{HashMap, VecDeque};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long an answer proves that the server lives, so that the system need not be asked before each call.
+const TRUST: Duration = Duration::from_millis(50);
+
+/// One of the calling sides of a service ([`KrenServer`](crate::KrenServer)).
+///
+/// A call that cannot be answered ends: with [`Error::NoServer`] at once where there is none, and the request was not sent;
+/// with [`Error::ServerDied`] within 200 ms where it died meanwhile, and may have done part of it; with [`Error::TimedOut`];
+/// and with [`Error::Remote`] where the server said that it failed.
+///
+/// ```
+/// # use kren_core::{KrenClient, KrenServer};
+/// # use std::time::Duration;
+/// # let name = format!("doc-client-{}", std::process::id());
+/// # let mut server = KrenServer::create(&name)?;
+/// # let serving = std::thread::spawn(move || {
+/// #     let request = server.next().unwrap();
+/// #     let answer = request.to_ascii_uppercase();
+/// #     request.reply(&answer).unwrap();
+/// # });
+/// let mut client = KrenClient::connect(&name)?;
+/// let reply = client.call(b"louder", Some(Duration::from_secs(10)))?;
+/// assert_eq!(&reply[..], b"LOUDER");
+/// # serving.join().unwrap();
+/// # Ok::<(), kren_core::Error>(())
+/// ```
+pub struct KrenClient {
+    // Before the seat: who comes to that finds the lanes closed.
+    replies: Option<KrenReader>,
+    requests: KrenWriter,
+    registry: Registry,
+    next_call: u64,
+    open: HashMap<u64, Open>,
+    /// Answers to calls that nobody waits for any more.
+    late: u64,
+    alive: Option<Instant>,
+}
+
+/// A call whose answer is not complete.
+struct Open {
+    /// The session of the server that has got the request.
+    server: u32,
+    options: CallOptions,
+    sent: Instant,
+    /// What has come while another call was waited for.
+    parts: VecDeque<Reply>,
+}
+
+/// A call that was started: see [`KrenClient::start`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Call(u64);
+
+/// What a call takes besides the request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CallOptions {
+    tag: u32,
+    timeout: Option<Duration>,
+    may_retry: bool,
+}
+
+impl CallOptions {
+    /// The user's own number, say of a method; the server finds it on the request. Default: 0.
+    #[must_use]
+    pub fn tag(mut self, tag: u32) -> Self {
+        self.tag = tag;
+        self
+    }
+
+    /// How long to wait for the answer, or, of several, for the last one. Default: for ever.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// A server that succeeds one that died may do the request again. Default: not, and the call ends with
+    /// [`Error::ServerDied`].
+    #[must_use]
+    pub fn retry(mut self, retry: bool) -> Self {
+        self.may_retry = retry;
+        self
+    }
+}
+
+/// An answer: a `&[u8]`, and the tag that the server gave it.
+///
+/// Where it lies in the ring, it is released when it is dropped.
+#[derive(Debug)]
+pub struct Reply {
+    bytes: Bytes,
+    start: usize,
+    tag: u32,
+    part: Part,
+}
+
+#[derive(Debug)]
+enum Bytes {
+    InPlace(Lease),
+    /// Kept for later: what lies in the ring would hold up the answers behind it.
+    Copy(Box<[u8]>),
+}
+
+impl Reply {
+    /// The tag that the server gave it; 0 unless it chose one.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.tag
+    }
+
+    fn into_copy(self) -> Self {
+        let bytes = match self.bytes {
+            Bytes::InPlace(lease) => Bytes::Copy(lease[..].into()),
+            copy @ Bytes::Copy(_) => copy,
+        };
+        Self { bytes, ..self }
+    }
+}
+
+impl Deref for Reply {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        let bytes: &[u8] = match &self.bytes {
+            Bytes::InPlace(lease) => lease,
+            Bytes::Copy(copy) => copy,
+        };
+        &bytes[self.start..]
+    }
+}
+
+impl AsRef<[u8]> for Reply {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl KrenClient {
+    /// Joins the service `name`, whose server need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSeat`] while all seats are taken; [`Error::WrongKind`]; otherwise as [`KrenWriter::create`].
+    pub fn connect(name: &str) -> Result<Self> {
+        Self::options().connect(name)
+    }
+
+    /// Options for clients that need more than a name.
+    #[must_use]
+    pub fn options() -> ClientOptions {
+        ClientOptions::default()
+    }
+
+    /// Sends a request and waits for its answer, `timeout` at most, or for ever with `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoServer`]; [`Error::ServerDied`]; [`Error::TimedOut`]; [`Error::Remote`]; [`Error::TooLarge`]; [`Error::Corrupt`];
+    /// [`Error::Forked`].
+    pub fn call(&mut self, request: &[u8], timeout: Option<Duration>) -> Result<Reply> {
+        let options = CallOptions {
+            timeout,
+            ..CallOptions::default()
+        };
+        self.call_with(request, options, &mut || Ok(()))
+    }
+
+    /// As [`KrenClient::call`], with options; `check` is that of [`KrenReader::wait_readable`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::call`], and whatever `check` returns: the call is cancelled then.
+    pub fn call_with(
+        &mut self,
+        request: &[u8],
+        options: CallOptions,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Reply> {
+        let call = self.start_checking(request, options, check)?;
+        match self.next_part(call, check) {
+            Ok(Some(reply)) => {
+                // One answer was asked for; a server that gives several is told that they are not wanted.
+                if !reply.part.is_last() {
+                    self.cancel(call);
+                }
+                Ok(reply)
+            }
+            Ok(None) => Err(self.remote(0, "the server gave no answer".into())),
+            Err(error) => {
+                self.cancel(call);
+                Err(error)
+            }
+        }
+    }
+
+    /// Sends a request without waiting for its answer, which [`KrenClient::next`] gets. Any number may be under way; they are
+    /// answered in any order.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::call`], but for those of the answer.
+    pub fn start(&mut self, request: &[u8], options: CallOptions) -> Result<Call> {
+        self.start_checking(request, options, &mut || Ok(()))
+    }
+
+    fn start_checking(
+        &mut self,
+        request: &[u8],
+        options: CallOptions,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Call> {
+        self.registry.endpoint().check_process()?;
+        self.check_server()?;
+        self.next_call += 1;
+        let call = self.next_call;
+        let envelope = Envelope {
+            may_retry: options.may_retry,
+            left: options.timeout.map_or(0, |timeout| {
+                u32::try_from(timeout.as_millis())
+                    .unwrap_or(u32::MAX)
+                    .max(1)
+            }),
+            ..Envelope::new(call, Part::Request)
+        };
+        let server = self.registry.owner_session();
+        let sent = self.send(envelope, options.tag, request, options.timeout, check);
+        sent.map_err(|error| self.of_service(error))?;
+        let open = Open {
+            server,
+            options,
+            sent: Instant::now(),
+            parts: VecDeque::new(),
+        };
+        self.open.insert(call, open);
+        Ok(Call(call))
+    }
+
+    fn send(
+        &mut self,
+        envelope: Envelope,
+        tag: u32,
+        body: &[u8],
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let front = Envelope::len(self.requests.alignment());
+        let len = front + body.len();
+        if !self.requests.has_room(len) {
+            self.requests.wait_writable(len, timeout, check)?;
+        }
+        let mut slot = self.requests.try_reserve(len)?;
+        envelope.store(&mut slot);
+        slot[front..].copy_from_slice(body);
+        slot.set_tag(tag);
+        slot.commit();
+        Ok(())
+    }
+
+    /// The next answer to `call`, waiting for it; `None` once there are no more.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::call`]. [`Error::Cancelled`] for a call that was cancelled, or is over.
+    pub fn next(&mut self, call: Call) -> Result<Option<Reply>> {
+        self.next_part(call, &mut || Ok(()))
+    }
+
+    /// As [`KrenClient::next`]; `check` is that of [`KrenReader::wait_readable`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::next`], and whatever `check` returns.
+    pub fn next_part(
+        &mut self,
+        call: Call,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Option<Reply>> {
+        self.registry.endpoint().check_process()?;
+        loop {
+            let Some(open) = self.open.get_mut(&call.0) else {
+                return Err(Error::Cancelled {
+                    channel: Arc::clone(self.registry.name()),
+                });
+            };
+            if let Some(reply) = open.parts.pop_front() {
+                return self.finish(call, reply);
+            }
+            if let Some(reply) = self.receive(Some(call))? {
+                return self.finish(call, reply);
+            }
+            self.wait(call, check)?;
+        }
+    }
+
+    /// Whether an answer to `call` is there; gets it if so. `None`: not yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::next`].
+    pub fn poll(&mut self, call: Call) -> Result<Option<Option<Reply>>> {
+        self.registry.endpoint().check_process()?;
+        if !self.open.contains_key(&call.0) {
+            return Err(Error::Cancelled {
+                channel: Arc::clone(self.registry.name()),
+            });
+        }
+        while self.receive(None)?.is_some() {}
+        let open = self.open.get_mut(&call.0);
+        match open.and_then(|open| open.parts.pop_front()) {
+            Some(reply) => self.finish(call, reply).map(Some),
+            None => {
+                self.check_call(call)?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// What a part of an answer means for its call.
+    fn finish(&mut self, call: Call, reply: Reply) -> Result<Option<Reply>> {
+        if reply.part.is_last() {
+            self.open.remove(&call.0);
+        }
+        match reply.part {
+            Part::Error => {
+                let (code, text) = failure(&reply);
+                if code == super::server::DIED {
+                    return Err(Error::ServerDied {
+                        channel: Arc::clone(self.registry.name()),
+                    });
+                }
+                Err(self.remote(code, text))
+            }
+            Part::End => Ok(None),
+            _ => Ok(Some(reply)),
+        }
+    }
+
+    fn remote(&self, code: u32, text: String) -> Error {
+        Error::Remote {
+            channel: Arc::clone(self.registry.name()),
+            code,
+            text: text.into(),
+        }
+    }
+
+    /// Takes one answer, if one has come: returns it if it is one to `wanted`, and else keeps it for its call, or drops it if
+    /// that is over. With no `wanted` it returns an empty one to say that there was one.
+    fn receive(&mut self, wanted: Option<Call>) -> Result<Option<Reply>> {
+        loop {
+            let Some(replies) = &mut self.replies else {
+                return Ok(None);
+            };
+            let alignment = replies.alignment();
+            let Some(message) = replies.try_read()? else {
+                return Ok(None);
+            };
+            let Some(envelope) = Envelope::load(&message, alignment) else {
+                return Err(Error::Corrupt {
+                    channel: Arc::clone(self.registry.name()),
+                    what: "an answer has no envelope".into(),
+                });
+            };
+            let reply = Reply {
+                tag: message.tag(),
+                start: Envelope::len(alignment),
+                part: envelope.part,
+                bytes: Bytes::InPlace(message.into_lease()),
+            };
+            self.alive = Some(Instant::now());
+            if wanted == Some(Call(envelope.call)) {
+                return Ok(Some(reply));
+            }
+            let reply = reply.into_copy();
+            match self.open.get_mut(&envelope.call) {
+                Some(open) => open.parts.push_back(reply),
+                None => self.late += 1,
+            }
+            if wanted.is_none() {
+                let bytes = Bytes::Copy(Box::default());
+                return Ok(Some(Reply {
+                    bytes,
+                    start: 0,
+                    tag: 0,
+                    part: Part::Item,
+                }));
+            }
+        }
+    }
+
+    /// Waits for an answer, whichever, a while; fails where there will be none to `call`.
+    fn wait(&mut self, call: Call, check: &mut dyn FnMut() -> Result<()>) -> Result<()> {
+        let left = self.time_left(call)?;
+        let slice = left.map_or(SLICE, |left| left.min(SLICE));
+        let waited = match &mut self.replies {
+            Some(replies) => replies.wait_readable(Some(slice), check),
+            None => {
+                let own = self.registry.own_member();
+                let found = self
+                    .registry
+                    .lane_reader(own, Way::Back, Some(slice), check);
+                found.map(|reader| self.replies = Some(reader))
+            }
+        };
+        match waited {
+            Ok(()) => Ok(()),
+            // Those of the channel back say what is looked up here.
+            Err(
+                Error::TimedOut { .. }
+                | Error::NotFound { .. }
+                | Error::Closed { .. }
+                | Error::PeerDied { .. }
+                | Error::Removed { .. },
+            ) => self.check_call(call),
+            Err(error) => Err(self.of_service(error)),
+        }
+    }
+
+    fn time_left(&self, call: Call) -> Result<Option<Duration>> {
+        let Some(open) = self.open.get(&call.0) else {
+            return Ok(None);
+        };
+        let Some(timeout) = open.options.timeout else {
+            return Ok(None);
+        };
+        let left = timeout.saturating_sub(open.sent.elapsed());
+        if left.is_zero() {
+            return Err(Error::TimedOut {
+                channel: Arc::clone(self.registry.name()),
+                what: "answer",
+                after: timeout,
+            });
+        }
+        Ok(Some(left))
+    }
+
+    /// Fails where the time of `call` is over, or the server that had its request is gone. What it had answered before is
+    /// looked for first.
+    fn check_call(&mut self, call: Call) -> Result<()> {
+        self.time_left(call)?;
+        let Some(open) = self.open.get(&call.0) else {
+            return Ok(());
+        };
+        if !open.parts.is_empty() || self.replies.as_ref().is_some_and(KrenReader::has_message) {
+            return Ok(());
+        }
+        let is_same = self.registry.owner_session() == open.server;
+        let is_there = self.registry.owner() == PeerState::Attached;
+        if is_there && is_same || open.options.may_retry {
+            if !is_there || !is_same {
+                // The next server makes the way back anew, or goes on with it.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            return Ok(());
+        }
+        // A successor answers for what it found and may not do again.
+        if is_there && self.replies.is_some() && open.sent.elapsed() < 2 * SLICE {
+            return Ok(());
+        }
+        self.open.remove(&call.0);
+        self.replies = None;
+        self.alive = None;
+        Err(Error::ServerDied {
+            channel: Arc::clone(self.registry.name()),
+        })
+    }
+
+    /// Fails where there is no server. Asks the system only if none has answered for a while.
+    fn check_server(&mut self) -> Result<()> {
+        if self.alive.is_some_and(|alive| alive.elapsed() < TRUST) {
+            return Ok(());
+        }
+        if self.registry.owner() != PeerState::Attached {
+            return Err(Error::NoServer {
+                channel: Arc::clone(self.registry.name()),
+            });
+        }
+        self.alive = Some(Instant::now());
+        Ok(())
+    }
+
+    /// Gives a call up: its answer is not waited for any more, and the server is told. What comes all the same is dropped.
+    pub fn cancel(&mut self, call: Call) {
+        if self.open.remove(&call.0).is_none() {
+            return;
+        }
+        let envelope = Envelope::new(call.0, Part::Cancel);
+        let len = Envelope::len(self.requests.alignment());
+        // Where there is no room for it, the server does what nobody waits for.
+        if let Ok(mut slot) = self.requests.try_reserve(len) {
+            envelope.store(&mut slot);
+            slot.commit();
+        }
+    }
+
+    /// Calls that are started and not over.
+    #[must_use]
+    pub fn pending(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Answers that came when nobody waited for them any more.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
+    /// Whether a server is there. Makes a system call.
+    #[must_use]
+    pub fn server_state(&self) -> PeerState {
+        self.registry.owner()
+    }
+
+    /// The longest request, in bytes.
+    #[must_use]
+    pub fn max_request_len(&self) -> usize {
+        self.requests.max_message_len() - Envelope::len(self.requests.alignment())
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.registry.name()
+    }
+
+    /// Closes this side; calls that are under way are given up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn close(mut self) -> Result<()> {
+        self.registry.endpoint().check_process()?;
+        let open: Vec<u64> = self.open.keys().copied().collect();
+        for call in open {
+            self.cancel(Call(call));
+        }
+        Ok(())
+    }
+
+    /// Names the service instead of the lane.
+    fn of_service(&self, error: Error) -> Error {
+        let channel = Arc::clone(self.registry.name());
+        match error {
+            Error::TooLarge { len, max, .. } => {
+                let front = Envelope::len(self.requests.alignment());
+                Error::TooLarge {
+                    channel,
+                    len: len - front,
+                    max: max - front,
+                }
+            }
+            // There was no room for the request, and nobody to make it: it was not sent.
+            Error::Closed { .. } | Error::PeerDied { .. } | Error::Removed { .. } => {
+                Error::NoServer { channel }
+            }
+            error => error,
+        }
+    }
+}
+
+impl std::fmt::Debug for KrenClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KrenClient")
+            .field("name", &self.name())
+            .field("pending", &self.pending())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to join a service; see [`KrenClient::options`].
+#[derive(Debug, Clone)]
+pub struct ClientOptions {
+    plan: Plan,
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            plan: Plan::new(Kind::Service),
+        }
+    }
+}
+
+impl ClientOptions {
+    /// Bytes of requests under way, where no server has said so. Default: 1 MiB.
+    #[must_use]
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.plan.lane = capacity;
+        self
+    }
+
+    /// How many clients the service may have at a time, if this one comes first: 1 to 1024. Default: 64.
+    #[must_use]
+    pub fn clients(mut self, clients: usize) -> Self {
+        self.plan.members = clients;
+        self
+    }
+
+    /// Accepts segments that belong to another user. Default: refused.
+    #[must_use]
+    pub fn any_owner(mut self, any_owner: bool) -> Self {
+        self.plan.access.any_owner = any_owner;
+        self
+    }
+
+    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.plan.mode = Some(mode);
+        self
+    }
+
+    /// How blocking calls wait.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.plan.strategy = strategy;
+        self
+    }
+
+    /// Joins the service `name`; see [`KrenClient::connect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::connect`], and [`Error::InvalidOption`].
+    pub fn connect(&self, name: &str) -> Result<KrenClient> {
+        let mut registry = Registry::join(name, &self.plan, &mut || Ok(()))?;
+        let requests = registry.lane_writer(registry.own_member(), Way::Forth)?;
+        registry.tell();
+        Ok(KrenClient {
+            replies: None,
+            requests,
+            registry,
+            next_call: 0,
+            open: HashMap::new(),
+            late: 0,
+            alive: None,
+        })
+    }
+}

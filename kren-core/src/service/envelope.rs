@@ -1,0 +1,141 @@
+//! What stands in front of each request and each reply: which call it belongs to, and what it is (S1).
+
+/// Bytes of it, on a channel whose payloads are aligned to no more than this.
+const LEN: usize = 16;
+
+/// What a record of a service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Request,
+    /// The client does not wait for an answer any more.
+    Cancel,
+    /// The only answer, or the last one.
+    Reply,
+    /// One of several answers.
+    Item,
+    /// There are no more.
+    End,
+    /// A code of four bytes and a text: the call has failed.
+    Error,
+}
+
+impl Part {
+    const ALL: [Self; 6] = [
+        Self::Request,
+        Self::Cancel,
+        Self::Reply,
+        Self::Item,
+        Self::End,
+        Self::Error,
+    ];
+
+    fn number(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// Whether nothing more comes for that call.
+    pub(super) fn is_last(self) -> bool {
+        matches!(self, Self::Reply | Self::End | Self::Error)
+    }
+}
+
+/// The request may be given to another server where the first one has died over it.
+const MAY_RETRY: u8 = 1;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Envelope {
+    /// Never used twice by one client.
+    pub(super) call: u64,
+    pub(super) part: Part,
+    pub(super) may_retry: bool,
+    /// What is left of the client's time-out when it sends a request, in milliseconds; 0 is no time-out.
+    pub(super) left: u32,
+}
+
+impl Envelope {
+    pub(super) fn new(call: u64, part: Part) -> Self {
+        Self {
+            call,
+            part,
+            may_retry: false,
+            left: 0,
+        }
+    }
+
+    /// Bytes in front of what the user sends, so that this keeps the alignment.
+    pub(super) fn len(alignment: usize) -> usize {
+        LEN.max(alignment)
+    }
+
+    /// Writes it to the start of `target`, which is at least as long as `len` says.
+    pub(super) fn store(&self, target: &mut [u8]) {
+        target[..8].copy_from_slice(&self.call.to_le_bytes());
+        target[8] = self.part.number();
+        target[9] = if self.may_retry { MAY_RETRY } else { 0 };
+        target[10..12].fill(0);
+        target[12..LEN].copy_from_slice(&self.left.to_le_bytes());
+    }
+
+    /// `None` where the message has none (G7).
+    pub(super) fn load(message: &[u8], alignment: usize) -> Option<Self> {
+        if message.len() < Self::len(alignment) {
+            return None;
+        }
+        let part = Part::ALL
+            .into_iter()
+            .find(|part| part.number() == message[8])?;
+        Some(Self {
+            call: u64::from_le_bytes(message[..8].try_into().ok()?),
+            part,
+            may_retry: message[9] & MAY_RETRY != 0,
+            left: u32::from_le_bytes(message[12..LEN].try_into().ok()?),
+        })
+    }
+}
+
+/// What a failed call says: its code and its text.
+pub(super) fn failure(body: &[u8]) -> (u32, String) {
+    match body.split_first_chunk() {
+        Some((code, text)) => (
+            u32::from_le_bytes(*code),
+            String::from_utf8_lossy(text).into_owned(),
+        ),
+        None => (0, String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_envelope_survives_a_round_trip() {
+        for part in Part::ALL {
+            for alignment in [8, 16, 64] {
+                let envelope = Envelope {
+                    call: 0x0102_0304_0506_0708,
+                    part,
+                    may_retry: part == Part::Request,
+                    left: 77,
+                };
+                let mut bytes = vec![0xff; Envelope::len(alignment)];
+                envelope.store(&mut bytes);
+                assert_eq!(Envelope::load(&bytes, alignment), Some(envelope));
+            }
+        }
+    }
+
+    /// G7: no bytes are taken for an envelope that are none, and none makes it panic.
+    #[test]
+    fn other_bytes_are_no_envelope() {
+        assert_eq!(Envelope::load(&[1; 15], 8), None);
+        assert_eq!(Envelope::load(&[1; 63], 64), None);
+        for part in [0, 7, 255] {
+            let mut bytes = [0; 16];
+            bytes[8] = part;
+            assert_eq!(Envelope::load(&bytes, 8), None);
+        }
+        assert_eq!(failure(&[1, 2]), (0, String::new()));
+        assert_eq!(failure(&[1, 0, 0, 0, 0xff]), (1, "\u{fffd}".into()));
+    }
+}

@@ -1,0 +1,594 @@
+//! The answering side of a service.
+
+use super::envelope::{Envelope, Part};
+use crate::inbox::{SenderId, number};
+use crate::lanes::Lanes;
+use crate::layout::Kind;
+use crate::registry::{Plan, Registry};
+use crate::segment::Way;
+use crate::{Error, KrenWriter, Lease, Result, Strategy};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The code of the failure that a successor reports for a request that its predecessor died over.
+pub(super) const DIED: u32 = u32::MAX;
+/// Bytes of answers kept for a client that does not read them, beyond what its channel holds.
+const BACKLOG: usize = 16 << 20;
+/// Between two tries to hand over what is kept for slow clients.
+const RETRY: Duration = Duration::from_millis(1);
+/// Between two looks of a standby at the server that is there.
+const STANDBY: Duration = Duration::from_millis(20);
+
+/// The answering side of a service: it gets the requests of any number of clients ([`KrenClient`](crate::KrenClient)), and
+/// answers each when and in what order it likes.
+///
+/// Requests of one client come in their order, those of several are taken in turn. A client that does not read its answers
+/// holds up nobody else's. There is one server per name; others may stand by ([`ServerOptions::standby`]). What a server that
+/// died had not answered goes to its successor where the client allows it, and fails otherwise.
+pub struct KrenServer {
+    lanes: Lanes,
+    ways: HashMap<u64, Arc<WayBack>>,
+    /// Requests that a predecessor may have begun with: for each lane, the messages before this count.
+    suspect: HashMap<u64, u64>,
+    alignment: usize,
+}
+
+/// The way back to one client.
+struct WayBack {
+    channel: Arc<str>,
+    out: Mutex<Out>,
+    /// Calls that the client has given up and that are not answered yet.
+    cancelled: Mutex<HashSet<u64>>,
+    /// Something is kept that had no room.
+    is_behind: AtomicBool,
+}
+
+struct Out {
+    writer: KrenWriter,
+    kept: VecDeque<Kept>,
+    kept_bytes: usize,
+}
+
+/// An answer that had no room.
+struct Kept {
+    tag: u32,
+    bytes: Vec<u8>,
+}
+
+impl WayBack {
+    fn out(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cancelled(&self) -> MutexGuard<'_, HashSet<u64>> {
+        self.cancelled
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn send(&self, envelope: Envelope, tag: u32, body: &[u8]) -> Result<()> {
+        let mut out = self.out();
+        out.flush(&self.is_behind);
+        let front = Envelope::len(out.writer.alignment());
+        let len = front + body.len();
+        let max = out.writer.max_message_len();
+        if len > max {
+            return Err(Error::TooLarge {
+                channel: Arc::clone(&self.channel),
+                len: body.len(),
+                max: max - front,
+            });
+        }
+        if out.kept.is_empty() {
+            match out.writer.try_reserve(len) {
+                Ok(mut slot) => {
+                    envelope.store(&mut slot);
+                    slot[front..].copy_from_slice(body);
+                    slot.set_tag(tag);
+                    slot.commit();
+                    return Ok(());
+                }
+                Err(Error::Full { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if out.kept_bytes + len > BACKLOG {
+            return Err(Error::Full {
+                channel: Arc::clone(&self.channel),
+                needed: body.len(),
+                available: 0,
+            });
+        }
+        let mut bytes = vec![0; len];
+        envelope.store(&mut bytes);
+        bytes[front..].copy_from_slice(body);
+        out.kept_bytes += len;
+        out.kept.push_back(Kept { tag, bytes });
+        self.is_behind.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+impl Out {
+    /// Hands over what was kept, as far as there is room.
+    fn flush(&mut self, is_behind: &AtomicBool) {
+        while let Some(kept) = self.kept.front() {
+            match self.writer.try_write_tagged(kept.tag, &kept.bytes) {
+                Ok(()) => {
+                    self.kept_bytes -= kept.bytes.len();
+                    self.kept.pop_front();
+                }
+                Err(_) => return,
+            }
+        }
+        is_behind.store(false, Ordering::Relaxed);
+    }
+}
+
+/// A request, where it lies: a `&[u8]`, its tag, and the way to answer it. It may be moved to another thread and answered there.
+///
+/// It is released when it is answered. One that is dropped unanswered fails at the client.
+pub struct Request {
+    lease: Lease,
+    start: usize,
+    envelope: Envelope,
+    arrived: Instant,
+    client: SenderId,
+    way: Arc<WayBack>,
+    is_answered: bool,
+}
+
+impl Request {
+    /// The user's own number, say of a method; 0 unless the client chose one.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.lease.tag()
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn client(&self) -> SenderId {
+        self.client
+    }
+
+    /// What is left of the time that the client waits; `None`: it waits for ever.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        let left =
+            (self.envelope.left > 0).then(|| Duration::from_millis(self.envelope.left.into()));
+        left.map(|left| left.saturating_sub(self.arrived.elapsed()))
+    }
+
+    /// Whether the client has given the call up, as far as the server has heard: it hears of it when it looks for requests.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.way.cancelled().contains(&self.envelope.call)
+    }
+
+    /// Answers, and ends the call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`]; [`Error::Full`] when the client has not read some 16 MiB of answers; [`Error::Corrupt`];
+    /// [`Error::Forked`].
+    pub fn reply(self, data: &[u8]) -> Result<()> {
+        self.reply_tagged(0, data)
+    }
+
+    /// As [`Request::reply`], with a tag that the client finds on the answer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::reply`].
+    pub fn reply_tagged(mut self, tag: u32, data: &[u8]) -> Result<()> {
+        self.answer(Part::Reply, tag, data)
+    }
+
+    /// One of several answers; [`Request::end`] comes after the last one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::reply`]. [`Error::Cancelled`] once the client has given the call up.
+    pub fn item(&mut self, data: &[u8]) -> Result<()> {
+        self.item_tagged(0, data)
+    }
+
+    /// As [`Request::item`], with a tag.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::item`].
+    pub fn item_tagged(&mut self, tag: u32, data: &[u8]) -> Result<()> {
+        if self.is_cancelled() {
+            return Err(Error::Cancelled {
+                channel: Arc::clone(&self.way.channel),
+            });
+        }
+        let envelope = Envelope::new(self.envelope.call, Part::Item);
+        self.way.send(envelope, tag, data)
+    }
+
+    /// Ends several answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::reply`].
+    pub fn end(mut self) -> Result<()> {
+        self.answer(Part::End, 0, &[])
+    }
+
+    /// Says that the call has failed: the client gets [`Error::Remote`] with this code and text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::reply`].
+    pub fn fail(mut self, code: u32, text: &str) -> Result<()> {
+        self.refuse(code, text)
+    }
+
+    fn refuse(&mut self, code: u32, text: &str) -> Result<()> {
+        let mut body = code.to_le_bytes().to_vec();
+        body.extend_from_slice(text.as_bytes());
+        self.answer(Part::Error, 0, &body)
+    }
+
+    fn answer(&mut self, part: Part, tag: u32, data: &[u8]) -> Result<()> {
+        let call = self.envelope.call;
+        self.is_answered = true;
+        if self.way.cancelled().remove(&call) {
+            // Nobody waits for it.
+            return Ok(());
+        }
+        self.way.send(Envelope::new(call, part), tag, data)
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        if !self.is_answered && !std::thread::panicking() {
+            // If the client cannot be told, it hears of the server's end, or its time passes.
+            let _ = self.refuse(0, "the server dropped the request unanswered");
+        }
+    }
+}
+
+impl Deref for Request {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.lease[self.start..]
+    }
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("client", &self.client)
+            .field("tag", &self.tag())
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl KrenServer {
+    /// Serves `name` from now on, with 1 MiB for the requests and for the answers of each client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WriterExists`] while another server of this name lives; [`Error::WrongKind`]; otherwise as
+    /// [`KrenWriter::create`].
+    pub fn create(name: &str) -> Result<Self> {
+        Self::options().create(name)
+    }
+
+    /// Options for servers that need more than a name.
+    #[must_use]
+    pub fn options() -> ServerOptions {
+        ServerOptions::default()
+    }
+
+    /// The next request, waiting for it, and for the first client, if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`]; [`Error::Forked`].
+    #[allow(clippy::should_implement_trait, reason = "it never ends, and it fails")]
+    pub fn next(&mut self) -> Result<Request> {
+        self.next_checking(None, &mut || Ok(()))
+    }
+
+    /// As [`KrenServer::next`], waiting `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenServer::next`], and [`Error::TimedOut`].
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Request> {
+        self.next_checking(Some(timeout), &mut || Ok(()))
+    }
+
+    /// The next request if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenServer::next`].
+    pub fn try_next(&mut self) -> Result<Option<Request>> {
+        match self.next_timeout(Duration::ZERO) {
+            Ok(request) => Ok(Some(request)),
+            Err(Error::TimedOut { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// As [`KrenServer::next_timeout`], for callers that have to look after something else meanwhile: `check` runs at least
+    /// every 100 ms and after each signal, and an error of its ends the wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenServer::next_timeout`]; whatever `check` returns.
+    pub fn next_checking(
+        &mut self,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Request> {
+        let start = Instant::now();
+        loop {
+            let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            // What is kept for a slow client is tried again meanwhile.
+            let slice = match self.flush() {
+                true => left,
+                false => Some(left.map_or(RETRY, |left| left.min(RETRY))),
+            };
+            let at = match self.lanes.wait(slice, check) {
+                Ok(at) => at,
+                Err(Error::TimedOut { channel, what, .. }) => {
+                    self.tidy();
+                    if left.is_some_and(|left| left <= slice.unwrap_or(left)) {
+                        return Err(Error::TimedOut {
+                            channel,
+                            what: if what == "message" { "request" } else { what },
+                            after: timeout.unwrap_or_default(),
+                        });
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if let Some(request) = self.take(at)? {
+                return Ok(request);
+            }
+        }
+    }
+
+    /// Takes what is next in a lane: a request, or nothing that concerns the user.
+    fn take(&mut self, at: usize) -> Result<Option<Request>> {
+        let lane = self.lanes.lane(at);
+        let (member, pid) = (lane.member, lane.pid);
+        let count = lane.reader.messages_read();
+        let Some(message) = lane.reader.try_read()? else {
+            return Ok(None);
+        };
+        let Some(envelope) = Envelope::load(&message, self.alignment) else {
+            // Dropped, so that the next one is another; nobody can be told.
+            return Ok(None);
+        };
+        let lease = message.into_lease();
+        let client = SenderId {
+            number: number(member),
+            pid,
+        };
+        let way = match self.ways.get(&client.number) {
+            Some(way) => Arc::clone(way),
+            None => {
+                let way = Arc::new(WayBack {
+                    channel: Arc::clone(self.lanes.registry.name()),
+                    out: Mutex::new(Out {
+                        writer: self.lanes.registry.lane_writer(member, Way::Back)?,
+                        kept: VecDeque::new(),
+                        kept_bytes: 0,
+                    }),
+                    cancelled: Mutex::default(),
+                    is_behind: AtomicBool::new(false),
+                });
+                self.ways.insert(client.number, Arc::clone(&way));
+                way
+            }
+        };
+        if envelope.part == Part::Cancel {
+            way.cancelled().insert(envelope.call);
+            return Ok(None);
+        }
+        if envelope.part != Part::Request {
+            return Ok(None);
+        }
+        let mut request = Request {
+            lease,
+            start: Envelope::len(self.alignment),
+            envelope,
+            arrived: Instant::now(),
+            client,
+            way,
+            is_answered: false,
+        };
+        let is_suspect = self
+            .suspect
+            .get(&client.number)
+            .is_some_and(|before| count < *before);
+        if is_suspect && !envelope.may_retry {
+            // A predecessor may have begun with it. If the client is gone, nobody minds.
+            let _ = request.refuse(DIED, "the server died over this request");
+            return Ok(None);
+        }
+        Ok(Some(request))
+    }
+
+    /// Hands over what is kept for slow clients; tells whether nothing is left.
+    fn flush(&self) -> bool {
+        let mut is_done = true;
+        for way in self.ways.values() {
+            if way.is_behind.load(Ordering::Relaxed) {
+                way.out().flush(&way.is_behind);
+                is_done &= !way.is_behind.load(Ordering::Relaxed);
+            }
+        }
+        is_done
+    }
+
+    /// Lets go of the ways back to clients that are gone.
+    fn tidy(&mut self) {
+        while let Some(gone) = self.lanes.take_gone() {
+            // Requests that are still at work keep it as long as they live.
+            self.ways.remove(&number(gone.member));
+        }
+    }
+
+    /// The clients that are there.
+    #[must_use]
+    pub fn clients(&self) -> Vec<SenderId> {
+        let describe = |lane: &crate::lanes::Lane| SenderId {
+            number: number(lane.member),
+            pid: lane.pid,
+        };
+        self.lanes.iter().map(describe).collect()
+    }
+
+    /// The service's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.lanes.registry.name()
+    }
+
+    /// Closes this side. Requests that were not answered fail at their clients, or go to a server that stands by.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn close(self) -> Result<()> {
+        self.lanes.registry.endpoint().check_process()
+    }
+}
+
+impl std::fmt::Debug for KrenServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KrenServer")
+            .field("name", &self.name())
+            .field("clients", &self.lanes.iter().count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to create a server; see [`KrenServer::options`].
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    plan: Plan,
+    standby: Option<Option<Duration>>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            plan: Plan::new(Kind::Service),
+            standby: None,
+        }
+    }
+}
+
+impl ServerOptions {
+    /// Bytes of records for the requests of each client, and as many for its answers. Default: 1 MiB.
+    #[must_use]
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.plan.lane = capacity;
+        self
+    }
+
+    /// How many clients there may be at a time: 1 to 1024. Default: 64.
+    #[must_use]
+    pub fn clients(mut self, clients: usize) -> Self {
+        self.plan.members = clients;
+        self
+    }
+
+    /// Stands by while another server lives, `timeout` at most or for ever with `None`, and takes over when it has died or
+    /// closed. Default: another one is an error.
+    #[must_use]
+    pub fn standby(mut self, timeout: Option<Duration>) -> Self {
+        self.standby = Some(timeout);
+        self
+    }
+
+    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.plan.mode = Some(mode);
+        self
+    }
+
+    /// Accepts segments that belong to another user. Default: refused.
+    #[must_use]
+    pub fn any_owner(mut self, any_owner: bool) -> Self {
+        self.plan.access.any_owner = any_owner;
+        self
+    }
+
+    /// How blocking calls wait.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.plan.strategy = strategy;
+        self
+    }
+
+    /// Serves `name` from now on; see [`KrenServer::create`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenServer::create`]; [`Error::InvalidOption`]; [`Error::TimedOut`] for one that stood by.
+    pub fn create(&self, name: &str) -> Result<KrenServer> {
+        self.create_checked(name, &mut || Ok(()))
+    }
+
+    /// As [`ServerOptions::create`], for callers that have to look after something else meanwhile: while it stands by, `check`
+    /// runs at least every 100 ms, and an error of its ends that.
+    ///
+    /// # Errors
+    ///
+    /// As [`ServerOptions::create`]; whatever `check` returns.
+    pub fn create_checked(
+        &self,
+        name: &str,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<KrenServer> {
+        let start = Instant::now();
+        let registry = loop {
+            let Some(timeout) = self.standby else {
+                break Registry::own(name, &self.plan, check)?;
+            };
+            match Registry::own(name, &self.plan, check) {
+                Err(Error::WriterExists { .. }) => {}
+                registry => break registry?,
+            }
+            check()?;
+            if let Some(timeout) = timeout
+                && start.elapsed() >= timeout
+            {
+                return Err(Error::TimedOut {
+                    channel: name.into(),
+                    what: "end of the server that is there",
+                    after: timeout,
+                });
+            }
+            std::thread::sleep(STANDBY);
+        };
+        let lanes = Lanes::new(registry)?;
+        let suspect = lanes
+            .iter()
+            .map(|lane| (number(lane.member), lane.reader.messages_written()))
+            .collect();
+        Ok(KrenServer {
+            lanes,
+            ways: HashMap::new(),
+            suspect,
+            alignment: self.plan.alignment,
+        })
+    }
+}

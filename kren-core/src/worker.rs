@@ -1,0 +1,411 @@
+//! One of the reading sides of a work queue.
+
+use crate::layout::Kind;
+use crate::registry::{Member, Plan, Registry};
+use crate::segment::{PeerState, Way};
+use crate::wait::SLICE;
+use crate::{Error, KrenReader, Lease, Message, Result, Strategy};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// One of the reading sides of a work queue ([`KrenDealer`](crate::KrenDealer)): each message goes to one worker.
+///
+/// What a worker had not released when it died, or closed, goes to another one, at least once: release a message (drop
+/// it) when its work is done. A worker may come before the dealer.
+pub struct KrenWorker {
+    /// What a worker that is gone has left, taken over from it.
+    adopted: Option<Adopted>,
+    /// Its own lane, once the dealer has made it.
+    lane: Option<KrenReader>,
+    registry: Registry,
+    /// What the registry said when it was last looked over for what others have left, and when.
+    seen: u32,
+    looked: Option<Instant>,
+}
+
+struct Adopted {
+    reader: KrenReader,
+    /// Messages before this count may have been seen by whoever had them.
+    suspect: u64,
+}
+
+/// A message of a work queue, where it lies: a `&[u8]`, its tag, and whether another worker may have begun with it.
+///
+/// Dropping it says that its work is done.
+pub struct Work<'a> {
+    message: Message<'a>,
+    redelivered: bool,
+}
+
+impl Work<'_> {
+    /// Whether a worker that is gone may have had this message before: its work may be done already, or half.
+    #[must_use]
+    pub fn redelivered(&self) -> bool {
+        self.redelivered
+    }
+
+    /// The tag that the message was written with.
+    #[must_use]
+    pub fn tag(&self) -> u32 {
+        self.message.tag()
+    }
+
+    /// Holds the message beyond this borrow of its worker, which may read on meanwhile.
+    #[must_use = "dropping the lease says that the work is done"]
+    pub fn into_lease(self) -> Lease {
+        self.message.into_lease()
+    }
+}
+
+impl Deref for Work<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.message
+    }
+}
+
+impl std::fmt::Debug for Work<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Work")
+            .field("message", &self.message)
+            .field("redelivered", &self.redelivered)
+            .finish()
+    }
+}
+
+impl KrenWorker {
+    /// Joins the work queue `name`, whose dealer need not be there yet.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSeat`] while all seats are taken; [`Error::WrongKind`]; otherwise as
+    /// [`KrenWriter::create`](crate::KrenWriter::create).
+    pub fn connect(name: &str) -> Result<Self> {
+        Self::options().connect(name)
+    }
+
+    /// Options for workers that need more than a name.
+    #[must_use]
+    pub fn options() -> WorkerOptions {
+        WorkerOptions::default()
+    }
+
+    /// The next message, waiting for it if need be.
+    ///
+    /// # Errors
+    ///
+    /// Once nothing is left for this worker, nor of others that are gone: [`Error::Closed`] when the dealer has closed,
+    /// [`Error::PeerDied`] when it died; the next call waits for another dealer. [`Error::Corrupt`]; [`Error::Forked`].
+    pub fn read(&mut self) -> Result<Work<'_>> {
+        self.read_checking(None, &mut || Ok(()))
+    }
+
+    /// As [`KrenWorker::read`], waiting `timeout` at most.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWorker::read`], and [`Error::TimedOut`].
+    pub fn read_timeout(&mut self, timeout: Duration) -> Result<Work<'_>> {
+        self.read_checking(Some(timeout), &mut || Ok(()))
+    }
+
+    /// As [`KrenWorker::read`], for callers that have to look after something else meanwhile: `check` runs at least every
+    /// 100 ms and after each signal, and an error of its ends the wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWorker::read_timeout`]; whatever `check` returns.
+    pub fn read_checking(
+        &mut self,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Work<'_>> {
+        self.wait_readable(timeout, check)?;
+        let channel = Arc::clone(self.registry.name());
+        // Nobody else reads what this side has found.
+        self.try_read()?.ok_or(Error::Empty { channel })
+    }
+
+    /// The next message if there is one now; `None` if not, whatever the reason.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`]; [`Error::Forked`].
+    pub fn try_read(&mut self) -> Result<Option<Work<'_>>> {
+        self.registry.endpoint().check_process()?;
+        if !self.find()? {
+            return Ok(None);
+        }
+        // What has been found is looked for once more, as the borrow cannot be kept meanwhile.
+        if let Some(adopted) = self
+            .adopted
+            .as_mut()
+            .filter(|adopted| adopted.reader.has_message())
+        {
+            let redelivered = adopted.reader.messages_read() < adopted.suspect;
+            let message = adopted.reader.try_read()?;
+            return Ok(message.map(|message| Work {
+                message,
+                redelivered,
+            }));
+        }
+        let Some(lane) = &mut self.lane else {
+            return Ok(None);
+        };
+        let message = lane.try_read()?;
+        Ok(message.map(|message| Work {
+            message,
+            redelivered: false,
+        }))
+    }
+
+    /// Waits until there is a message; the parameters are those of [`KrenWorker::read_checking`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWorker::read_checking`].
+    pub fn wait_readable(
+        &mut self,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        self.registry.endpoint().check_process()?;
+        let start = Instant::now();
+        loop {
+            if self.find()? {
+                return Ok(());
+            }
+            let waited = start.elapsed();
+            if timeout.is_some_and(|timeout| waited >= timeout) {
+                return Err(Error::TimedOut {
+                    channel: Arc::clone(self.registry.name()),
+                    what: "message",
+                    after: timeout.unwrap_or_default(),
+                });
+            }
+            let left = timeout.map_or(SLICE, |timeout| SLICE.min(timeout - waited));
+            match self.wait_in_lane(left, check) {
+                Ok(()) | Err(Error::TimedOut { .. } | Error::NotFound { .. }) => {}
+                Err(
+                    error @ (Error::Closed { .. } | Error::PeerDied { .. } | Error::Removed { .. }),
+                ) => {
+                    // The dealer is gone; but what another worker has left is still to be done.
+                    self.looked = None;
+                    if !self.find()? {
+                        self.lane = None;
+                        return Err(self.of_queue(error));
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Waits for the lane to be made, or for a message in it, `most` at most.
+    fn wait_in_lane(
+        &mut self,
+        most: Duration,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        if let Some(lane) = &mut self.lane {
+            return lane.wait_readable(Some(most), check);
+        }
+        let own = self.registry.own_member();
+        let lane = self
+            .registry
+            .lane_reader(own, Way::Forth, Some(most), check)?;
+        self.lane = Some(lane);
+        Ok(())
+    }
+
+    /// Names the queue instead of the lane.
+    fn of_queue(&self, error: Error) -> Error {
+        let channel = Arc::clone(self.registry.name());
+        match error {
+            Error::Closed { peer, .. } => Error::Closed { channel, peer },
+            Error::PeerDied { peer, holder, .. } => Error::PeerDied {
+                channel,
+                peer,
+                holder,
+            },
+            error => error,
+        }
+    }
+
+    /// Whether there is a message, here or left by somebody else.
+    fn find(&mut self) -> Result<bool> {
+        if let Some(adopted) = &self.adopted {
+            if adopted.reader.has_message() {
+                return Ok(true);
+            }
+            // Whatever still comes there is found by the next who looks.
+            if !self.has_more(adopted) {
+                self.adopted = None;
+            }
+        }
+        if self.lane.as_ref().is_some_and(KrenReader::has_message) {
+            return Ok(true);
+        }
+        if self.adopted.is_none() && self.is_time_to_look() {
+            self.adopt()?;
+        }
+        Ok(self
+            .adopted
+            .as_ref()
+            .is_some_and(|adopted| adopted.reader.has_message()))
+    }
+
+    /// Whether the dealer may still write there, not knowing yet that its worker is gone.
+    fn has_more(&self, adopted: &Adopted) -> bool {
+        adopted.reader.writer_state() == PeerState::Attached
+    }
+
+    /// At each change in the registry, and now and then, since a death changes nothing there.
+    fn is_time_to_look(&mut self) -> bool {
+        let epoch = self.registry.epoch();
+        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= SLICE);
+        if epoch == self.seen && !is_due {
+            return false;
+        }
+        self.seen = epoch;
+        self.looked = Some(Instant::now());
+        true
+    }
+
+    /// Takes over what a worker that is gone has left, if there is such.
+    fn adopt(&mut self) -> Result<()> {
+        let own = self.registry.own_member();
+        let others: Vec<Member> = self
+            .registry
+            .sessions()
+            .filter(|member| *member != own)
+            .collect();
+        for member in others {
+            if self.registry.state_of(member) == PeerState::Attached {
+                continue;
+            }
+            let found =
+                self.registry
+                    .lane_reader(member, Way::Forth, Some(Duration::ZERO), &mut || Ok(()));
+            let reader = match found {
+                Ok(reader) => reader,
+                // Nothing is left, or somebody else has it.
+                Err(Error::NotFound { .. } | Error::ReaderExists { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            // One without messages goes with this reader, if nobody else is on it.
+            if reader.has_message() {
+                let suspect = reader.messages_written();
+                self.adopted = Some(Adopted { reader, suspect });
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the dealer is there. Makes a system call.
+    #[must_use]
+    pub fn dealer_state(&self) -> PeerState {
+        self.registry.owner()
+    }
+
+    /// The queue's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.registry.name()
+    }
+
+    /// Closes this side: what it has not released goes to other workers.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn close(self) -> Result<()> {
+        self.registry.endpoint().check_process()
+    }
+}
+
+impl std::fmt::Debug for KrenWorker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KrenWorker")
+            .field("name", &self.name())
+            .field("lane", &self.lane)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to join a work queue; see [`KrenWorker::options`].
+#[derive(Debug, Clone)]
+pub struct WorkerOptions {
+    plan: Plan,
+    ahead: u32,
+}
+
+impl Default for WorkerOptions {
+    fn default() -> Self {
+        Self {
+            plan: Plan::new(Kind::Queue),
+            ahead: 0,
+        }
+    }
+}
+
+impl WorkerOptions {
+    /// How many messages, released ones apart, the dealer gives to this worker at most: 1 where each takes long, so that none
+    /// waits for it while others are free. Default: as many as its lane holds.
+    #[must_use]
+    pub fn ahead(mut self, ahead: u32) -> Self {
+        self.ahead = ahead;
+        self
+    }
+
+    /// How many workers the queue may have at a time, if this one comes first: 1 to 1024. Default: 64.
+    #[must_use]
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.plan.members = workers;
+        self
+    }
+
+    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
+    #[must_use]
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.plan.mode = Some(mode);
+        self
+    }
+
+    /// Accepts segments that belong to another user. Default: refused.
+    #[must_use]
+    pub fn any_owner(mut self, any_owner: bool) -> Self {
+        self.plan.access.any_owner = any_owner;
+        self
+    }
+
+    /// How blocking calls wait.
+    #[must_use]
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.plan.strategy = strategy;
+        self
+    }
+
+    /// Joins the work queue `name`; see [`KrenWorker::connect`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWorker::connect`], and [`Error::InvalidOption`].
+    pub fn connect(&self, name: &str) -> Result<KrenWorker> {
+        let mut registry = Registry::join(name, &self.plan, &mut || Ok(()))?;
+        let advice = &registry.endpoint().own().presence.0.advice;
+        // Relaxed: comes with what `tell` says.
+        advice.store(self.ahead, Ordering::Relaxed);
+        registry.tell();
+        Ok(KrenWorker {
+            adopted: None,
+            lane: None,
+            registry,
+            seen: 0,
+            looked: None,
+        })
+    }
+}
