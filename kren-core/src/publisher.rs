@@ -1,10 +1,12 @@
 //! The writing side of a broadcast.
 
+use crate::endpoint::Endpoint;
 use crate::gates::{self, Pages};
 use crate::layout::{STANCE_DURABLE, STANCE_LOSSY, Seat};
 use crate::segment::{Audience, PeerState, Purpose};
 use crate::writer::WriterOptions;
-use crate::{Batch, Holder, Interest, KrenWriter, Result, Slot, Strategy};
+use crate::{Batch, Holder, Interest, KrenWriter, Result, Slot, Strategy, Waiter};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -236,10 +238,31 @@ impl KrenWriter {
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
         self.endpoint.check_process()?;
-        let segment = self.endpoint.segment();
-        let is_there = |seat: &Seat| segment.state_of(*seat) == PeerState::Attached;
-        let over = || gates::seats(&**segment.mapping()).filter(is_there).count() >= count;
+        let over = || is_subscribed(&self.endpoint, count);
         self.endpoint.wait_for_arrivals(timeout, &over, check)
+    }
+
+    /// As [`KrenWriter::wait_subscribed`], without waiting: whether they are there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked).
+    pub fn is_subscribed(&self, count: usize) -> Result<bool> {
+        self.endpoint.check_process()?;
+        Ok(is_subscribed(&self.endpoint, count))
+    }
+
+    /// A [`Waiter`] for that.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked).
+    pub fn subscribers_waiter(&self, count: usize) -> Result<Waiter> {
+        self.endpoint.check_process()?;
+        let endpoint = Arc::clone(&self.endpoint);
+        Ok(Waiter::for_arrival(Arc::clone(&self.endpoint), move || {
+            Ok(is_subscribed(&endpoint, count))
+        }))
     }
 
     /// See [`KrenPublisher::subscribers`].
@@ -268,6 +291,12 @@ impl KrenWriter {
         };
         gates::seats(mapping).filter_map(describe).collect()
     }
+}
+
+fn is_subscribed(endpoint: &Endpoint, count: usize) -> bool {
+    let segment = endpoint.segment();
+    let is_there = |seat: &Seat| segment.state_of(*seat) == PeerState::Attached;
+    gates::seats(&**segment.mapping()).filter(is_there).count() >= count
 }
 
 /// How to create a broadcast; see [`KrenPublisher::options`].
@@ -360,12 +389,27 @@ impl PublisherOptions {
     ///
     /// As [`KrenPublisher::create`], and [`Error::InvalidOption`](crate::Error::InvalidOption).
     pub fn create(&self, name: &str, capacity: usize) -> Result<KrenPublisher> {
+        self.create_checked(name, capacity, &mut || Ok(()))
+    }
+
+    /// As [`PublisherOptions::create`], for callers that have to look after something else meanwhile; see
+    /// [`WriterOptions::create_checked`].
+    ///
+    /// # Errors
+    ///
+    /// As [`PublisherOptions::create`]; whatever `check` returns.
+    pub fn create_checked(
+        &self,
+        name: &str,
+        capacity: usize,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<KrenPublisher> {
         let mut options = self.writer.clone();
         options.wish.purpose = Purpose::Broadcast(Audience {
             seats: self.seats,
             evicts: options.patience.is_some(),
         });
-        let writer = options.create(name, capacity)?;
+        let writer = options.create_checked(name, capacity, check)?;
         Ok(KrenPublisher { writer })
     }
 }

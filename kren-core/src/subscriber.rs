@@ -17,8 +17,6 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct KrenSubscriber {
     reader: KrenReader,
-    /// Messages it was to start after and that are gone, not yet told.
-    missed: u64,
 }
 
 impl KrenSubscriber {
@@ -46,7 +44,6 @@ impl KrenSubscriber {
     /// one was passed over: both say how many messages were missed, and the next call goes on behind them.
     #[inline]
     pub fn read(&mut self) -> Result<Message<'_>> {
-        self.tell()?;
         self.reader.read()
     }
 
@@ -57,7 +54,6 @@ impl KrenSubscriber {
     /// As [`KrenSubscriber::read`], and [`Error::TimedOut`].
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> Result<Message<'_>> {
-        self.tell()?;
         self.reader.read_timeout(timeout)
     }
 
@@ -68,7 +64,6 @@ impl KrenSubscriber {
     /// [`Error::Lagged`]; [`Error::Evicted`]; [`Error::Corrupt`]; [`Error::Forked`].
     #[inline]
     pub fn try_read(&mut self) -> Result<Option<Message<'_>>> {
-        self.tell()?;
         self.reader.try_read()
     }
 
@@ -78,7 +73,6 @@ impl KrenSubscriber {
     ///
     /// As [`KrenSubscriber::read`] and [`KrenReader::read_async`].
     pub async fn read_async(&mut self) -> Result<Message<'_>> {
-        self.tell()?;
         self.reader.read_async().await
     }
 
@@ -91,22 +85,10 @@ impl KrenSubscriber {
         self.reader.readable()
     }
 
-    /// Says once that messages it was to start after are gone.
-    #[inline]
-    fn tell(&mut self) -> Result<()> {
-        if self.missed == 0 {
-            return Ok(());
-        }
-        Err(Error::Lagged {
-            channel: self.reader.name().into(),
-            missed: std::mem::take(&mut self.missed),
-        })
-    }
-
     /// The number of the next message, counted from 0 since the broadcast was made: what [`Start::After`] takes.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.reader.consumer.count()
+        self.reader.next_number()
     }
 
     /// Waits until a live publisher holds the broadcast; see [`KrenReader::wait_for_writer`].
@@ -167,17 +149,22 @@ impl KrenSubscriber {
         self.reader.close()
     }
 
-    /// The same as the reader that it is but for its being one of many, for a face that treats them alike; and the messages
-    /// missed before its first one.
+    /// The same as the reader that it is but for its being one of many, for a face that treats them alike.
     #[doc(hidden)]
     #[must_use]
-    pub fn into_reader(self) -> (KrenReader, u64) {
-        (self.reader, self.missed)
+    pub fn into_reader(self) -> KrenReader {
+        self.reader
     }
 }
 
 #[doc(hidden)]
 impl KrenReader {
+    /// See [`KrenSubscriber::position`].
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.consumer.count()
+    }
+
     /// See [`KrenSubscriber::unsubscribe`].
     ///
     /// # Errors
@@ -336,6 +323,6 @@ impl SubscriberOptions {
         };
         let (segment, _) = segment::open_reader(name, search, self.access, check)?;
         let joined = KrenReader::subscribe(segment, subscription, self.strategy, self.access);
-        joined.map(|(reader, missed)| KrenSubscriber { reader, missed })
+        joined.map(|reader| KrenSubscriber { reader })
     }
 }

@@ -1,28 +1,32 @@
 //! Finding the channel of a reader.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use kren_core::{KrenReader, ReaderOptions};
+use kren_core::KrenReader;
 use pyo3::prelude::*;
 
 use crate::detached::checked;
 use crate::endpoint::Endpoint;
 use crate::errors::Failure;
-use crate::timeout::Timeout;
+use crate::reader::Reader;
 
-/// Connects, waiting up to `timeout` for what the settings ask for, unless `stop` says otherwise.
+/// What a core runs now and then while it waits.
+pub(crate) type Check<'a> = &'a mut dyn FnMut() -> kren_core::Result<()>;
+
+/// A reader of what `find` finds, which may wait, unless `stop` says otherwise.
 pub(crate) fn connect(
     py: Python<'_>,
-    settings: &ReaderOptions,
     name: &str,
-    timeout: Timeout,
     stop: Option<&Stop>,
-) -> Result<(Shape, Arc<Endpoint<KrenReader>>), Failure> {
+    find: impl FnOnce(Check<'_>) -> kren_core::Result<KrenReader> + Send,
+) -> Result<Reader, Failure> {
     let stopped = || stop.is_some_and(Stop::is_set);
     checked(py, name, stopped, |check| {
-        let core = settings.connect_within(name, timeout.limit(), check)?;
-        Ok((Shape::of(&core), Endpoint::open(name, core)))
+        let core = find(check)?;
+        Ok(Reader {
+            shape: Shape::of(&core),
+            endpoint: Endpoint::open(name, core),
+        })
     })
 }
 

@@ -96,7 +96,12 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         Error::Io { os_error, .. } => Some(*os_error),
         _ => None,
     };
-    exception_of(py, error.code(), &error.to_string(), error.channel(), errno)
+    let raised = exception_of(py, error.code(), &error.to_string(), error.channel(), errno);
+    if let Error::Lagged { missed, .. } | Error::Evicted { missed, .. } = error {
+        // The class has the attribute; one that could not be set keeps its 0.
+        let _ = raised.value(py).setattr(intern!(py, "missed"), missed);
+    }
+    raised
 }
 
 /// The exception for a failure of the operating system that did not come from the core.

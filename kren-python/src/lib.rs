@@ -18,8 +18,10 @@ mod many;
 mod notifier;
 mod options;
 mod pin;
+mod publisher;
 mod reader;
 mod slot;
+mod subscriber;
 mod timeout;
 mod turn;
 mod writer;
@@ -48,9 +50,13 @@ mod native {
     #[pymodule_export]
     use crate::notifier::Notifier;
     #[pymodule_export]
+    use crate::publisher::{Publisher, SubscriberInfo};
+    #[pymodule_export]
     use crate::reader::Reader;
     #[pymodule_export]
     use crate::slot::Slot;
+    #[pymodule_export]
+    use crate::subscriber::Subscriber;
     #[pymodule_export]
     use crate::writer::Writer;
 

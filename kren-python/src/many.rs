@@ -21,7 +21,7 @@ pub(crate) fn take_ready(
 ) -> Result<(), Failure> {
     let mut count = 0;
     while count < max {
-        match core.try_read() {
+        let error = match core.try_read() {
             Ok(Some(message)) => {
                 let bytes = bytes_or_null(&message);
                 // SAFETY: `bytes` is null or a new object of ours; the list takes a reference of its own.
@@ -41,11 +41,16 @@ pub(crate) fn take_ready(
                     };
                 }
                 count += 1;
+                continue;
             }
             Ok(None) => break,
-            Err(_) if count > 0 => break,
-            Err(error) => return Err(error.into()),
+            Err(error) => error,
+        };
+        if count == 0 {
+            return Err(error.into());
         }
+        core.tell_later(error);
+        break;
     }
     Ok(())
 }

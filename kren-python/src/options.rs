@@ -3,7 +3,7 @@
 use kren_core::{Error, ErrorCode, PeerState, Start, Strategy};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBool, PyString};
 
 use crate::errors::{exception, exception_of};
 
@@ -50,6 +50,57 @@ pub(crate) fn start(
                 reason: "it must be 'oldest' or 'newest'",
             },
         )),
+    }
+}
+
+/// Where a subscriber starts.
+pub(crate) fn start_of_subscriber(
+    py: Python<'_>,
+    channel: &str,
+    value: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Start> {
+    let Some(value) = value else {
+        return Ok(Start::Newest);
+    };
+    let invalid = |reason| Error::InvalidOption {
+        channel: channel.into(),
+        option: "start",
+        reason,
+    };
+    match value.cast::<PyString>() {
+        Ok(name) => match &*name.to_string_lossy() {
+            "oldest" => Ok(Start::Oldest),
+            "newest" => Ok(Start::Newest),
+            _ => Err(exception(
+                py,
+                &invalid("it must be 'oldest', 'newest' or the number of a message"),
+            )),
+        },
+        Err(_) => integer(channel, "start", value).map(Start::After),
+    }
+}
+
+/// A `durable=` argument: whether a subscriber keeps its place, and the name that it goes by.
+pub(crate) struct Durable(pub(crate) Option<String>);
+
+impl Durable {
+    pub(crate) const NO: Self = Self(None);
+}
+
+impl<'py> FromPyObject<'_, 'py> for Durable {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(name) = value.cast::<PyString>() {
+            return Ok(Self(Some(name.to_string_lossy().into_owned())));
+        }
+        match value.cast::<PyBool>() {
+            Ok(is) => Ok(Self(is.is_true().then(String::new))),
+            Err(_) => Err(PyTypeError::new_err(format!(
+                "durable must be True, False or a name, not {}",
+                kind_of(&value)
+            ))),
+        }
     }
 }
 
@@ -117,6 +168,22 @@ impl<'py> FromPyObject<'_, 'py> for Tag {
                 "a tag is a number from 0 to 4294967295, not {}",
                 Shown(&value)
             );
+            PyValueError::new_err(text)
+        })
+        .map(Self)
+    }
+}
+
+/// A `count` argument: of how many subscribers.
+#[derive(Clone, Copy)]
+pub(crate) struct Count(pub(crate) usize);
+
+impl<'py> FromPyObject<'_, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        whole_number(&value, "count", |_| {
+            let text = format!("{} subscribers are not possible", Shown(&value));
             PyValueError::new_err(text)
         })
         .map(Self)

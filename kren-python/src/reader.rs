@@ -25,7 +25,7 @@ const MANY: usize = 1024;
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Reader {
     pub(crate) endpoint: Arc<Endpoint<KrenReader>>,
-    shape: Shape,
+    pub(crate) shape: Shape,
 }
 
 #[pymethods]
@@ -60,9 +60,10 @@ impl Reader {
             .strategy(options::strategy(py, &name, strategy)?)
             .prefault(prefault)
             .machine_wide(machine_wide);
-        let (shape, endpoint) = connect(py, &settings, &name, timeout, _stop.map(Bound::get))
-            .map_err(|failure| failure.into_exception(py))?;
-        Ok(Self { endpoint, shape })
+        connect(py, &name, _stop.map(Bound::get), |check| {
+            settings.connect_within(&name, timeout.limit(), check)
+        })
+        .map_err(|failure| failure.into_exception(py))
     }
 
     /// Return the next message as bytes, waiting for it while the channel is empty.
@@ -288,16 +289,7 @@ impl Reader {
     }
 
     fn __repr__(&self, py: Python<'_>) -> String {
-        let state = if self.endpoint.is_closed() {
-            "closed"
-        } else {
-            "open"
-        };
-        format!(
-            "<kren.Reader '{}' capacity={} {state}>",
-            self.endpoint.name(),
-            self.capacity(py)
-        )
+        self.describe(py, "Reader")
     }
 
     /// Returns True when a writer has come (for asyncio), None otherwise; never waits.
@@ -333,8 +325,26 @@ impl Reader {
             .map_err(|failure| failure.into_exception(py))
     }
 
+    /// As text, by the name that the class has in Python.
+    pub(crate) fn describe(&self, py: Python<'_>, class: &str) -> String {
+        let state = if self.endpoint.is_closed() {
+            "closed"
+        } else {
+            "open"
+        };
+        format!(
+            "<kren.{class} '{}' capacity={} {state}>",
+            self.endpoint.name(),
+            self.capacity(py)
+        )
+    }
+
     /// Looks at the core, unless this process may not use it: Forked, or Io.
-    fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&KrenReader) -> R) -> PyResult<R> {
+    pub(crate) fn look<R>(
+        &self,
+        py: Python<'_>,
+        look: impl FnOnce(&KrenReader) -> R,
+    ) -> PyResult<R> {
         let seen = self
             .endpoint
             .look(py, |core| core.check_usable().map(|()| look(core)));

@@ -33,42 +33,60 @@ impl<'py> FromPyObject<'_, 'py> for Timeout {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        if value.is_none() {
-            return Ok(Self::NONE);
-        }
-        // `write(data, True)` is a mistake, and never means "one second".
-        if value.is_instance_of::<PyBool>() {
-            return Err(not_a_number(&value));
-        }
-        let py = value.py();
-        let seconds = match value.extract::<f64>() {
-            Ok(seconds) => seconds,
-            // A whole number beyond all floats.
-            Err(error) if error.is_instance_of::<PyOverflowError>(py) => {
-                if value.lt(0)? {
-                    f64::NEG_INFINITY
-                } else {
-                    f64::INFINITY
-                }
-            }
-            Err(error) if is_no_number(&value, &error) => return Err(not_a_number(&value)),
-            // Anything else was raised by the object's own code.
-            Err(error) => return Err(error),
-        };
-        if seconds.is_nan() {
-            return Err(PyValueError::new_err(
-                "timeout is NaN; give seconds, or None to wait for ever",
-            ));
-        }
-        if seconds < 0.0 {
-            return Err(PyValueError::new_err(format!(
-                "timeout is {seconds} seconds; give 0 or more, or None to wait for ever"
-            )));
-        }
-        Ok(Self(
-            (seconds < FOR_EVER).then(|| Duration::from_secs_f64(seconds)),
-        ))
+        seconds(&value, "timeout").map(Self)
     }
+}
+
+/// An `evict_after=` argument: how long a publisher waits for a slow subscriber; None is for ever.
+#[derive(Clone, Copy)]
+pub(crate) struct Patience(pub(crate) Option<Duration>);
+
+impl Patience {
+    pub(crate) const NONE: Self = Self(None);
+}
+
+impl<'py> FromPyObject<'_, 'py> for Patience {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        seconds(&value, "evict_after").map(Self)
+    }
+}
+
+/// A number of seconds to wait, the argument `what`; None is for ever.
+fn seconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Option<Duration>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    // `write(data, True)` is a mistake, and never means "one second".
+    if value.is_instance_of::<PyBool>() {
+        return Err(not_a_number(value, what));
+    }
+    let seconds = match value.extract::<f64>() {
+        Ok(seconds) => seconds,
+        // A whole number beyond all floats.
+        Err(error) if error.is_instance_of::<PyOverflowError>(value.py()) => {
+            if value.lt(0)? {
+                f64::NEG_INFINITY
+            } else {
+                f64::INFINITY
+            }
+        }
+        Err(error) if is_no_number(value, &error) => return Err(not_a_number(value, what)),
+        // Anything else was raised by the object's own code.
+        Err(error) => return Err(error),
+    };
+    if seconds.is_nan() {
+        return Err(PyValueError::new_err(format!(
+            "{what} is NaN; give seconds, or None to wait for ever"
+        )));
+    }
+    if seconds < 0.0 {
+        return Err(PyValueError::new_err(format!(
+            "{what} is {seconds} seconds; give 0 or more, or None to wait for ever"
+        )));
+    }
+    Ok((seconds < FOR_EVER).then(|| Duration::from_secs_f64(seconds)))
 }
 
 fn is_no_number(value: &Bound<'_, PyAny>, error: &PyErr) -> bool {
@@ -76,9 +94,9 @@ fn is_no_number(value: &Bound<'_, PyAny>, error: &PyErr) -> bool {
     error.is_instance_of::<PyTypeError>(value.py()) && !has("__float__") && !has("__index__")
 }
 
-fn not_a_number(value: &Bound<'_, PyAny>) -> PyErr {
+fn not_a_number(value: &Bound<'_, PyAny>, what: &str) -> PyErr {
     PyTypeError::new_err(format!(
-        "timeout must be a number of seconds or None, not {}",
+        "{what} must be a number of seconds or None, not {}",
         kind_of(value)
     ))
 }

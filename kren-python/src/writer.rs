@@ -72,12 +72,7 @@ impl Writer {
             || false,
             |check| {
                 let core = settings.create_checked(channel, capacity, check)?;
-                Ok(Self {
-                    capacity: core.capacity(),
-                    max_message_len: core.max_message_len(),
-                    alignment: core.alignment(),
-                    endpoint: Endpoint::open(channel, core),
-                })
+                Ok(Self::open(channel, core))
             },
         );
         made.map_err(|failure| failure.into_exception(py))
@@ -217,9 +212,10 @@ impl Writer {
         self.look_if_usable(py, KrenWriter::available)
     }
 
-    /// How the reader stands: 'never_attached', 'attached', 'closed' or 'died'.
+    /// How the reader stands: 'never_attached', 'attached', 'closed' or 'died'. Of a publisher, which has several, there is
+    /// no such state: hence the name.
     #[getter]
-    fn reader_state(&self, py: Python<'_>) -> PyResult<&'static str> {
+    fn _reader_state(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.look_if_usable(py, KrenWriter::reader_state)
             .map(options::state_name)
     }
@@ -274,16 +270,7 @@ impl Writer {
     }
 
     fn __repr__(&self) -> String {
-        let state = if self.endpoint.is_closed() {
-            "closed"
-        } else {
-            "open"
-        };
-        format!(
-            "<kren.Writer '{}' capacity={} {state}>",
-            self.endpoint.name(),
-            self.capacity
-        )
+        self.describe("Writer")
     }
 
     /// Returns True when the reader has released every message (for asyncio), None otherwise; never waits.
@@ -314,6 +301,29 @@ impl Writer {
 }
 
 impl Writer {
+    pub(crate) fn open(channel: &str, core: KrenWriter) -> Self {
+        Self {
+            capacity: core.capacity(),
+            max_message_len: core.max_message_len(),
+            alignment: core.alignment(),
+            endpoint: Endpoint::open(channel, core),
+        }
+    }
+
+    /// As text, by the name that the class has in Python.
+    pub(crate) fn describe(&self, class: &str) -> String {
+        let state = if self.endpoint.is_closed() {
+            "closed"
+        } else {
+            "open"
+        };
+        format!(
+            "<kren.{class} '{}' capacity={} {state}>",
+            self.endpoint.name(),
+            self.capacity
+        )
+    }
+
     fn hold<'a>(&'a self, py: Python<'a>) -> PyResult<Held<'a, KrenWriter>> {
         self.endpoint
             .hold(py)
@@ -321,7 +331,7 @@ impl Writer {
     }
 
     /// Looks at the core, also while a slot has it, unless this process may not use it.
-    fn look_if_usable<R>(
+    pub(crate) fn look_if_usable<R>(
         &self,
         py: Python<'_>,
         look: impl FnOnce(&KrenWriter) -> R,

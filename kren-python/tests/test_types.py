@@ -47,6 +47,26 @@ with kren.Reader("name", timeout=None, strategy="spin") as reader:
     assert_type([message for message in reader], list[bytes])
     assert reader.writer_state != "closed"
 
+with kren.Publisher("name", 4096, subscribers=4, evict_after=1.5) as publisher:
+    assert_type(publisher.wait_for_subscribers(2, timeout=1), None)
+    for known in publisher.subscribers:
+        assert_type(known, kren.SubscriberInfo)
+        assert_type(known.pid, int)
+        assert_type(known.behind, int)
+        assert_type(known.lossy, bool)
+        assert known.state == "attached"
+    assert_type(publisher.write(b"", 1, tag=2), None)
+
+with kren.Subscriber("name", start=7, durable="log", live=True) as subscriber:
+    assert_type(subscriber, kren.Subscriber)
+    try:
+        assert_type(subscriber.read(1), bytes)
+    except (kren.Lagged, kren.Evicted) as lost:
+        assert_type(lost.missed, int)
+    assert_type(subscriber.position, int)
+    assert_type([message for message in subscriber], list[bytes])
+    assert_type(subscriber.unsubscribe(), None)
+
 
 async def use() -> None:
     assert_type(await reader.aread(timeout=1), bytes)
@@ -59,6 +79,10 @@ async def use() -> None:
     async with kren.Writer("name", 4096) as another:
         assert_type(another, kren.Writer)
     another.close(discard=True)
+    assert_type(await kren.subscribe("name", lossy=True, start="oldest"), kren.Subscriber)
+    assert_type(await publisher.await_subscribers(2, timeout=1), None)
+    await publisher.awrite(b"")
+    assert_type(await subscriber.aread(), bytes)
     async for message in reader:
         assert_type(message, bytes)
 
@@ -79,6 +103,8 @@ MISUSES = [
     'kren.Reader("name").gone',
     'kren.Reader("name").borrow()[0] = 1',
     'kren.Writer("name", 4096).write_many(["text"])',
+    'kren.Publisher("name", 4096).reader_state',
+    'kren.Subscriber("name", start="middle")',
 ]
 
 

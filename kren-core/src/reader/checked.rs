@@ -14,9 +14,23 @@ use crate::{Error, Result};
 use std::sync::Arc;
 
 /// What such a subscriber has copied.
-#[derive(Default)]
 pub(super) struct Checked {
     copy: Vec<u8>,
+    /// What the next read says, once, in place of a message.
+    untold: Option<Error>,
+    /// Whether it is there for that alone: nothing is overwritten under this subscriber.
+    is_passing: bool,
+}
+
+impl Checked {
+    /// For a subscriber whose messages may be overwritten, or (`is_passing`) only has something to be told.
+    pub(super) fn new(untold: Option<Error>, is_passing: bool) -> Box<Self> {
+        Box::new(Self {
+            copy: Vec::new(),
+            untold,
+            is_passing,
+        })
+    }
 }
 
 impl KrenReader {
@@ -35,6 +49,9 @@ impl KrenReader {
     /// As `peek`, with a copy of the message that was whole when it was taken.
     #[cold]
     pub(super) fn peek_checked(&mut self) -> Result<Option<Record>> {
+        if let Some(error) = self.take_untold() {
+            return Err(error);
+        }
         let found = self.consumer.peek();
         if let (Ok(Some(record)), Some(checked)) = (&found, &mut self.checked) {
             checked.copy.clear();
@@ -55,6 +72,30 @@ impl KrenReader {
             return Err(self.fall_behind());
         }
         found.map_err(|error| self.endpoint.ring_error(error))
+    }
+
+    /// What the next read would say in place of a message, for a caller that reads by itself and says it then.
+    #[doc(hidden)]
+    pub fn take_untold(&mut self) -> Option<Error> {
+        let checked = self.checked.as_mut()?;
+        let untold = checked.untold.take();
+        if checked.is_passing {
+            self.checked = None;
+        }
+        untold
+    }
+
+    /// Has the next read say how many messages were missed, which a caller that has met `error` cannot say now. Other
+    /// errors come again by themselves.
+    #[doc(hidden)]
+    pub fn tell_later(&mut self, error: Error) {
+        if !matches!(error, Error::Lagged { .. } | Error::Evicted { .. }) {
+            return;
+        }
+        match &mut self.checked {
+            Some(checked) => checked.untold = Some(error),
+            None => self.checked = Some(Checked::new(Some(error), true)),
+        }
     }
 
     /// Goes on at the oldest message that is whole; says how many were missed, and why.

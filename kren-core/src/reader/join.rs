@@ -40,14 +40,14 @@ impl Subscription {
 }
 
 impl KrenReader {
-    /// Joins the broadcast `segment`, one of whose seats is held. Tells how many of the messages that were asked for have
-    /// been overwritten.
+    /// Joins the broadcast `segment`, one of whose seats is held. The first read tells how many of the messages that were
+    /// asked for have been overwritten.
     pub(crate) fn subscribe(
         segment: Segment,
         subscription: Subscription,
         strategy: Strategy,
         access: Access,
-    ) -> Result<(Self, u64)> {
+    ) -> Result<Self> {
         let is_checked = subscription.is_lossy || segment.evicts();
         let own = segment.mapping().page(segment.seat());
         let presence = &own.presence.0;
@@ -73,7 +73,7 @@ impl KrenReader {
             leases: super::Leases::default(),
             moving: false,
             subscription: Some(subscription),
-            checked: is_checked.then(|| Box::new(Checked::default())),
+            checked: is_checked.then(|| Checked::new(None, false)),
             strategy,
             access,
             endpoint,
@@ -81,15 +81,17 @@ impl KrenReader {
         let identity = subscription.durable.unwrap_or(0);
         let presence = &reader.endpoint.own().presence.0;
         presence.identity.store(identity, Ordering::Relaxed);
-        let mut missed = 0;
         if !resumes {
             reader.join(subscription.start)?;
-            if let Start::After(count) = subscription.start {
-                missed = reader.consumer.count().saturating_sub(count);
+            if let Start::After(count) = subscription.start
+                && let missed @ 1.. = reader.consumer.count().saturating_sub(count)
+            {
+                let channel = Arc::clone(reader.endpoint.name());
+                reader.tell_later(Error::Lagged { channel, missed });
             }
         }
         reader.endpoint.announce_arrival();
-        Ok((reader, missed))
+        Ok(reader)
     }
 
     /// Takes a place in the ring and, unless it is lossy, makes the writer respect it.
@@ -195,10 +197,7 @@ impl KrenReader {
         };
         let found = segment::find(name, who, access)?;
         found
-            .map(|segment| {
-                let joined = Self::subscribe(segment, subscription, self.strategy, access);
-                joined.map(|(reader, _)| reader)
-            })
+            .map(|segment| Self::subscribe(segment, subscription, self.strategy, access))
             .transpose()
     }
 }

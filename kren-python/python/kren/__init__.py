@@ -10,6 +10,8 @@ A channel has a name, one writer and one reader; the other side may be in Python
     with kren.Reader("my_channel") as reader:
         print(reader.read())
 
+A broadcast has one kren.Publisher, which writes each message once, and many kren.Subscribers.
+
 Everything that can wait takes a timeout in seconds, lets other threads run, and can be interrupted
 by Ctrl-C. With asyncio use ``await kren.connect(name)``, ``await reader.aread()``, ``async for
 message in reader`` and ``await writer.awrite(data)``. Errors are subclasses of KrenError and of the
@@ -17,7 +19,8 @@ builtin that fits.
 """
 
 from kren._arrays import ArraySlot
-from kren._connect import connect
+from kren._broadcast import Publisher, Subscriber
+from kren._connect import connect, subscribe
 from kren._endpoints import Reader, Start, Strategy, Writer
 from kren._errors import (
     Busy,
@@ -54,7 +57,7 @@ from kren._errors import (
     WriterExists,
     WrongKind,
 )
-from kren._kren import Array, Lease, Slot, __version__
+from kren._kren import Array, Lease, Slot, SubscriberInfo, __version__
 
 __all__ = [
     "Array",
@@ -84,6 +87,7 @@ __all__ = [
     "OutOfMemory",
     "PeerDied",
     "PermissionDenied",
+    "Publisher",
     "Reader",
     "ReaderExists",
     "Remote",
@@ -92,6 +96,8 @@ __all__ = [
     "Slot",
     "Start",
     "Strategy",
+    "Subscriber",
+    "SubscriberInfo",
     "TimedOut",
     "TooLarge",
     "VersionMismatch",
@@ -100,4 +106,5 @@ __all__ = [
     "WrongKind",
     "__version__",
     "connect",
+    "subscribe",
 ]

@@ -2,20 +2,34 @@
 
 import asyncio
 import threading
-from typing import TypedDict, Unpack
+from collections.abc import Callable
+from functools import partial
+from typing import Generic, Literal, TypedDict, TypeVar, Unpack
 
 from kren import _kren
+from kren._broadcast import Subscriber
 from kren._endpoints import Reader, Start, Strategy
 from kren._errors import NotFound, TimedOut, system_error
 
+_End = TypeVar("_End", Reader, Subscriber)
 
-class _Options(TypedDict, total=False):
+
+class _Access(TypedDict, total=False):
     live: bool
-    start: Start
     any_owner: bool
     strategy: Strategy
     prefault: bool
     machine_wide: bool
+
+
+class _Options(_Access, total=False):
+    start: Start
+
+
+class _Subscription(_Access, total=False):
+    start: Literal["newest", "oldest"] | int
+    lossy: bool
+    durable: bool | str
 
 
 async def connect(name: str, timeout: float | None = None, **options: Unpack[_Options]) -> Reader:
@@ -34,27 +48,53 @@ async def connect(name: str, timeout: float | None = None, **options: Unpack[_Op
     except (NotFound, TimedOut):
         if limit == 0:
             raise
-    return await _Search(asyncio.get_running_loop(), name, limit, options).result()
+
+    def search(stop: _kren.Stop) -> Reader:
+        reader = Reader.__new__(Reader, name, timeout=limit, _stop=stop, **options)
+        reader.__init__(name)
+        return reader
+
+    return await _Search(name, search).result()
 
 
-class _Search:
+async def subscribe(
+    name: str, timeout: float | None = None, **options: Unpack[_Subscription]
+) -> Subscriber:
+    """Join a broadcast, waiting for it to exist; as Subscriber(), for asyncio.
+
+    name: the broadcast's name, as its publisher gave it.
+    timeout: seconds to wait for the broadcast; None waits for ever, 0 does not wait.
+    options: start, lossy, durable, live, any_owner, strategy, prefault and machine_wide, as for
+        Subscriber().
+
+    Raises what Subscriber() raises; otherwise as connect().
+    """
+    limit = _kren.check_timeout(timeout)
+    try:
+        return Subscriber(name, **options)
+    except (NotFound, TimedOut):
+        if limit == 0:
+            raise
+
+    def search(stop: _kren.Stop) -> Subscriber:
+        found = Subscriber.__new__(Subscriber, name, timeout=limit, _stop=stop, **options)
+        found.__init__(name)
+        return found
+
+    return await _Search(name, search).result()
+
+
+class _Search(Generic[_End]):
     """A thread that connects."""
 
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        name: str,
-        timeout: float | None,
-        options: _Options,
-    ) -> None:
-        self._loop = loop
+    def __init__(self, name: str, connect: Callable[[_kren.Stop], _End]) -> None:
         self._name = name
-        self._timeout = timeout
-        self._options = options
+        self._connect: Callable[[_kren.Stop], _End] = connect
         self._stop = _kren.Stop()
-        self._found: asyncio.Future[Reader] = loop.create_future()
+        self._loop = asyncio.get_running_loop()
+        self._found: asyncio.Future[_End] = self._loop.create_future()
 
-    async def result(self) -> Reader:
+    async def result(self) -> _End:
         try:
             threading.Thread(target=self._run, name="kren-connect", daemon=True).start()
         except RuntimeError as error:
@@ -70,31 +110,22 @@ class _Search:
 
     def _run(self) -> None:
         try:
-            reader = Reader.__new__(
-                Reader, self._name, timeout=self._timeout, _stop=self._stop, **self._options
-            )
-            reader.__init__(self._name)
+            end = self._connect(self._stop)
         except Exception as error:  # noqa: BLE001 - raised where it is awaited
-            self._tell(error)
+            self._tell(partial(self._found.set_exception, error))
         else:
-            self._tell(reader)
+            self._tell(partial(self._found.set_result, end), end)
 
-    def _tell(self, outcome: Reader | Exception) -> None:
+    def _tell(self, settle: Callable[[], None], end: _End | None = None) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._settle, outcome)
+            self._loop.call_soon_threadsafe(settle)
         except RuntimeError:
             # The loop is closed, and its tasks with it.
-            if isinstance(outcome, Reader):
-                outcome.close()
-
-    def _settle(self, outcome: Reader | Exception) -> None:
-        if isinstance(outcome, Reader):
-            self._found.set_result(outcome)
-        else:
-            self._found.set_exception(outcome)
+            if end is not None:
+                end.close()
 
 
-def _put_back(found: asyncio.Future[Reader]) -> None:
+def _put_back(found: asyncio.Future[_End]) -> None:
     """Close what nobody waits for any more."""
     if found.exception() is None:
         found.result().close()

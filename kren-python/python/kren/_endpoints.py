@@ -18,6 +18,9 @@ Strategy = Literal["adaptive", "spin", "sleep"]
 Start = Literal["oldest", "newest"]
 """Where a reader starts: at the first message that was not released, or after what is there."""
 
+PeerState = Literal["never_attached", "attached", "closed", "died"]
+"""How the other side stands."""
+
 
 def _refuse_pickling(kind: str, name: str) -> NoReturn:
     raise TypeError(
@@ -26,53 +29,15 @@ def _refuse_pickling(kind: str, name: str) -> NoReturn:
     )
 
 
-@final
-class Writer(TableWriter):
-    """The writing end of a channel; it creates the channel, or takes over one that lost its writer.
+class WriterFace(TableWriter):
+    """What a Writer and a Publisher have in common beside the native half: asyncio and blocks."""
 
-    name: 1 to 128 of the characters a-z A-Z 0-9 . _ -
-    capacity: size of the ring in bytes, rounded up to whole pages. The memory is reserved here.
-    mode: permission bits of the shared memory; 0o600, the owner alone, unless given.
-    alignment: what the addresses of messages are multiples of; 8 bytes unless given.
-    fresh: discard what an earlier writer left instead of continuing after it.
-    any_owner: accept a channel that another user made. Only for users you trust.
-    strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
-        sleeps at once.
-    prefault: touch all of the memory now, so that no later write pays for a page fault.
-    machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
-        services and other sessions; both sides must say so, and making one takes a privilege that
-        services and administrators have. On other systems channels always are.
-
-    Messages outlive the writer: a reader may come later, also after this process has ended. One
-    process writes and one reads, each from one thread at a time; a second gets WriterExists,
-    ReaderExists or Busy. Use it in a `with` block, or call close(); an endpoint that is collected,
-    or alive when the process ends, closes too.
-
-    Raises WriterExists, InvalidName, InvalidCapacity, InvalidOption, CapacityMismatch,
-    PermissionDenied, OutOfMemory (no room in shared memory), Corrupt, VersionMismatch or Io.
-    """
-
-    __slots__ = ("__weakref__", "_line")
+    # The slots are the classes': the native half of a Publisher is another base beside this one.
+    __slots__ = ()
 
     # Kept here: an endpoint may be opened while Python ends and this module's variables are gone.
     _new_line = Line
     _prepare_exit = staticmethod(prepare_exit)
-
-    def __init__(
-        self,
-        name: str,
-        capacity: int,
-        *,
-        mode: int | None = None,
-        alignment: int | None = None,
-        fresh: bool = False,
-        any_owner: bool = False,
-        strategy: Strategy = "adaptive",
-        prefault: bool = False,
-        machine_wide: bool = False,
-    ) -> None:
-        self._line = self._new_line(name)
-        self._prepare_exit()
 
     async def awrite(self, data: "Buffer", timeout: float | None = None, *, tag: int = 0) -> None:
         """Write one message; as write(), for asyncio: it awaits room, and never blocks the loop.
@@ -125,60 +90,18 @@ class Writer(TableWriter):
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        _refuse_pickling("Writer", self.name)
+        _refuse_pickling(type(self).__name__, self.name)
 
 
-@final
-class Reader(TableReader):
-    """The reading end of a channel.
+class ReaderFace(TableReader):
+    """What a Reader and a Subscriber have in common beside the native half: asyncio and blocks."""
 
-    name: the channel's name, as its writer gave it.
-    timeout: seconds to wait for the channel to exist; 0 does not wait, None waits for ever. This
-        blocks; with asyncio use `await kren.connect(name)`.
-    live: connect to a live writer only, and wait for one too: an old channel, whose writer has
-        closed or died, is not enough.
-    start: 'oldest' begins at the first message that was not released, whoever wrote it; 'newest'
-        discards what is there at the call.
-    any_owner: accept a channel that another user made. Only for users you trust.
-    strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
-        sleeps at once.
-    prefault: touch all of the memory now, so that no later read pays for a page fault.
-    machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
-        services and other sessions; both sides must say so, and making one takes a privilege that
-        services and administrators have. On other systems channels always are.
-
-    Iterating gives message after message and ends when the writer has closed the channel and all is
-    read; it raises PeerDied when the writer's process died instead. `async for` does the same.
-
-    One thread reads at a time; a second gets Busy. Use it in a `with` block, or call close(); an
-    endpoint that is collected, or alive when the process ends, closes too.
-
-    After Closed or PeerDied the reader goes on: wait_for_writer() waits for the next writer.
-
-    Raises NotFound, TimedOut, ReaderExists, InvalidName, InvalidOption, PermissionDenied, Corrupt,
-    VersionMismatch or Io.
-    """
-
-    __slots__ = ("__weakref__", "_line")
+    # The slots are the classes': the native half of a Subscriber is another base beside this one.
+    __slots__ = ()
 
     # Kept here: an endpoint may be opened while Python ends and this module's variables are gone.
     _new_line = Line
     _prepare_exit = staticmethod(prepare_exit)
-
-    def __init__(
-        self,
-        name: str,
-        *,
-        timeout: float | None = 0,
-        live: bool = False,
-        start: Start = "oldest",
-        any_owner: bool = False,
-        strategy: Strategy = "adaptive",
-        prefault: bool = False,
-        machine_wide: bool = False,
-    ) -> None:
-        self._line = self._new_line(name)
-        self._prepare_exit()
 
     async def aread(self, timeout: float | None = None) -> bytes:
         """Return the next message; as read(), for asyncio: it never blocks the event loop.
@@ -243,7 +166,106 @@ class Reader(TableReader):
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        _refuse_pickling("Reader", self.name)
+        _refuse_pickling(type(self).__name__, self.name)
+
+
+@final
+class Writer(WriterFace):
+    """The writing end of a channel; it creates the channel, or takes over one that lost its writer.
+
+    name: 1 to 128 of the characters a-z A-Z 0-9 . _ -
+    capacity: size of the ring in bytes, rounded up to whole pages. The memory is reserved here.
+    mode: permission bits of the shared memory; 0o600, the owner alone, unless given.
+    alignment: what the addresses of messages are multiples of; 8 bytes unless given.
+    fresh: discard what an earlier writer left instead of continuing after it.
+    any_owner: accept a channel that another user made. Only for users you trust.
+    strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
+        sleeps at once.
+    prefault: touch all of the memory now, so that no later write pays for a page fault.
+    machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
+        services and other sessions; both sides must say so, and making one takes a privilege that
+        services and administrators have. On other systems channels always are.
+
+    Messages outlive the writer: a reader may come later, also after this process has ended. One
+    process writes and one reads, each from one thread at a time; a second gets WriterExists,
+    ReaderExists or Busy. Use it in a `with` block, or call close(); an endpoint that is collected,
+    or alive when the process ends, closes too.
+
+    Raises WriterExists, InvalidName, InvalidCapacity, InvalidOption, CapacityMismatch,
+    PermissionDenied, OutOfMemory (no room in shared memory), Corrupt, VersionMismatch or Io.
+    """
+
+    __slots__ = ("__weakref__", "_line")
+
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        *,
+        mode: int | None = None,
+        alignment: int | None = None,
+        fresh: bool = False,
+        any_owner: bool = False,
+        strategy: Strategy = "adaptive",
+        prefault: bool = False,
+        machine_wide: bool = False,
+    ) -> None:
+        self._line = self._new_line(name)
+        self._prepare_exit()
+
+    @property
+    def reader_state(self) -> PeerState:
+        """How the reader stands: 'never_attached', 'attached', 'closed' or 'died'."""
+        return self._reader_state
+
+
+@final
+class Reader(ReaderFace):
+    """The reading end of a channel.
+
+    name: the channel's name, as its writer gave it.
+    timeout: seconds to wait for the channel to exist; 0 does not wait, None waits for ever. This
+        blocks; with asyncio use `await kren.connect(name)`.
+    live: connect to a live writer only, and wait for one too: an old channel, whose writer has
+        closed or died, is not enough.
+    start: 'oldest' begins at the first message that was not released, whoever wrote it; 'newest'
+        discards what is there at the call.
+    any_owner: accept a channel that another user made. Only for users you trust.
+    strategy: how to wait: 'adaptive' spins briefly and then sleeps, 'spin' never sleeps, 'sleep'
+        sleeps at once.
+    prefault: touch all of the memory now, so that no later read pays for a page fault.
+    machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
+        services and other sessions; both sides must say so, and making one takes a privilege that
+        services and administrators have. On other systems channels always are.
+
+    Iterating gives message after message and ends when the writer has closed the channel and all is
+    read; it raises PeerDied when the writer's process died instead. `async for` does the same.
+
+    One thread reads at a time; a second gets Busy. Use it in a `with` block, or call close(); an
+    endpoint that is collected, or alive when the process ends, closes too.
+
+    After Closed or PeerDied the reader goes on: wait_for_writer() waits for the next writer.
+
+    Raises NotFound, TimedOut, ReaderExists, InvalidName, InvalidOption, PermissionDenied, Corrupt,
+    VersionMismatch or Io.
+    """
+
+    __slots__ = ("__weakref__", "_line")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        timeout: float | None = 0,
+        live: bool = False,
+        start: Start = "oldest",
+        any_owner: bool = False,
+        strategy: Strategy = "adaptive",
+        prefault: bool = False,
+        machine_wide: bool = False,
+    ) -> None:
+        self._line = self._new_line(name)
+        self._prepare_exit()
 
 
 for _kind in (Writer, Reader):

@@ -251,6 +251,8 @@ class Lagged(KrenError, RuntimeError):
 
     code = 23
     code_name = "LAGGED"
+    missed: int = 0
+    """How many messages it missed; the next call goes on behind them."""
 
 
 class Evicted(KrenError, RuntimeError):
@@ -258,6 +260,8 @@ class Evicted(KrenError, RuntimeError):
 
     code = 24
     code_name = "EVICTED"
+    missed: int = 0
+    """How many messages it missed; the next call goes on behind them."""
 
 
 class NoServer(KrenError, ConnectionRefusedError):

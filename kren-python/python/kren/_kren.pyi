@@ -1,4 +1,4 @@
-"""The native half of kren. Use the package: kren.Writer and kren.Reader add asyncio to these."""
+"""The native half of kren. Use the package: kren.Writer, kren.Reader... add asyncio to these."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
@@ -11,10 +11,13 @@ __all__ = [
     "Array",
     "Lease",
     "Notifier",
+    "Publisher",
     "Reader",
     "Room",
     "Slot",
     "Stop",
+    "Subscriber",
+    "SubscriberInfo",
     "Tensor",
     "Unflagged",
     "Writer",
@@ -67,7 +70,7 @@ class Writer:
     @property
     def available(self) -> int: ...
     @property
-    def reader_state(self) -> _PeerState: ...
+    def _reader_state(self) -> _PeerState: ...
     @property
     def name(self) -> str: ...
     @property
@@ -81,6 +84,46 @@ class Writer:
     def _arm(self, notifier: Notifier, length: int) -> None: ...
     def _arm_drained(self, notifier: Notifier) -> None: ...
     def _drained(self) -> bool | None: ...
+
+class Publisher(Writer):
+    def __new__(
+        cls,
+        name: str,
+        capacity: int,
+        *,
+        subscribers: int = 16,
+        evict_after: float | None = None,
+        mode: int | None = None,
+        alignment: int | None = None,
+        fresh: bool = False,
+        any_owner: bool = False,
+        strategy: _Strategy = "adaptive",
+        prefault: bool = False,
+        machine_wide: bool = False,
+    ) -> Self: ...
+    def wait_for_subscribers(self, count: int, timeout: float | None = None) -> None: ...
+    @property
+    def subscribers(self) -> list[SubscriberInfo]: ...
+    def _subscribed(self, count: int) -> bool | None: ...
+    def _arm_subscribed(self, notifier: Notifier, count: int) -> None: ...
+
+@final
+class SubscriberInfo:
+    @property
+    def seat(self) -> int: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def state(self) -> _PeerState: ...
+    @property
+    def lossy(self) -> bool: ...
+    @property
+    def durable(self) -> bool: ...
+    @property
+    def behind(self) -> int: ...
+    @property
+    def behind_bytes(self) -> int: ...
+    def __eq__(self, value: object, /) -> bool: ...
 
 @disjoint_base
 class Reader:
@@ -131,6 +174,26 @@ class Reader:
     def _arm(self, notifier: Notifier) -> None: ...
     def _arm_writer(self, notifier: Notifier) -> None: ...
     def _follow(self) -> bool | None: ...
+
+class Subscriber(Reader):
+    def __new__(
+        cls,
+        name: str,
+        *,
+        start: _Start | int = "newest",
+        lossy: bool = False,
+        durable: bool | str = False,
+        timeout: float | None = 0,
+        live: bool = False,
+        any_owner: bool = False,
+        strategy: _Strategy = "adaptive",
+        prefault: bool = False,
+        machine_wide: bool = False,
+        _stop: Stop | None = None,
+    ) -> Self: ...
+    def unsubscribe(self) -> None: ...
+    @property
+    def position(self) -> int: ...
 
 @final
 class Lease:

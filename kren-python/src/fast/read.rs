@@ -131,7 +131,7 @@ impl Reader {
         try_with_target(target, |target| {
             let mut core = self.endpoint.try_hold(py)?;
             loop {
-                match core.try_read() {
+                let failed = match core.try_read() {
                     Ok(Some(message)) if message.len() <= target.len() => {
                         target.fill(py, &message);
                         return Some(message.len());
@@ -140,8 +140,12 @@ impl Reader {
                         message.keep();
                         return None;
                     }
-                    Ok(None) => {}
-                    Err(_) => return None,
+                    Ok(None) => None,
+                    Err(error) => Some(error),
+                };
+                if let Some(error) = failed {
+                    core.tell_later(error);
+                    return None;
                 }
                 if !patient || !core.poll_readable() {
                     return None;
@@ -169,7 +173,7 @@ unsafe fn is_refusal() -> bool {
 
 #[inline]
 fn now(py: Python<'_>, core: &mut KrenReader) -> Now {
-    match core.try_read() {
+    let error = match core.try_read() {
         Ok(Some(message)) => {
             let bytes = bytes_or_null(&message);
             if bytes.is_null() {
@@ -177,9 +181,11 @@ fn now(py: Python<'_>, core: &mut KrenReader) -> Now {
                 forget_error(py);
                 return Now::Otherwise;
             }
-            Now::Message(bytes)
+            return Now::Message(bytes);
         }
-        Ok(None) => Now::Nothing,
-        Err(_) => Now::Otherwise,
-    }
+        Ok(None) => return Now::Nothing,
+        Err(error) => error,
+    };
+    core.tell_later(error);
+    Now::Otherwise
 }
