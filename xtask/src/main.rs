@@ -10,6 +10,8 @@ mod count;
 mod cross;
 mod demo;
 mod dist;
+#[cfg(test)]
+mod documents;
 mod exec;
 mod kit;
 mod leftovers;
