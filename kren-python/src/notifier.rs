@@ -1,20 +1,20 @@
-//! One native thread per endpoint that waits on behalf of an event loop.
+//! Waiting on behalf of an event loop.
 //!
-//! The thread runs a core `Waiter` and then rings a bell (a file descriptor the loop watches). It
-//! never touches a Python object or the interpreter, so it can neither block one nor be blocked.
+//! The core's one thread for all that is awaited ends the wait, and then rings a bell (a file descriptor the loop watches).
+//! It never touches a Python object or the interpreter, so it can neither block one nor be blocked.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::Duration;
 
-use kren_core::{Error, Waiter};
+use kren_core::{Background, Error, Waiter, Watching};
 #[cfg(not(unix))]
 use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::*;
 
 #[cfg(unix)]
 use crate::bell::Bell;
-use crate::errors::{exception, system_error};
+use crate::errors::exception;
+#[cfg(unix)]
+use crate::errors::system_error;
 
 /// Waits for an endpoint on another thread and makes a file descriptor readable then.
 ///
@@ -35,14 +35,15 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// What the thread waits for now.
-    job: Option<Arc<Waiter>>,
-    /// The job was called off: nobody wants to hear of its end.
-    cancelled: bool,
-    /// Why the last job ended, when that was no readiness.
+    /// From the first wait on, so that the thread is not started anew for each.
+    background: Option<Background>,
+    /// The wait under way; none where that was over before it began.
+    watching: Option<Watching>,
+    /// Whether a wait is under way, of this number: what is told of an earlier one comes too late.
+    is_busy: bool,
+    number: u64,
+    /// Why the last wait ended, when that was no readiness.
     failure: Option<Error>,
-    running: bool,
-    stop: bool,
 }
 
 #[pymethods]
@@ -94,27 +95,18 @@ impl Notifier {
         self.shared.bell.silence();
     }
 
-    /// Calls the wait off and returns once its thread has left it (well under a millisecond).
-    fn disarm(&self, py: Python<'_>) {
+    /// Calls the wait off.
+    fn disarm(&self) {
         if self.is_forked() {
             return;
         }
         let mut state = self.shared.lock();
         state.failure = None;
-        if state.job.is_none() {
-            drop(state);
-            self.silence();
-            return;
-        }
+        state.is_busy = false;
+        let watching = state.watching.take();
         drop(state);
-        py.detach(|| {
-            let mut state = self.shared.lock();
-            while let Some(job) = &state.job {
-                job.cancel();
-                state.cancelled = true;
-                state = self.shared.sleep_briefly(state);
-            }
-        });
+        drop(watching);
+        self.shared.changed.notify_all();
         self.silence();
     }
 
@@ -149,25 +141,32 @@ impl Notifier {
             return Err(exception(py, &error));
         }
         let mut state = self.shared.lock();
-        if state.job.is_some() {
+        if state.is_busy {
             return Ok(());
         }
-        if !state.running {
-            let shared = Arc::clone(&self.shared);
-            thread::Builder::new()
-                .name("kren-wait".to_owned())
-                .stack_size(256 * 1024)
-                .spawn(move || shared.serve())
-                .map_err(|error| {
-                    let what = "awaiting takes a thread, and there can be none more (ulimit -u)";
-                    system_error(py, &error, what, &self.channel)
-                })?;
-            state.running = true;
-        }
-        state.job = Some(Arc::new(waiter));
+        let background = match &state.background {
+            Some(background) => background.clone(),
+            None => Background::new().map_err(|error| exception(py, &error))?,
+        };
+        state.background = Some(background.clone());
+        state.number += 1;
+        state.is_busy = true;
         state.failure = None;
+        let number = state.number;
         drop(state);
-        self.shared.changed.notify_all();
+        let shared = Arc::clone(&self.shared);
+        let watching = background.watch(waiter, move |outcome| shared.end(number, outcome));
+        match watching {
+            Ok(Some(watching)) => {
+                let mut state = self.shared.lock();
+                // It may be over already.
+                if state.is_busy && state.number == number {
+                    state.watching = Some(watching);
+                }
+            }
+            Ok(None) => self.shared.end(number, Ok(())),
+            Err(error) => self.shared.end(number, Err(error)),
+        }
         Ok(())
     }
 
@@ -177,84 +176,48 @@ impl Notifier {
     }
 }
 
-impl Drop for Notifier {
-    fn drop(&mut self) {
-        if self.is_forked() {
-            return;
-        }
-        let mut state = self.shared.lock();
-        state.stop = true;
-        state.cancelled = true;
-        if let Some(job) = &state.job {
-            job.cancel();
-        }
-        drop(state);
-        self.shared.changed.notify_all();
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sleep<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed
-            .wait(state)
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// For a job that was cancelled as its thread was falling asleep: it may have to be told again.
-    fn sleep_briefly<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let brief = Duration::from_millis(1);
-        self.changed
-            .wait_timeout(state, brief)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
-    }
-
     fn until_idle<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        while state.job.is_some() {
-            state = self.sleep(state);
+        while state.is_busy {
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         state
     }
 
-    /// The thread: one job after another until the notifier goes.
-    fn serve(&self) {
-        leave_signals_to_others();
+    /// The wait of this number is over.
+    fn end(&self, number: u64, outcome: kren_core::Result<()>) {
         let mut state = self.lock();
-        while !state.stop {
-            let Some(job) = state.job.clone() else {
-                state = self.sleep(state);
-                continue;
-            };
-            drop(state);
-            let outcome = job.wait(None);
-            state = self.lock();
-            state.job = None;
-            drop(job);
-            if !std::mem::take(&mut state.cancelled) {
-                state.failure = outcome.err();
-                #[cfg(unix)]
-                self.bell.ring();
-            }
-            self.changed.notify_all();
+        if !state.is_busy || state.number != number {
+            return;
         }
+        state.is_busy = false;
+        state.failure = outcome.err();
+        let watching = state.watching.take();
+        drop(state);
+        drop(watching);
+        #[cfg(unix)]
+        self.bell.ring();
+        self.changed.notify_all();
     }
 }
 
-/// A signal that the kernel gives to this thread would not interrupt a wait of the main thread.
-#[cfg(unix)]
-#[allow(unsafe_code)]
-fn leave_signals_to_others() {
-    // SAFETY: `all` is initialised by sigfillset before it is read, and the mask is this thread's own.
-    unsafe {
-        let mut all = std::mem::zeroed();
-        libc::sigfillset(&raw mut all);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, std::ptr::null_mut());
+impl Drop for Notifier {
+    fn drop(&mut self) {
+        if self.is_forked() {
+            return;
+        }
+        // What would be told holds the state, and the state the wait.
+        let mut state = self.shared.lock();
+        state.is_busy = false;
+        let watching = state.watching.take();
+        drop(state);
+        drop(watching);
     }
 }
-
-#[cfg(not(unix))]
-fn leave_signals_to_others() {}
