@@ -63,7 +63,7 @@ impl Channel {
         let (own, peer) = (self.page(role), self.page(role.peer()));
         let mut over = || ready() || self.is_closed(role.peer());
         let signal = self.signal(role.peer());
-        doze(own, peer, signal, wanted, Duration::MAX, &mut over);
+        doze(own, peer, signal, None, wanted, Duration::MAX, &mut over);
     }
 }
 

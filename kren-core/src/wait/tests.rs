@@ -78,6 +78,7 @@ impl Side {
             &self.page,
             &peer.page,
             &peer.signal,
+            None,
             wanted,
             Duration::MAX,
             ready,
