@@ -4,7 +4,8 @@
 
 mod header;
 
-pub(crate) use self::header::{HEADER_LEN, HeaderError, Kind, SegmentHeader, hash};
+pub use self::header::Kind;
+pub(crate) use self::header::{HEADER_LEN, HeaderError, SegmentHeader, hash};
 
 use crate::Role;
 use crate::sync::{AtomicU32, AtomicU64};

@@ -62,6 +62,8 @@ mod inbox;
 #[cfg(not(loom))]
 mod interest;
 #[cfg(not(loom))]
+pub mod inspect;
+#[cfg(not(loom))]
 mod lanes;
 #[cfg(not(loom))]
 mod mapped;
@@ -79,6 +81,8 @@ mod reactor;
 mod reader;
 #[cfg(not(loom))]
 mod registry;
+#[cfg(not(loom))]
+mod removal;
 #[cfg(not(loom))]
 mod ring_memory;
 #[cfg(not(loom))]
@@ -118,6 +122,7 @@ pub use self::{
     outside::Outline,
     publisher::{KrenPublisher, PublisherOptions, Subscriber},
     reader::{KrenReader, Lease, Message, ReaderOptions},
+    removal::remove,
     segment::{PeerState, Start},
     selector::{Canceller, Event, EventKind, Selector},
     sender::{KrenSender, SenderOptions},

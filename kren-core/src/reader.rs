@@ -12,7 +12,7 @@ pub use self::lease::Lease;
 pub use self::message::Message;
 pub use self::options::ReaderOptions;
 
-pub(crate) use self::join::Subscription;
+pub(crate) use self::join::{Subscription, find_place};
 
 use self::checked::Checked;
 use self::lease::Leases;

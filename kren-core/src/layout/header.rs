@@ -23,7 +23,8 @@ const HAS_ORIGIN: u32 = 4;
 /// What a segment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u32)]
-pub(crate) enum Kind {
+#[non_exhaustive]
+pub enum Kind {
     /// One writer, one reader. Also each lane of a pattern, and each reply channel.
     Channel = 0,
     /// One writer, many readers.
@@ -53,7 +54,8 @@ impl Kind {
     }
 
     /// As people call it.
-    pub(crate) fn name(self) -> &'static str {
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Channel => "channel",
             Self::Broadcast => "broadcast",

@@ -1,5 +1,6 @@
 //! Stand-ins for what Linux alone offers.
 
+use super::Failure;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -27,6 +28,13 @@ pub(crate) fn is_dying(_pid: u32) -> bool {
 }
 
 /// The names that begin with `start`: this system does not tell.
-pub(crate) fn names(_start: &str) -> Vec<String> {
-    Vec::new()
+pub(crate) fn names(_start: &str) -> Result<Vec<String>, Failure> {
+    #[cfg(unix)]
+    const NOT_SUPPORTED: i32 = libc::ENOTSUP;
+    #[cfg(windows)]
+    const NOT_SUPPORTED: i32 = windows_sys::Win32::Foundation::ERROR_NOT_SUPPORTED as i32;
+    Err(Failure::Call {
+        call: "listing shared memory, which this system does not do (ask for a channel by its name instead)",
+        code: NOT_SUPPORTED,
+    })
 }

@@ -18,7 +18,7 @@ pub(crate) use super::unix::{
 
 use self::build::{Built, Plan};
 use self::pin::Pin;
-use super::{Failure, GoOn, Mapping, unix};
+use super::{Failure, GoOn, Mapping, Rights, unix};
 use crate::layout::{Geometry, HEADER_LEN, MEMBERS_MAX, Seat};
 use fork::LockFd;
 use std::ffi::{CStr, CString};
@@ -78,7 +78,16 @@ impl Place {
 
     /// Opens the segment under the name, whoever made it.
     pub(crate) fn open(&self, any_owner: bool) -> Result<Option<Object>, Failure> {
-        let Some(file) = self.open_file()? else {
+        self.open_as(any_owner, libc::O_RDWR)
+    }
+
+    /// As `open`, for one who only looks: also where this user may only read.
+    pub(crate) fn look(&self) -> Result<Option<Object>, Failure> {
+        self.open_as(true, libc::O_RDONLY)
+    }
+
+    fn open_as(&self, any_owner: bool, access: i32) -> Result<Option<Object>, Failure> {
+        let Some(file) = self.open_file(access)? else {
             return Ok(None);
         };
         let stat = stat(file.as_raw_fd())?;
@@ -93,7 +102,7 @@ impl Place {
         // A description of its own for the locks: a mapping keeps its description, and with it the
         // locks, alive even in a forked child that has closed every descriptor.
         let identity = (stat.st_dev, stat.st_ino);
-        let lock = LockFd::open(|| match self.open_file()? {
+        let lock = LockFd::open(|| match self.open_file(access)? {
             Some(fd) => Ok(fd),
             None => Err(Failure::Call {
                 call: "open",
@@ -117,12 +126,16 @@ impl Place {
             pin: Mutex::default(),
             identity,
             len: stat.st_size as u64,
+            rights: Rights {
+                owner: stat.st_uid,
+                mode: stat.st_mode & 0o7777,
+            },
         }))
     }
 
-    fn open_file(&self) -> Result<Option<OwnedFd>, Failure> {
+    fn open_file(&self, access: i32) -> Result<Option<OwnedFd>, Failure> {
         // O_NOFOLLOW and O_NONBLOCK: a symbolic link or a FIFO in the way is an error, not a trap.
-        let flags = libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let flags = access | libc::O_CLOEXEC | libc::O_NOFOLLOW | libc::O_NONBLOCK;
         match open(&self.path, flags) {
             Ok(fd) => Ok(Some(fd)),
             Err(libc::ENOENT) if is_there(DIRECTORY) => Ok(None),
@@ -168,15 +181,23 @@ impl Place {
     }
 }
 
-/// The names in the directory that begin with `start`.
-pub(crate) fn names(start: &str) -> Vec<String> {
+/// The names that begin with `start` and under which something stands that may be a channel. Those that are no text are given
+/// as far as they are.
+pub(crate) fn names(start: &str) -> Result<Vec<String>, Failure> {
     let start = format!("kren-{start}");
-    let entries = std::fs::read_dir("/dev/shm").into_iter().flatten();
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.starts_with(&start))
-        .map(|name| name["kren-".len()..].to_owned())
-        .collect()
+    let unread = |error: std::io::Error| Failure::Call {
+        call: "readdir(/dev/shm)",
+        code: error.raw_os_error().unwrap_or(0),
+    };
+    let mut names = vec![];
+    for file in std::fs::read_dir("/dev/shm").map_err(unread)? {
+        let file = file.map_err(unread)?.file_name();
+        let name = file.to_string_lossy();
+        if name.starts_with(&start) {
+            names.push(name["kren-".len()..].to_owned());
+        }
+    }
+    Ok(names)
 }
 
 /// An open segment.
@@ -190,6 +211,7 @@ pub(crate) struct Object {
     pin: Mutex<Option<Pin>>,
     identity: Identity,
     len: u64,
+    rights: Rights,
 }
 
 /// What tells a file from every other one.
@@ -199,6 +221,12 @@ impl Object {
     /// Bytes of the whole segment.
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Whose it is, and who may use it.
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn rights(&self) -> Option<Rights> {
+        Some(self.rights)
     }
 
     pub(crate) fn read_header(&self) -> Result<[u8; HEADER_LEN], Failure> {
@@ -308,7 +336,7 @@ impl Object {
         let fd = if self.lock.is_ours() {
             self.lock.raw()
         } else {
-            let Ok(Some(file)) = place.open_file() else {
+            let Ok(Some(file)) = place.open_file(libc::O_RDWR) else {
                 return;
             };
             spare = file;

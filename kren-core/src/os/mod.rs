@@ -6,11 +6,11 @@
 //!   many the machine runs, whichever of them this process may use; [`usable_processors`]: how many that are;
 //! - [`Place`]: where the segment of a channel name lives, in the user's session or machine-wide.
 //!   `create` builds a whole segment and only then makes it visible (`None`: the name is taken);
-//!   `open` finds one (`None`: there is none);
+//!   `open` finds one (`None`: there is none), and `look` does for one who stores nothing, whoever the owner;
 //! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
 //!   leads to it, maps it, and gives it another mode; `keep_only_lock` gives back what only mapping takes. `try_hold` takes a seat's
 //!   lock, which the kernel drops when the process dies, `is_held` asks whether somebody else has one, `let_go`
-//!   returns it, `check_lock` looks whether this process has taken it from itself, `remove_if_alone` removes the
+//!   returns it, `rights` tells whose it is, `check_lock` looks whether this process has taken it from itself, `remove_if_alone` removes the
 //!   name while holding all seats, if the closure agrees, and `withdraw` does for a creator that failed;
 //! - [`Watch`]: waits until something is made where channels are; there need not be any;
 //! - [`names`]: the names there that begin in a certain way, where the system can tell;
@@ -62,6 +62,19 @@ pub(crate) use system::{
     Object, Place, Signal, barrier, fork, granularity, leave_signals_to_others, processors,
     usable_processors,
 };
+
+/// Whose a segment is, and who may use it.
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(
+    windows,
+    allow(dead_code, reason = "access is told in other terms there")
+)]
+pub(crate) struct Rights {
+    /// The number of the user.
+    pub(crate) owner: u32,
+    /// Permission bits.
+    pub(crate) mode: u32,
+}
 
 /// Whether to go on; asked now and then while something takes long.
 pub(crate) type GoOn<'a> = &'a mut dyn FnMut() -> bool;

@@ -7,7 +7,7 @@
 use super::KrenReader;
 use crate::gates;
 use crate::layout::STANCE_LOSSY;
-use crate::ring::{Record, copy};
+use crate::ring::{Record, Taken};
 use crate::segment::Start;
 use crate::sync::Ordering;
 use crate::{Error, Result};
@@ -52,26 +52,17 @@ impl KrenReader {
         if let Some(error) = self.take_untold() {
             return Err(error);
         }
-        let found = self.consumer.peek();
-        if let (Ok(Some(record)), Some(checked)) = (&found, &mut self.checked) {
-            checked.copy.clear();
-            checked.copy.reserve(record.len);
-            // SAFETY: `peek` has checked the length, so these are mapped bytes; they may change meanwhile, and are then
-            // not believed, below. The vector has room for as many.
-            #[allow(unsafe_code)]
-            unsafe {
-                copy(
-                    self.consumer.payload(record),
-                    checked.copy.as_mut_ptr(),
-                    record.len,
-                );
-                checked.copy.set_len(record.len);
-            }
+        let Some(checked) = &mut self.checked else {
+            // There was only something to tell.
+            let found = self.consumer.peek();
+            return found.map_err(|error| self.endpoint.ring_error(error));
+        };
+        match self.consumer.copy_next(&mut checked.copy) {
+            Taken::Whole(record) => Ok(Some(record)),
+            Taken::Nothing => Ok(None),
+            Taken::Broken(error) => Err(self.endpoint.ring_error(error)),
+            Taken::Overtaken => Err(self.fall_behind()),
         }
-        if self.consumer.is_overtaken() {
-            return Err(self.fall_behind());
-        }
-        found.map_err(|error| self.endpoint.ring_error(error))
     }
 
     /// What the next read would say in place of a message, for a caller that reads by itself and says it then.

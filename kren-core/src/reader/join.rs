@@ -203,7 +203,7 @@ impl KrenReader {
 }
 
 /// The position to start from: no earlier than `from`, and of a record that is whole as far as can be seen now.
-fn find_place<M: Memory>(memory: &M, shape: &Shape, start: Start, from: u64) -> u64 {
+pub(crate) fn find_place<M: Memory>(memory: &M, shape: &Shape, start: Start, from: u64) -> u64 {
     // Acquire: pairs with the Release store in `Producer::commit`; what lies before it is committed (R6).
     let written = memory.position(Role::Writer).load(Ordering::Acquire);
     let reach = &memory.page(Role::Writer).reach.0;

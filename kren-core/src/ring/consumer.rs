@@ -1,5 +1,6 @@
 //! The reading half of the ring.
 
+use super::copy::copy;
 use super::mark::messages_before;
 use super::prefetch::{LINE, prefetch_for_load};
 use super::record::{Record, commit_word, stride, tag};
@@ -239,6 +240,32 @@ impl<M: Memory> Consumer<M> {
         frontier > self.cursor.saturating_add(self.shape.data_len as u64)
     }
 
+    /// Copies the message of the record at the cursor, in a ring whose writer may overtake this side. The cursor stays.
+    ///
+    /// Judges after the last load (R9): what was overwritten meanwhile, its length included, is not believed.
+    pub(crate) fn copy_next(&mut self, into: &mut Vec<u8>) -> Taken {
+        let found = self.peek();
+        into.clear();
+        if let Ok(Some(record)) = &found {
+            into.reserve(record.len);
+            // SAFETY: `peek` has checked the length, so these are mapped bytes; they may change meanwhile, and are then
+            // not believed, below. The vector has room for as many.
+            #[allow(unsafe_code)]
+            unsafe {
+                copy(self.payload(record), into.as_mut_ptr(), record.len);
+                into.set_len(record.len);
+            }
+        }
+        if self.is_overtaken() {
+            return Taken::Overtaken;
+        }
+        match found {
+            Ok(Some(record)) => Taken::Whole(record),
+            Ok(None) => Taken::Nothing,
+            Err(error) => Taken::Broken(error),
+        }
+    }
+
     /// Whether a record has been committed at the cursor.
     #[inline]
     pub(crate) fn has_record(&self) -> bool {
@@ -296,6 +323,18 @@ impl<M: Memory> Consumer<M> {
         }
         Ok((records, scout.cursor - self.cursor))
     }
+}
+
+/// What comes of a copy that may have been overwritten while it was made.
+pub(crate) enum Taken {
+    /// It is the message of this record.
+    Whole(Record),
+    /// No record is committed there.
+    Nothing,
+    /// It is not to be believed, nor is anything else at the cursor.
+    Overtaken,
+    /// What stands there breaks an invariant.
+    Broken(RingError),
 }
 
 /// Gives the bytes before `position`, where `count` messages end, back to the producer.

@@ -67,7 +67,7 @@ pub(super) fn oldest_mark<M: Memory>(memory: &M) -> usize {
 ///
 /// Where damage leads no mark there, this is what `role` has stored: a count is a figure, nothing is read or written
 /// on the strength of it.
-pub(super) fn messages_before<M: Memory>(
+pub(crate) fn messages_before<M: Memory>(
     memory: &M,
     shape: &Shape,
     role: Role,

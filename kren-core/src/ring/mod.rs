@@ -17,10 +17,10 @@ mod record;
 #[cfg(test)]
 pub(crate) mod tests;
 
-pub(crate) use consumer::{Consumer, release};
+pub(crate) use consumer::{Consumer, Taken, release};
 pub(crate) use copy::copy;
 pub use copy::copy_slice;
-pub(crate) use mark::marks;
+pub(crate) use mark::{marks, messages_before};
 pub(crate) use memory::{Memory, Shape};
 pub(crate) use producer::{Producer, Stage};
 pub(crate) use record::{Record, stride};

@@ -149,7 +149,7 @@ fn commons(mapping: &Mapping) -> &Commons {
 
 /// Removes the bells of processes that died.
 fn sweep() {
-    for name in os::names(SIGN) {
+    for name in os::names(SIGN).unwrap_or_default() {
         let place = Place::new(&name, false);
         if let Ok(Some(object)) = place.open(false)
             && is_bell(&object, None).is_some()

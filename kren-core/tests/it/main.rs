@@ -41,6 +41,8 @@ mod guards;
 mod hostile;
 #[cfg(target_os = "linux")]
 mod idle;
+#[cfg(all(target_os = "linux", not(like_macos)))]
+mod inspect;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]

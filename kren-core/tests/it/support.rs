@@ -221,7 +221,10 @@ fn parts() -> HashMap<&'static str, Part> {
         parts.extend_from_slice(crate::forking::PARTS);
     }
     #[cfg(all(target_os = "linux", not(like_macos)))]
-    parts.extend_from_slice(crate::sandboxes::PARTS);
+    {
+        parts.extend_from_slice(crate::inspect::PARTS);
+        parts.extend_from_slice(crate::sandboxes::PARTS);
+    }
     #[cfg(target_os = "linux")]
     {
         parts.extend_from_slice(crate::guards::PARTS);

@@ -16,7 +16,7 @@ mod signal;
 
 use self::locks::{Folder, Held};
 use super::digest::{digest, short_name};
-use super::{Failure, GoOn, Mapping, unix};
+use super::{Failure, GoOn, Mapping, Rights, unix};
 use crate::Limit;
 use crate::layout::{Geometry, HEADER_LEN, MAGIC, Seat};
 use crate::sync::{AtomicU64, Ordering};
@@ -102,12 +102,18 @@ impl Place {
         );
         Ok(Some(Object {
             place: self.clone(),
+            owner: stat.st_uid,
             file: Some(file),
             mode,
             len: stat.st_size as u64,
             header,
             held,
         }))
+    }
+
+    /// As `open`, for one who only looks. Locks are files that one must be able to write to here.
+    pub(crate) fn look(&self) -> Result<Option<Object>, Failure> {
+        self.open(true)
     }
 
     /// Whether the name leads to the segment of this header. There is no way to ask without opening it.
@@ -149,6 +155,7 @@ fn lock_stem(name: &CStr, header: &[u8; HEADER_LEN]) -> String {
 /// An open segment.
 pub(crate) struct Object {
     place: Place,
+    owner: u32,
     /// What is mapped from, until [`Object::keep_only_lock`].
     file: Option<OwnedFd>,
     mode: u32,
@@ -161,6 +168,15 @@ impl Object {
     /// Bytes of the whole segment.
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// Whose it is, and who may use it.
+    #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]
+    pub(crate) fn rights(&self) -> Option<Rights> {
+        Some(Rights {
+            owner: self.owner,
+            mode: self.mode,
+        })
     }
 
     #[allow(clippy::unnecessary_wraps, reason = "the contract of every system")]

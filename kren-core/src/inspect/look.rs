@@ -1,0 +1,311 @@
+//! From a name to what is seen there.
+
+use super::channel::{Channel, Contents, Origin, Ring, Schema, Segment, Side, Stance};
+use super::{Kind, check_name};
+use crate::gates;
+use crate::layout::{
+    HEADER_LEN, HeaderError, POSITION_MAX, STANCE_DURABLE, STANCE_GATING, STATE_CLOSED,
+    STATE_NEVER, STATE_OPEN, Seat, SegmentHeader,
+};
+use crate::os::{self, Mapping, Object, Place};
+use crate::ring::{Consumer, Shape, marks};
+use crate::ring_memory::RingMemory;
+use crate::{Error, PeerState, Result};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Looks at two words that belong together, and are stored by somebody who lives.
+const LOOKS: u32 = 16;
+
+/// What stands under `name`. `space` is this process's pid namespace.
+pub(super) fn look(name: &str, space: u32) -> Result<Channel> {
+    check_name(name)?;
+    let shared: Arc<str> = name.into();
+    let mut seen = Channel {
+        name: name.into(),
+        bytes: 0,
+        owner: None,
+        mode: None,
+        contents: Contents::Damaged(String::new()),
+    };
+    let object = match Place::new(name, false).look() {
+        Ok(Some(object)) => object,
+        Ok(None) => {
+            return Err(Error::NotFound {
+                channel: shared,
+                waited: Duration::ZERO,
+            });
+        }
+        Err(failure) => {
+            seen.contents = refused(failure.into_error(&shared));
+            return Ok(seen);
+        }
+    };
+    let rights = object.rights();
+    seen.bytes = object.len();
+    seen.owner = rights.map(|rights| rights.owner);
+    seen.mode = rights.map(|rights| rights.mode);
+    seen.contents = match open(&shared, &object) {
+        Ok((header, mapping)) => {
+            let pages = Pages {
+                object: &object,
+                mapping: &mapping,
+                space,
+            };
+            Contents::Segment(Box::new(pages.describe(header)))
+        }
+        Err(contents) => contents,
+    };
+    Ok(seen)
+}
+
+/// The header of a sound segment of this version, and its memory.
+pub(super) fn open(
+    name: &Arc<str>,
+    object: &Object,
+) -> std::result::Result<(SegmentHeader, Arc<Mapping>), Contents> {
+    let bytes: [u8; HEADER_LEN] = object
+        .read_header()
+        .map_err(|failure| refused(failure.into_error(name)))?;
+    let header = SegmentHeader::decode(&bytes, object.len()).map_err(|error| match error {
+        HeaderError::Version(version) => Contents::OtherVersion(version),
+        HeaderError::Corrupt(what) => Contents::Damaged(what.to_string()),
+    })?;
+    if !header
+        .geometry
+        .granularity
+        .is_multiple_of(os::granularity())
+    {
+        let what = "it was made with a page size smaller than this system's";
+        return Err(Contents::Unreadable(what.into()));
+    }
+    let mapping = object
+        .map(header.geometry, None, false)
+        .map_err(|failure| refused(failure.into_error(name)))?;
+    Ok((header, Arc::new(mapping)))
+}
+
+fn refused(error: Error) -> Contents {
+    match error {
+        Error::Corrupt { what, .. } => Contents::Damaged(what.to_string()),
+        Error::PermissionDenied { reason, .. } => Contents::Unreadable(reason.to_string()),
+        error => Contents::Unreadable(error.to_string()),
+    }
+}
+
+/// A segment's pages, and the locks of its seats.
+struct Pages<'a> {
+    object: &'a Object,
+    mapping: &'a Arc<Mapping>,
+    space: u32,
+}
+
+impl Pages<'_> {
+    fn describe(&self, header: SegmentHeader) -> Segment {
+        let geometry = header.geometry;
+        let is_broadcast = header.kind == Kind::Broadcast;
+        let readers = gates::seats(&**self.mapping).filter(|seat| {
+            let presence = &self.mapping.page(*seat).presence.0;
+            presence.state.load(Ordering::Relaxed) != STATE_NEVER
+                || presence.stance.load(Ordering::Relaxed) == STANCE_DURABLE
+        });
+        let readers: Vec<Side> = readers.map(|seat| self.side(seat, is_broadcast)).collect();
+        let writer = self.side(Seat::WRITER, false);
+        let ring = (geometry.capacity > 0).then(|| self.ring(is_broadcast, &writer));
+        Segment {
+            kind: header.kind,
+            capacity: geometry.capacity,
+            alignment: geometry.alignment,
+            granularity: geometry.granularity,
+            seats: geometry.readers,
+            evicts: header.evicts,
+            instance: header.instance,
+            created: moment(header.created),
+            creator: header.creator_pid,
+            group: Some(header.group).filter(|group| *group != 0),
+            schema: header.schema.map(|schema| Schema {
+                name: schema.name,
+                hash: schema.hash,
+                text: schema.text,
+            }),
+            origin: header.origin.map(|origin| Origin {
+                name: origin.name,
+                hash: origin.hash,
+                instance: origin.instance,
+            }),
+            writer,
+            readers,
+            ring,
+        }
+    }
+
+    /// Everything here is a figure to show, so the loads are relaxed.
+    fn side(&self, seat: Seat, subscribes: bool) -> Side {
+        let page = self.mapping.page(seat);
+        let (presence, sleep, progress) = (&page.presence.0, &page.sleep.0, &page.progress.0);
+        let ticket = sleep.ticket.load(Ordering::Relaxed);
+        let is_asleep = ticket % 2 == 1;
+        let session = presence.session.load(Ordering::Relaxed);
+        let space = presence.pid_space.load(Ordering::Relaxed);
+        let stance = match presence.stance.load(Ordering::Relaxed) {
+            STANCE_DURABLE => Stance::Durable,
+            STANCE_GATING => Stance::Lossless,
+            _ => Stance::Lossy,
+        };
+        let asleep = |word: u64| if is_asleep { word } else { 0 };
+        Side {
+            seat: seat.number(),
+            state: self.state_of(seat),
+            pid: presence.pid.load(Ordering::Relaxed),
+            is_elsewhere: space != self.space && space != 0 && self.space != 0,
+            session,
+            since: moment(presence.since.load(Ordering::Relaxed)),
+            position: progress.position.load(Ordering::Relaxed),
+            count: progress.count.load(Ordering::Relaxed),
+            wakes: page.wake.0.load(Ordering::Relaxed),
+            sleeps: ticket.div_ceil(2),
+            is_asleep,
+            wanted: asleep(sleep.wanted.load(Ordering::Relaxed)),
+            bell: asleep(sleep.bell.load(Ordering::Relaxed)),
+            is_streaming: sleep.streaming.load(Ordering::Relaxed) == 1,
+            uses_barrier: presence.barrier.load(Ordering::Relaxed) == 1,
+            stance: subscribes.then_some(stance),
+            is_passed_over: subscribes && gates::is_void(&**self.mapping, seat, session),
+            identity: presence.identity.load(Ordering::Relaxed),
+            advice: presence.advice.load(Ordering::Relaxed),
+            lane: presence.lane.load(Ordering::Relaxed),
+        }
+    }
+
+    /// As `Segment::state_of`, by one who holds no seat.
+    fn state_of(&self, seat: Seat) -> PeerState {
+        let presence = &self.mapping.page(seat).presence.0;
+        for _ in 0..LOOKS {
+            // Acquire: pairs with the Release stores in `Endpoint::attach` and `announce_closed`.
+            let session = presence.session.load(Ordering::Acquire);
+            match presence.state.load(Ordering::Acquire) {
+                STATE_NEVER => return PeerState::NeverAttached,
+                STATE_CLOSED => return PeerState::Closed,
+                STATE_OPEN if self.object.is_held(seat) => return PeerState::Attached,
+                // The lock was free. Unless the side was taken anew meanwhile, its holder died.
+                STATE_OPEN if presence.session.load(Ordering::Acquire) == session => {
+                    if presence.state.load(Ordering::Acquire) == STATE_OPEN {
+                        return PeerState::Died;
+                    }
+                }
+                STATE_OPEN => {}
+                _ => return PeerState::Unknown,
+            }
+        }
+        PeerState::Unknown
+    }
+
+    fn ring(&self, is_broadcast: bool, writer: &Side) -> Ring {
+        let shape = Shape::new(self.mapping.geometry());
+        let memory = RingMemory::new(Arc::clone(self.mapping), Seat::READER);
+        let reach = &self.mapping.page(Seat::WRITER).reach.0;
+        let mut ring = Ring {
+            written: writer.count,
+            written_bytes: 0,
+            released: 0,
+            released_bytes: 0,
+            kept: 0,
+            frontier: reach.frontier.load(Ordering::Relaxed),
+            marks: marks(&memory).count(),
+            damage: None,
+        };
+        let count = |seat: Seat| {
+            let progress = &self.mapping.page(seat).progress.0;
+            progress.count.load(Ordering::Relaxed)
+        };
+        let (written, released) = if is_broadcast {
+            let written = self.position(Seat::WRITER);
+            let slow = gates::gates(&**self.mapping, written, shape.capacity);
+            let slow = slow.min_by_key(|gate| gate.position);
+            ring.released = slow.map_or(writer.count, |gate| count(gate.seat));
+            let durable = gates::gates(&**self.mapping, written, shape.capacity);
+            let behind = |seat| writer.count.saturating_sub(count(seat));
+            ring.kept = durable
+                .filter(|gate| gate.is_durable)
+                .map(|gate| behind(gate.seat))
+                .max()
+                .unwrap_or(0);
+            (written, slow.map_or(written, |gate| gate.position))
+        } else {
+            ring.released = count(Seat::READER);
+            self.positions()
+        };
+        ring.written_bytes = written;
+        ring.released_bytes = released;
+        ring.damage = damage(&shape, written, released);
+        if ring.damage.is_none() && !writer.is_live() {
+            // Who died may have committed more than its position says (R7).
+            match Consumer::at(memory, shape, written.max(released)).survey() {
+                Ok((0, _)) => {}
+                Ok((messages, bytes)) => {
+                    ring.written += messages;
+                    ring.written_bytes = written.max(released) + bytes;
+                }
+                Err(_) => ring.damage = Some("the records behind its writer cannot be walked"),
+            }
+        }
+        if !is_broadcast {
+            ring.kept = ring.undelivered();
+            // Counts are stored behind positions, and may lag for good after a death.
+            if ring.used() == 0 {
+                ring.kept = 0;
+                ring.released = ring.written;
+            } else if ring.kept == 0 {
+                ring.kept = 1;
+            }
+        }
+        ring
+    }
+
+    fn position(&self, seat: Seat) -> u64 {
+        // Acquire: pairs with the Release stores in `Producer::publish` and `ring::release`.
+        let progress = &self.mapping.page(seat).progress.0;
+        progress.position.load(Ordering::Acquire)
+    }
+
+    /// The writer's position and the reader's, as they were at one moment.
+    fn positions(&self) -> (u64, u64) {
+        let mut read = self.position(Seat::READER);
+        let mut written = self.position(Seat::WRITER);
+        for _ in 0..LOOKS {
+            let again = self.position(Seat::READER);
+            if again == read {
+                break;
+            }
+            (read, written) = (again, self.position(Seat::WRITER));
+        }
+        (written, read)
+    }
+}
+
+/// The rule that positions break (G7).
+fn damage(shape: &Shape, written: u64, released: u64) -> Option<&'static str> {
+    let aligned = |position: u64| position.is_multiple_of(shape.alignment as u64);
+    // A position may be a little behind the words that tell it.
+    let lap = 2 * shape.capacity;
+    match () {
+        () if written > POSITION_MAX || !aligned(written) => {
+            Some("the stored write position is out of range")
+        }
+        () if released > POSITION_MAX || !aligned(released) => {
+            Some("the stored read position is out of range")
+        }
+        () if written.abs_diff(released) > lap => {
+            Some("the write position is not within a lap of the reader")
+        }
+        () => None,
+    }
+}
+
+fn moment(nanoseconds: u64) -> Option<SystemTime> {
+    if nanoseconds == 0 {
+        return None;
+    }
+    UNIX_EPOCH.checked_add(Duration::from_nanos(nanoseconds))
+}
