@@ -3,6 +3,10 @@
 //! Shares nothing with kren-core, so that a mistake there is not made again here: what one side
 //! writes, the other must find. It looks at a file's bytes, and judges them as the spec's rules do.
 
+mod several;
+
+pub use several::Seat;
+
 use std::fmt;
 
 /// Offsets inside the segment header.
@@ -17,9 +21,9 @@ pub mod header {
     pub const CAPACITY: usize = 16;
     /// u32.
     pub const ALIGNMENT: usize = 24;
-    /// u32: 0 for a channel.
+    /// u32: 0 for a channel, 1 for a broadcast.
     pub const KIND: usize = 28;
-    /// u32: 1 for a channel.
+    /// u32: 1 for a channel, 1 to 64 for a broadcast.
     pub const READERS: usize = 52;
     /// u32.
     pub const FLAGS: usize = 56;
@@ -43,8 +47,18 @@ pub mod role {
     pub const STATE: usize = 384;
     /// u32.
     pub const SESSION: usize = 388;
+    /// u32, a subscriber's: 0 lossy, 1 waited for while it lives, 2 also when it is gone.
+    pub const STANCE: usize = 404;
+    /// u64, a durable subscriber's.
+    pub const IDENTITY: usize = 408;
     /// u64, the writer's: how far it may have stored.
     pub const FRONTIER: usize = 512;
+    /// u64, a publisher's: no record ends beyond it.
+    pub const LIMIT: usize = 520;
+    /// u32, a publisher's: odd while it looks at its subscribers.
+    pub const SCAN: usize = 528;
+    /// 64 of u32, a publisher's: the session of each subscriber that no longer counts.
+    pub const VOID: usize = 640;
     /// 64 pairs of u64, the writer's: a record's position, and the messages before it.
     pub const MARKS: usize = 1024;
 }
@@ -61,6 +75,10 @@ pub struct Shape {
     pub capacity: usize,
     /// Alignment of payloads, in bytes.
     pub alignment: usize,
+    /// Seats beside the writer's.
+    pub readers: usize,
+    /// Whether it is a broadcast, which has a page that all sides share.
+    pub is_broadcast: bool,
 }
 
 impl Shape {
@@ -73,7 +91,7 @@ impl Shape {
     /// Where the data region starts in the file.
     #[must_use]
     pub fn data_at(&self) -> usize {
-        3 * self.granularity
+        (2 + self.readers + usize::from(self.is_broadcast)) * self.granularity
     }
 
     /// Where the header of the record at `position` lies in the file.
@@ -151,21 +169,26 @@ impl Segment {
         if !(3..=12).any(|power| alignment == 1 << power) {
             return broken(format!("alignment {alignment}"));
         }
-        if u32_at(&bytes, header::KIND) != 0 || u32_at(&bytes, header::READERS) != 1 {
-            return broken("it is no channel with one reader");
+        let kind = u32_at(&bytes, header::KIND);
+        let readers = u32_at(&bytes, header::READERS) as usize;
+        if !matches!((kind, readers), (0, 1) | (1, 1..=64)) {
+            return broken("it is neither a channel with one reader nor a broadcast");
         }
-        let is_plain = u32_at(&bytes, header::FLAGS) == 0;
+        // The first flag is that of a broadcast which passes slow subscribers over.
+        let is_plain = u32_at(&bytes, header::FLAGS) <= kind;
         if !is_plain || bytes[72..header::CHECKSUM].iter().any(|byte| *byte != 0) {
             return broken("it says more than KREN's own channels do");
-        }
-        if bytes.len() as u64 != capacity + 4 * granularity as u64 {
-            return broken("the size is not four granules and the capacity");
         }
         let shape = Shape {
             granularity,
             capacity: capacity as usize,
             alignment,
+            readers,
+            is_broadcast: kind == 1,
         };
+        if bytes.len() != shape.data_at() + shape.data_len() {
+            return broken("the size is not that of its pages and its data region");
+        }
         Ok(Self { bytes, shape })
     }
 
@@ -174,7 +197,12 @@ impl Segment {
     }
 
     fn reader(&self) -> &[u8] {
-        &self.bytes[2 * self.shape.granularity..]
+        self.page(1)
+    }
+
+    /// The page of a seat.
+    fn page(&self, seat: usize) -> &[u8] {
+        &self.bytes[(1 + seat) * self.shape.granularity..]
     }
 
     /// The writer's state.

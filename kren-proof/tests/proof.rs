@@ -32,6 +32,10 @@ fn g3_no_death_loses_a_message_or_wedges_the_peer() {
         "read-release ",
         "create ",
         "create-fresh",
+        "publish ",
+        "publish-looks ",
+        "publish-evicts ",
+        "durable-releases ",
     ] {
         let row = table
             .lines()

@@ -4,7 +4,7 @@
 use super::message::{filling, message};
 use super::trace::{begin, end};
 use crate::format::role;
-use kren_core::{KrenReader, KrenWriter, Lease, Strategy};
+use kren_core::{KrenPublisher, KrenReader, KrenWriter, Lease, Strategy};
 use std::fs::OpenOptions;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
@@ -39,6 +39,14 @@ pub(super) fn put(writer: &mut KrenWriter, numbers: Range<u32>) {
     for number in numbers {
         let (tag, data) = message(number);
         writer.try_write_tagged(tag, &data).unwrap();
+    }
+}
+
+/// The same to a broadcast.
+pub(super) fn put_all(publisher: &mut KrenPublisher, numbers: Range<u32>) {
+    for number in numbers {
+        let (tag, data) = message(number);
+        publisher.write_tagged(tag, &data).unwrap();
     }
 }
 
@@ -284,7 +292,7 @@ pub(super) fn die_committed(channel: &str) {
     let mut writer = open(channel);
     put(&mut writer, 0..3);
     // Message 0 takes 32 bytes, message 1 takes 8.
-    poke(channel, capacity() + role::POSITION, &40u64.to_le_bytes());
+    stand_back(channel, 40, 2);
     die(writer);
 }
 
@@ -292,7 +300,7 @@ pub(super) fn die_committed(channel: &str) {
 pub(super) fn die_in_batch(channel: &str) {
     let mut writer = open(channel);
     put(&mut writer, 0..4);
-    poke(channel, capacity() + role::POSITION, &32u64.to_le_bytes());
+    stand_back(channel, 32, 1);
     die(writer);
 }
 
@@ -308,13 +316,23 @@ pub(super) fn die_asleep(channel: &str) {
     die(reader);
 }
 
-fn poke(channel: &str, at: usize, bytes: &[u8]) {
+/// Puts the writer's position and count back, which are stored behind what they count.
+pub(super) fn stand_back(channel: &str, position: u64, count: u64) {
+    poke(
+        channel,
+        capacity() + role::POSITION,
+        &position.to_le_bytes(),
+    );
+    poke(channel, capacity() + role::COUNT, &count.to_le_bytes());
+}
+
+pub(super) fn poke(channel: &str, at: usize, bytes: &[u8]) {
     let file = OpenOptions::new().write(true).open(path(channel)).unwrap();
     file.write_all_at(bytes, at as u64).unwrap();
 }
 
 /// Leaves as SIGKILL would: nothing is closed.
-fn die<T>(endpoint: T) -> ! {
+pub(super) fn die<T>(endpoint: T) -> ! {
     std::mem::forget(endpoint);
     // SAFETY: no preconditions.
     unsafe { libc::_exit(0) }

@@ -7,6 +7,7 @@ mod message;
 mod peer;
 mod report;
 mod scenario;
+mod several;
 mod trace;
 mod verify;
 mod visible;

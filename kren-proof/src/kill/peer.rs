@@ -3,6 +3,7 @@
 use super::actor::{capacity, path, put};
 use super::message::{message, number};
 use super::scenario::{Peer, Scenario};
+use super::several::Several;
 use crate::format::Segment;
 use kren_core::{Error, KrenReader, KrenWriter, PeerState, Result};
 use std::thread::{self, JoinHandle};
@@ -18,6 +19,8 @@ pub(super) enum Live {
     Reader(KrenReader),
     BlockedWriter(Blocked<KrenWriter, ()>),
     SleepingReader(Blocked<KrenReader, (u32, Vec<u8>)>),
+    /// Of a broadcast.
+    Several(Several),
 }
 
 /// A thread in a blocking call: gives its endpoint back, and what the call said when.
@@ -37,6 +40,9 @@ pub(super) struct Settled {
 impl Live {
     /// The peers that must be there before the victim comes.
     pub(super) fn before(scenario: &Scenario, channel: &str) -> Self {
+        if let Some(crowd) = scenario.crowd {
+            return Self::Several(Several::before(scenario, crowd, channel));
+        }
         match scenario.peer {
             Peer::Writer | Peer::BlockedWriter => {
                 let mut writer = KrenWriter::create(channel, capacity()).unwrap();
@@ -50,6 +56,10 @@ impl Live {
     /// The victim is about to begin: the peers that block do so now.
     pub(super) fn at_begin(self, scenario: &Scenario, channel: &str) -> Self {
         match (scenario.peer, self) {
+            (_, Self::Several(several)) => match scenario.crowd {
+                Some(crowd) => Self::Several(several.at_begin(scenario, crowd, channel)),
+                None => Self::Several(several),
+            },
             (Peer::BlockedWriter, Self::Writer(mut writer)) => {
                 let (tag, data) = message(scenario.prepared);
                 let blocked = thread::spawn(move || {

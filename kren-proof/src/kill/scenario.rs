@@ -1,7 +1,7 @@
 //! What is done to a channel, one instruction at a time.
 
-use super::actor;
 use super::message::filling;
+use super::{actor, several};
 
 /// Who else is on the channel, in the tracer's own process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,18 @@ pub(super) enum Peer {
     Reader,
     /// A reader that sleeps in `read`.
     SleepingReader,
+}
+
+/// Who else is on a broadcast, in the tracer's own process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Crowd {
+    /// The victim publishes, and two subscribers look on that have read nothing.
+    Publisher,
+    /// The same, with a publisher that passes slow ones over.
+    PublisherThatEvicts,
+    /// The victim subscribes. There is a publisher that has written what is prepared, and another subscriber.
+    Subscriber,
+    Nobody,
 }
 
 /// What the operation does to the messages that lie in the channel.
@@ -33,6 +45,8 @@ pub(super) enum Change {
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     pub(super) peer: Peer,
+    /// Of a broadcast: who else is on it.
+    pub(super) crowd: Option<Crowd>,
     /// Runs in a process that then dies without closing.
     pub(super) predecessor: Option<fn(&str)>,
     /// Runs in the process that is killed.
@@ -50,6 +64,7 @@ impl Scenario {
         Self {
             name,
             peer,
+            crowd: None,
             predecessor,
             victim,
             prepared,
@@ -60,6 +75,11 @@ impl Scenario {
 
     fn peer(mut self, peer: Peer) -> Self {
         self.peer = peer;
+        self
+    }
+
+    fn among(mut self, crowd: Crowd) -> Self {
+        self.crowd = Some(crowd);
         self
     }
 
@@ -161,5 +181,55 @@ pub(super) fn all() -> Vec<Scenario> {
             actor::close_reader_drained,
         )
         .may_be_absent(),
+    ]
+    .into_iter()
+    .chain(of_several(full))
+    .collect()
+}
+
+/// Those of broadcasts.
+fn of_several(full: u32) -> Vec<Scenario> {
+    use Change::{Commits, Nothing, Releases};
+    use Crowd::{Nobody, Publisher, PublisherThatEvicts, Subscriber};
+    use several::actor;
+    let new = Scenario::new;
+    let lapped = 3 * full;
+    vec![
+        new("publish", 3, Commits(1), actor::publish).among(Publisher),
+        new("publish-looks", 24, Commits(1), actor::publish_looks).among(Publisher),
+        new("publish-marks", full, Commits(1), actor::publish_marks).among(Nobody),
+        new("publish-batch", 23, Commits(3), actor::publish_batch).among(Publisher),
+        new("publish-reserved", 3, Nothing, actor::publish_reserved).among(Publisher),
+        new(
+            "publish-past-the-dead",
+            full,
+            Commits(1),
+            actor::publish_past_the_dead,
+        )
+        .among(Nobody)
+        .after(actor::die_full),
+        new("publish-evicts", full, Commits(1), actor::publish_evicts).among(PublisherThatEvicts),
+        new("publisher-continues", 3, Nothing, actor::create)
+            .among(Nobody)
+            .after(actor::die_looking),
+        new("close-publisher", 3, Nothing, actor::close_publisher).among(Publisher),
+        new("join", 3, Nothing, actor::join).among(Subscriber),
+        new("join-oldest", 3, Nothing, actor::join_oldest).among(Subscriber),
+        new("join-durable", 3, Nothing, actor::join_durable).among(Subscriber),
+        new("durable-resumes", 3, Nothing, actor::join_durable)
+            .among(Subscriber)
+            .after(actor::die_durable),
+        new("subscriber-releases", 3, Nothing, actor::read_release).among(Subscriber),
+        new(
+            "durable-releases",
+            3,
+            Releases(1),
+            actor::read_release_durable,
+        )
+        .among(Subscriber),
+        new("leave", 3, Nothing, actor::leave).among(Subscriber),
+        new("leave-durable", 3, Nothing, actor::leave_durable).among(Subscriber),
+        new("unsubscribe", 3, Nothing, actor::unsubscribe).among(Subscriber),
+        new("lossy-falls-behind", lapped, Nothing, actor::fall_behind).among(Subscriber),
     ]
 }

@@ -4,6 +4,7 @@ use super::actor::{capacity, path};
 use super::message::{LAST, message, number};
 use super::peer::{Live, Settled};
 use super::scenario::{Change, Scenario};
+use super::several;
 use crate::format::Segment;
 use kren_core::{Error, KrenReader, KrenWriter};
 use std::fs;
@@ -26,6 +27,12 @@ pub(super) fn verify(
     live: Live,
     killed: Instant,
 ) -> Result<Aftermath, String> {
+    let live = match (live, scenario.crowd) {
+        (Live::Several(all), Some(crowd)) => {
+            return several::verify(scenario, crowd, channel, all);
+        }
+        (live, _) => live,
+    };
     let Settled {
         live,
         read,
@@ -56,6 +63,9 @@ pub(super) fn verify(
     }
 
     if let Some(segment) = &found {
+        segment
+            .judge_marks()
+            .map_err(|rule| format!("marks: {rule}"))?;
         // A second channel with the same bytes, to try the other order of succession on.
         let twin = format!("{channel}-twin");
         fs::copy(path(channel), path(&twin)).map_err(|error| format!("twin: {error}"))?;

@@ -11,6 +11,9 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::{ptr, slice};
 
+/// As many as any scenario has.
+const SEATS: usize = 4;
+
 /// Looks at a channel again and again.
 pub(super) struct Watch {
     path: String,
@@ -25,7 +28,7 @@ struct Look {
     inode: u64,
     shown: *const u8,
     bytes: Vec<u8>,
-    locks: [bool; 2],
+    locks: [bool; SEATS],
 }
 
 impl Watch {
@@ -81,7 +84,7 @@ impl Look {
         // SAFETY: mapped above, and the victim that could store there stands still; a live peer
         // stores words that are compared, never relied on.
         let bytes = unsafe { slice::from_raw_parts(shown, len) }.to_vec();
-        let locks = [is_locked(&file, 0), is_locked(&file, 1)];
+        let locks = locks(&file);
         Some(Self {
             inode: data.ino(),
             file,
@@ -99,7 +102,7 @@ impl Look {
             .zip(self.bytes.chunks(capacity()))
             .enumerate();
         pages.any(|(page, (now, then))| Some(page) != foreign && now != then)
-            || [is_locked(&self.file, 0), is_locked(&self.file, 1)] != self.locks
+            || locks(&self.file) != self.locks
     }
 }
 
@@ -110,6 +113,10 @@ impl Drop for Look {
             libc::munmap(self.shown.cast_mut().cast(), self.bytes.len());
         }
     }
+}
+
+fn locks(file: &File) -> [bool; SEATS] {
+    std::array::from_fn(|seat| is_locked(file, seat as i64))
 }
 
 /// Whether somebody holds the lock on this byte.
