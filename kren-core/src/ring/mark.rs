@@ -31,7 +31,8 @@ pub(super) fn leave_mark<M: Memory>(memory: &M, number: usize, at: Pair, frontie
     mark().count.store(at.1, Ordering::Relaxed);
     // Release: pairs with the Acquire load in `load`.
     mark().position.store(at.0, Ordering::Release);
-    page().reach.0.frontier.store(frontier, Ordering::Relaxed);
+    // Release: pairs with the Acquire load in `count_from_marks`; who sees this frontier sees the mark that it does not reach.
+    page().reach.0.frontier.store(frontier, Ordering::Release);
     // Pairs with the Acquire fence of whoever has read bytes that may be overwritten, and then looks at the frontier:
     // if it saw one of the stores that follow, it sees this frontier (R9).
     fence(Ordering::Release);
@@ -93,7 +94,8 @@ fn count_from_marks<M: Memory>(memory: &M, shape: &Shape, position: u64) -> Opti
         let records = records_between(memory, shape, start, position)?;
         // Pairs with the last fence in `leave_mark`.
         fence(Ordering::Acquire);
-        let frontier = page.reach.0.frontier.load(Ordering::Relaxed);
+        // Acquire: pairs with the Release store in `leave_mark`; if that mark was overwritten, the next try finds a later one.
+        let frontier = page.reach.0.frontier.load(Ordering::Acquire);
         // Overwritten while we counted, or before.
         let is_whole = start.saturating_add(shape.data_len as u64) >= frontier;
         is_whole.then(|| count.wrapping_add(records))

@@ -186,6 +186,59 @@ fn a_publisher_that_waits_for_the_absent_uses_no_processor() {
     drop(stays);
 }
 
+/// P1, B8: what a subscriber has lent out when it closes is not overwritten before it is given back.
+#[test]
+fn what_is_lent_holds_the_publisher_up_after_a_close() {
+    let _limit = Limit::new();
+    let name = Name::new("lent");
+    let mut publisher = KrenPublisher::create(&name, PAGE).unwrap();
+    let mut subscriber = KrenSubscriber::connect(&name).unwrap();
+    publisher.write(&message(0)).unwrap();
+    let lent = subscriber.read().unwrap().into_lease();
+    subscriber.close().unwrap();
+    let mut at = 1;
+    while publisher.try_write(&message(at)).is_ok() {
+        assert!(at < PAGE as u64, "nothing holds it up");
+        at += 1;
+    }
+    assert_eq!(number(&lent), 0);
+    drop(lent);
+    publisher.write(&message(at)).unwrap();
+}
+
+/// G7, B1: a subscriber whose page says what cannot be holds nobody up, and does no harm to the publisher or to another one.
+#[test]
+fn a_place_that_cannot_be_holds_nobody_up() {
+    let _limit = Limit::new();
+    let page = WRITER_PAGE + PAGE;
+    for position in [
+        3 * CAPACITY as u64,
+        1 << 40,
+        1 << 62,
+        u64::MAX - 7,
+        u64::MAX,
+    ] {
+        let name = Name::new("impossible");
+        let mut publisher = KrenPublisher::create(&name, CAPACITY).unwrap();
+        let broken = KrenSubscriber::connect(&name).unwrap();
+        let mut sound = KrenSubscriber::connect(&name).unwrap();
+        Attacker::new(&name).set(page, 8, position);
+        for at in 0..5000 {
+            publisher.write_timeout(&message(at), PATIENCE).unwrap();
+            assert_eq!(
+                number(&sound.read().unwrap()),
+                at,
+                "beside one at {position}"
+            );
+            // Near the writer it would be a place again.
+            if publisher.subscribers()[0].behind_bytes > 0 {
+                Attacker::new(&name).set(page, 8, position.wrapping_add(1 << 41));
+            }
+        }
+        drop(broken);
+    }
+}
+
 fn publisher_without_end(role: &Role) {
     let mut publisher = KrenPublisher::create(&role.arg::<String>(0), CAPACITY).unwrap();
     role.say("ready", 0);

@@ -1,6 +1,6 @@
 //! The mutants: what is broken, which guarantee or invariant goes with it, and who must notice.
 //!
-//! R and W numbers are those of `docs/spec/ring.md` and `wake.md`.
+//! R and W numbers are those of `docs/spec/ring.md` and `wake.md`. Those of rings that several read are in `several`.
 
 /// Which tests are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,7 +25,7 @@ pub(crate) struct Mutant {
     pub(crate) caught_by: &'static str,
 }
 
-const fn mutant(
+pub(crate) const fn mutant(
     name: &'static str,
     guards: &'static str,
     file: &'static str,
@@ -96,16 +96,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "reclaim-relaxed",
         "G2 R8",
-        PRODUCER,
+        "ring/memory.rs",
         &[(
-            "self.memory.position(Role::Reader).load(Ordering::Acquire)
-            }
-
-            /// Looks",
-            "self.memory.position(Role::Reader).load(Ordering::Relaxed)
-            }
-
-            /// Looks",
+            "self.position(Role::Reader).load(Ordering::Acquire)",
+            "self.position(Role::Reader).load(Ordering::Relaxed)",
         )],
         Model,
         "ring::",
@@ -115,8 +109,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G7 R6",
         PRODUCER,
         &[(
-            "store(position, Ordering::Release)",
-            "store(position, Ordering::Relaxed)",
+            "store(self.position, Ordering::Release)",
+            "store(self.position, Ordering::Relaxed)",
         )],
         Model,
         "ring::",
@@ -194,10 +188,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "full-is-not-full",
         "G2 R4",
         PRODUCER,
-        &[(
-            "self.limit = read + self.shape.capacity;",
-            "self.limit = read + self.shape.capacity + 8;",
-        )],
+        &[("let fits = end <= gate;", "let fits = end <= gate + 8;")],
         Unit,
         "oracle::",
     ),
@@ -373,10 +364,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "read-position-trusted",
         "G7 R4",
-        PRODUCER,
+        "ring/memory.rs",
         &[(
-            "if read > self.position || self.position - read > self.shape.capacity {",
-            "if read == u64::MAX {",
+            "(read <= written && written - read <= capacity).then(|| read + capacity)",
+            "Some(read.saturating_add(capacity))",
         )],
         Unit,
         "hostile::",
@@ -416,7 +407,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G7",
         "layout/header.rs",
         &[(
-            "if u64_at(CHECKSUM) != checksum(&bytes[..CHECKSUM]) {",
+            "if u64_at(CHECKSUM) != hash(&bytes[..CHECKSUM]) {",
             "if false {",
         )],
         Whole,
@@ -425,7 +416,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "size-unchecked",
         "G7",
-        "layout.rs",
+        "layout/header.rs",
         &[(
             "if segment_len != geometry.segment_len() as u64 {",
             "if segment_len == 0 {",
@@ -436,11 +427,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "reserved-trusted",
         "G7",
-        "layout.rs",
-        &[(
-            "|| bytes[52..HEADER_LEN - 8].iter().any(|byte| *byte != 0)",
-            "",
-        )],
+        "layout/header.rs",
+        &[("|| has_stray(&bytes[96..128])", "")],
         Whole,
         "sweeps::every_header_field",
     ),
@@ -474,8 +462,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G7",
         "segment.rs",
         &[(
-            "Producer::resume(memory(), shape)?;",
-            "let _ = Producer::resume(memory(), shape);",
+            "Producer::resume(memory(Seat::WRITER), shape)?;",
+            "let _ = Producer::resume(memory(Seat::WRITER), shape);",
         )],
         Whole,
         "hostile::fresh_goes_over",
@@ -535,7 +523,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G6",
         "segment.rs",
         &[(
-            "if is_new { object.withdraw(&place, SEATS); }",
+            "if is_new { object.withdraw(&place, wanted.seats()); }",
             "let _ = is_new;",
         )],
         Whole,
@@ -619,8 +607,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G4",
         ENDPOINT,
         &[(
-            "self.segment.let_go(self.role); self.segment.remove_if_alone(drained);",
-            "let _ = drained;",
+            "false => drained(), }); }",
+            "false => drained() && !is_broadcast && false, }); }",
         )],
         Whole,
         "closing::the_last_side_out",
@@ -649,7 +637,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G4",
         ENDPOINT,
         &[(
-            "!self.segment.is_named() && !self.segment.is_held(self.role.peer())",
+            "!self.segment.is_named() && !self.segment.is_held(self.facing())",
             "false",
         )],
         Whole,
