@@ -206,6 +206,8 @@ mod herald;
 
 pub(crate) use self::herald::Herald;
 
+#[cfg(all(test, loom))]
+mod herald_tests;
 #[cfg(loom)]
 pub(crate) mod model;
 #[cfg(all(test, loom))]

@@ -8,6 +8,7 @@
 //! more, and takes some ten times longer for each. `cargo xtask proof models` does it in a build
 //! folder of its own.
 
+mod broadcast;
 mod channel;
 mod heirs;
 mod orderings;
@@ -40,6 +41,11 @@ fn bounded(preemptions: usize, f: impl Fn() + Send + Sync + 'static) {
 /// The same with publishers that fence, and with those that leave it to a process barrier.
 pub(crate) fn model_of_each_barrier(f: impl Fn() + Send + Sync + Clone + 'static) {
     each_barrier(PREEMPTIONS, f);
+}
+
+/// One publisher, which fences, and several sleepers. What barriers do instead, they do for each sleeper by itself.
+pub(crate) fn model_of_a_crowd(f: impl Fn() + Send + Sync + 'static) {
+    long_model(f);
 }
 
 /// As [`model_of_each_barrier`], with fewer preemptions.

@@ -2,7 +2,10 @@
 #![allow(unsafe_code)]
 
 use crate::Role;
-use crate::layout::{Block, Mark, Presence, Progress, Reach, RolePage, STATE_NEVER, SleepWords};
+use crate::gates::Pages;
+use crate::layout::{
+    Block, Mark, Presence, Progress, Reach, RolePage, STATE_NEVER, Seat, SleepWords,
+};
 use crate::ring::{Consumer, Memory, Producer, Record, RingError, Shape};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use loom::cell::UnsafeCell;
@@ -67,7 +70,8 @@ pub(crate) fn page() -> RolePage {
 
 /// The memory that both sides share.
 pub(crate) struct Region {
-    pages: [RolePage; 2],
+    /// The writer's, then one for each reader.
+    pages: Vec<RolePage>,
     units: Vec<Unit>,
     /// What the payloads say. Twice the data region: a record that runs past the end finds its
     /// bytes behind it, and as both sides ask for the same offset nothing has to be mirrored.
@@ -88,12 +92,16 @@ unsafe impl Sync for Region {}
 
 impl Region {
     pub(crate) fn new(shape: Shape) -> Arc<Self> {
+        Self::with_readers(shape, 1)
+    }
+
+    pub(crate) fn with_readers(shape: Shape, readers: usize) -> Arc<Self> {
         let unit = |_| Unit {
             header: AtomicU64::new(0),
             payload: UnsafeCell::new(()),
         };
         Arc::new(Self {
-            pages: [page(), page()],
+            pages: (0..=readers).map(|_| page()).collect(),
             units: (0..shape.data_len / UNIT).map(unit).collect(),
             bytes: Box::into_raw(vec![0u8; 2 * shape.data_len].into_boxed_slice()),
         })
@@ -108,6 +116,16 @@ impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: came from `into_raw` in `new`, and nobody else is left.
         drop(unsafe { Box::from_raw(self.bytes) });
+    }
+}
+
+impl Pages for Region {
+    fn page(&self, seat: Seat) -> &RolePage {
+        &self.pages[seat.number()]
+    }
+
+    fn readers(&self) -> usize {
+        self.pages.len() - 1
     }
 }
 

@@ -152,8 +152,8 @@ pub(crate) fn issue() -> bool {
 /// Waits until one that runs has passed a fence.
 fn ask(other: &Slot) {
     if other.away.load(Ordering::Acquire) == 0 {
-        let asked = other.asked.load(Ordering::Relaxed) + 1;
-        other.asked.store(asked, Ordering::Release);
+        // Several may ask at a time.
+        let asked = other.asked.fetch_add(1, Ordering::AcqRel) + 1;
         while other.answered.load(Ordering::Acquire) < asked
             && other.away.load(Ordering::Acquire) == 0
         {
