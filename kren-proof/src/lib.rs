@@ -25,10 +25,10 @@ kren-proof kill [SCENARIO...] [--stride N | --points N | --visible] [--jobs N]
     Kills a process after every instruction (or every Nth, or N of them elsewhere in each run, or only
     around those whose effect other processes can see) of each scenario, and checks what is left.
 
-kren-proof soak [--minutes N | --seconds N] [--languages rust,python,node] [--lanes N] [--seed N]
-                [--python PROGRAM] [--node PROGRAM]
-    Kills, stops and replaces writers and readers at random under load, and accounts for every
-    message. The programs are those that can import the packages.
+kren-proof soak [--minutes N | --seconds N] [--languages rust,python,node] [--lanes N]
+                [--broadcasts N] [--seed N] [--python PROGRAM] [--node PROGRAM]
+    Kills, stops and replaces writers and readers, publishers and subscribers, at random under load, and
+    accounts for every message. Broadcasts are in Rust alone. The programs are those that can import the packages.
 
 kren-proof fuzz [open | flip | operations | payload]... [--seconds N] [--seed N] [--input FILE]
     Feeds hostile bytes, or any sequence of calls, to the core; with --input just those of a file.";
@@ -59,7 +59,9 @@ fn command(arguments: &[String]) -> Result<bool, String> {
         #[cfg(unix)]
         "soak" => soak::command(&Flags::parse(rest, soak::FLAGS)?),
         #[cfg(unix)]
-        "soak-writer" | "soak-reader" => soak::worker(name, rest),
+        "soak-writer" | "soak-reader" | "soak-publisher" | "soak-subscriber" => {
+            soak::worker(name, rest)
+        }
         _ => Err(format!("'{name}' is not a command here\n{USAGE}")),
     }
 }

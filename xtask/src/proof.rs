@@ -50,6 +50,7 @@ pub(crate) fn commands() -> [clap::Command; 4] {
             .arg(number("minutes", "How long [default: 1]").conflicts_with("seconds"))
             .arg(number("seconds", "How long"))
             .arg(number("lanes", "How many channels at once [default: 3]"))
+            .arg(number("broadcasts", "How many broadcasts at once [default: 2]"))
             .arg(number("seed", "Repeats the choices of an earlier run"))
             .arg(
                 Arg::new("languages")
@@ -125,7 +126,7 @@ pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCo
     pass(
         &mut command,
         matches,
-        &["minutes", "seconds", "lanes", "seed"],
+        &["minutes", "seconds", "lanes", "broadcasts", "seed"],
     );
     if languages.split(',').any(|language| language != "rust") {
         let tools = Tools::find(workspace)?;

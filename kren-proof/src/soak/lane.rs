@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A lane on which nothing moves for so long is wedged.
-const WEDGED: Duration = Duration::from_secs(120);
+pub(super) const WEDGED: Duration = Duration::from_secs(120);
 
 /// A language that workers are written in, and how to start them.
 #[derive(Debug, Clone)]
@@ -230,27 +230,30 @@ impl<'a> Lane<'a> {
 
     /// Waits for a worker that was told to stop.
     fn leave(&self, role: usize, mut worker: Worker) -> Result<(), String> {
-        let deadline = Instant::now() + WEDGED;
-        loop {
-            match worker.child.try_wait().map_err(|error| error.to_string())? {
-                Some(status) if status.success() => return Ok(()),
-                Some(status) => {
-                    let language = self.languages[worker.language].name;
-                    return Err(format!("the {language} {} ended: {status}", ROLES[role]));
-                }
-                None if Instant::now() > deadline => {
-                    let _ = worker.child.kill();
-                    return Err(format!("the {} did not stop in {WEDGED:?}", ROLES[role]));
-                }
-                None => std::thread::sleep(Duration::from_millis(2)),
-            }
-        }
+        let language = self.languages[worker.language].name;
+        leave(&mut worker.child, &format!("{language} {}", ROLES[role]))
     }
 
     /// What changes while messages pass.
     fn progress(&self) -> Result<(u64, u64), String> {
         let writer = open(&self.folder, &format!("writer-{}", self.session), 2)?;
         Ok((writer.get(1), open(&self.folder, "reader", 1)?.get(0)))
+    }
+}
+
+/// Waits for the end of one that was told to stop.
+pub(super) fn leave(child: &mut Child, who: &str) -> Result<(), String> {
+    let deadline = Instant::now() + WEDGED;
+    loop {
+        match child.try_wait().map_err(|error| error.to_string())? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => return Err(format!("the {who} ended: {status}")),
+            None if Instant::now() > deadline => {
+                let _ = child.kill();
+                return Err(format!("the {who} did not stop in {WEDGED:?}"));
+            }
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Chaos (G1, G3, G4): writers and readers in every language are killed, stopped and replaced at
 //! random under load, and every message is accounted for.
 
+mod cast;
+mod guest;
 mod journal;
 mod lane;
 mod plan;
@@ -10,6 +12,7 @@ mod worker;
 
 use crate::flags::Flags;
 use crate::rng::fresh_seed;
+use cast::Cast;
 use lane::{Lane, Language, Shape};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -21,6 +24,7 @@ pub(crate) const FLAGS: &[&str] = &[
     "minutes",
     "seed",
     "lanes",
+    "broadcasts",
     "languages",
     "python",
     "node",
@@ -32,17 +36,18 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
     let seconds = flags.number("minutes", 0)? * 60 + flags.number("seconds", 0)?;
     let span = Duration::from_secs(if seconds == 0 { 60 } else { seconds });
     let seed = flags.number("seed", fresh_seed())?;
-    let lanes = flags.number("lanes", 3)?.max(1);
+    let lanes = flags.number("lanes", 3)?;
+    let broadcasts = flags.number("broadcasts", 2)?;
     let languages = languages(flags)?;
     let names: Vec<_> = languages.iter().map(|language| language.name).collect();
     println!(
-        "{lanes} channels, {} s, {}, seed {seed}",
+        "{lanes} channels, {broadcasts} broadcasts, {} s, {}, seed {seed}",
         span.as_secs(),
         names.join(" + ")
     );
 
     let folder = std::env::temp_dir().join(format!("kren-soak-{}", std::process::id()));
-    let (total, failures) = run(&folder, lanes, &languages, seed, span)?;
+    let (total, failures) = run(&folder, [lanes, broadcasts], &languages, seed, span)?;
     report(&total, span);
     for failure in &failures {
         println!("FAILED {failure}");
@@ -68,6 +73,14 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
 
 /// What the coordinator starts this program as.
 pub(crate) fn worker(role: &str, arguments: &[String]) -> Result<bool, String> {
+    if matches!(role, "soak-publisher" | "soak-subscriber") {
+        let task = guest::Task::parse(arguments)?;
+        match role {
+            "soak-publisher" => guest::publish(&task),
+            _ => guest::subscribe(&task),
+        }?;
+        return Ok(true);
+    }
     let task = worker::Task::parse(arguments)?;
     match role {
         "soak-writer" => worker::write(&task),
@@ -144,7 +157,7 @@ fn shape(lane: usize) -> Shape {
 
 fn run(
     folder: &Path,
-    lanes: usize,
+    [lanes, broadcasts]: [usize; 2],
     languages: &[Language],
     seed: u64,
     span: Duration,
@@ -152,12 +165,19 @@ fn run(
     let end = Instant::now() + span;
     let lanes = (0..lanes).map(|lane| Lane::new(folder, lane, shape(lane), languages, seed));
     let lanes = lanes.collect::<Result<Vec<_>, _>>()?;
+    let casts = (0..broadcasts).map(|cast| Cast::new(folder, cast, shape(cast), seed));
+    let casts = casts.collect::<Result<Vec<_>, _>>()?;
     let (mut total, mut failures) = (Tally::default(), Vec::new());
     std::thread::scope(|scope| {
-        let running: Vec<_> = lanes
+        let mut running: Vec<_> = lanes
             .into_iter()
             .map(|lane| scope.spawn(move || lane.run(end)))
             .collect();
+        running.extend(
+            casts
+                .into_iter()
+                .map(|cast| scope.spawn(move || cast.run(end))),
+        );
         for lane in running {
             match lane.join() {
                 Ok(Ok(tally)) => total.add(tally),
@@ -181,7 +201,11 @@ fn report(total: &Tally, span: Duration) {
     for ((role, language), count) in &total.kills {
         println!("killed      {count:>7} {role}s in {language}");
     }
-    let kills = total.kills_of("writer") + total.kills_of("reader");
+    println!(
+        "broadcast   {:>7} messages to subscribers that are not durable; {} missed by lossy ones, which knew",
+        total.broadcast, total.missed
+    );
+    let kills: u64 = total.kills.values().sum();
     println!(
         "recoveries  {kills:>7}: each of the killed was replaced, and none of the replacements refused"
     );

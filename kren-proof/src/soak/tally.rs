@@ -23,6 +23,11 @@ pub(super) struct Tally {
     pub(super) again: u64,
     /// Messages that a copying reader took into its grave.
     pub(super) in_hand: u64,
+    /// Messages that subscribers of broadcasts got which are not durable, and that lossy ones were told they missed.
+    pub(super) broadcast: u64,
+    pub(super) missed: u64,
+    /// How many of each session's messages there were, as the one that reads all has found.
+    pub(super) ends: BTreeMap<u32, u64>,
 }
 
 impl Tally {
@@ -66,6 +71,7 @@ impl Tally {
                     ));
                 }
             }
+            self.ends.insert(session, read);
             self.messages += read;
             self.bytes += (0..read as u32)
                 .map(|number| plan.len(number) as u64)
@@ -77,7 +83,7 @@ impl Tally {
                 self.in_hand, self.copying_kills
             ));
         }
-        if self.again > self.kills_of("reader") {
+        if self.again > self.kills_of("reader") + self.kills_of("durable") {
             return Err(format!(
                 "{} messages came twice: more than readers died",
                 self.again
@@ -126,5 +132,7 @@ impl Tally {
         self.copying_kills += other.copying_kills;
         self.again += other.again;
         self.in_hand += other.in_hand;
+        self.broadcast += other.broadcast;
+        self.missed += other.missed;
     }
 }

@@ -16,9 +16,13 @@ pub(super) const WRITER: usize = 0;
 pub(super) const READER: usize = 1;
 
 /// How long a blocking call may last before the control word is looked at.
-const LOOK: Duration = Duration::from_millis(200);
+pub(super) const LOOK: Duration = Duration::from_millis(200);
 /// How long to leave a peer that is gone before asking again.
-const BREATHER: Duration = Duration::from_millis(2);
+pub(super) const BREATHER: Duration = Duration::from_millis(2);
+
+pub(super) fn shown(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
 
 /// What every worker is told: `FOLDER CHANNEL CAPACITY LONGEST STRATEGY SESSION`.
 pub(super) struct Task<'a> {
@@ -168,7 +172,7 @@ pub(super) fn read(task: &Task<'_>) -> std::result::Result<(), String> {
 }
 
 /// Which message must come next.
-struct Expected {
+pub(super) struct Expected {
     session: u32,
     next: u32,
     /// Nothing has come yet since this reader started: its predecessor may have died between
@@ -177,7 +181,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn from_word(word: u64) -> Self {
+    pub(super) fn from_word(word: u64) -> Self {
         Self {
             session: (word >> 32) as u32,
             next: word as u32,
@@ -185,12 +189,16 @@ impl Expected {
         }
     }
 
-    fn word(&self) -> u64 {
+    pub(super) fn word(&self) -> u64 {
         u64::from(self.session) << 32 | u64::from(self.next)
     }
 
     /// Takes the next message; a line for the log if it is out of the ordinary.
-    fn meet(&mut self, session: u32, number: u32) -> std::result::Result<Option<String>, String> {
+    pub(super) fn meet(
+        &mut self,
+        session: u32,
+        number: u32,
+    ) -> std::result::Result<Option<String>, String> {
         let is_first = std::mem::take(&mut self.is_first);
         if session == self.session && number == self.next {
             self.next += 1;
@@ -217,6 +225,11 @@ impl Expected {
         };
         (self.session, self.next) = (session, number + 1);
         Ok(Some(note))
+    }
+
+    /// A line for the log at the end of all.
+    pub(super) fn last(&self) -> String {
+        self.end(self.is_first)
     }
 
     fn end(&self, is_first: bool) -> String {
