@@ -242,6 +242,10 @@ impl Cast {
 fn role(at: usize) -> &'static str {
     match at {
         PUBLISHER => "publisher",
-        at => KINDS[at - 1],
+        at => match KINDS[at - 1] {
+            "durable" => "durable subscriber",
+            "lossy" => "lossy subscriber",
+            _ => "lossless subscriber",
+        },
     }
 }

@@ -83,7 +83,7 @@ impl Tally {
                 self.in_hand, self.copying_kills
             ));
         }
-        if self.again > self.kills_of("reader") + self.kills_of("durable") {
+        if self.again > self.kills_of("reader") + self.kills_of("durable subscriber") {
             return Err(format!(
                 "{} messages came twice: more than readers died",
                 self.again
