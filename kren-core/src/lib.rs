@@ -60,9 +60,9 @@ mod futures;
 #[cfg(not(loom))]
 mod inbox;
 #[cfg(not(loom))]
-mod interest;
-#[cfg(not(loom))]
 pub mod inspect;
+#[cfg(not(loom))]
+mod interest;
 #[cfg(not(loom))]
 mod lanes;
 #[cfg(not(loom))]
