@@ -20,6 +20,7 @@ mod options;
 mod pin;
 mod publisher;
 mod reader;
+mod selector;
 mod slot;
 mod subscriber;
 mod timeout;
@@ -53,6 +54,8 @@ mod native {
     use crate::publisher::{Publisher, SubscriberInfo};
     #[pymodule_export]
     use crate::reader::Reader;
+    #[pymodule_export]
+    use crate::selector::Selector;
     #[pymodule_export]
     use crate::slot::Slot;
     #[pymodule_export]

@@ -16,6 +16,7 @@ use crate::lease::Lease;
 use crate::many::take_ready;
 use crate::notifier::Notifier;
 use crate::options::{self, Max};
+use crate::selector::Selector;
 use crate::timeout::{Deadline, Timeout};
 
 /// Messages that read_many takes at most, unless told otherwise.
@@ -306,6 +307,15 @@ impl Reader {
             .writer_waiter()
             .map_err(|error| exception(py, &error))?;
         notifier.arm(py, waiter)
+    }
+
+    /// Has a selector wait for a message (for `kren.Selector`).
+    fn _select(&self, py: Python<'_>, selector: &Selector, key: u64) -> PyResult<()> {
+        let interest = self
+            .hold(py)?
+            .readable()
+            .map_err(|error| exception(py, &error))?;
+        selector.add(py, key, interest)
     }
 
     /// Has the notifier wait for a message (for asyncio).

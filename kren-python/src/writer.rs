@@ -13,6 +13,7 @@ use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::notifier::Notifier;
 use crate::options::{self, Length, Tag};
+use crate::selector::Selector;
 use crate::slot::Slot;
 use crate::timeout::{Deadline, Timeout};
 
@@ -288,6 +289,21 @@ impl Writer {
             .drained_waiter()
             .map_err(|error| exception(py, &error))?;
         notifier.arm(py, waiter)
+    }
+
+    /// Has a selector wait for room for a message of `length` bytes (for `kren.Selector`).
+    fn _select(
+        &self,
+        py: Python<'_>,
+        selector: &Selector,
+        key: u64,
+        length: usize,
+    ) -> PyResult<()> {
+        let interest = self
+            .hold(py)?
+            .writable(length)
+            .map_err(|error| exception(py, &error))?;
+        selector.add(py, key, interest)
     }
 
     /// Has the notifier wait for room for a message of `length` bytes (for asyncio).

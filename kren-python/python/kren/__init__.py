@@ -58,8 +58,11 @@ from kren._errors import (
     WrongKind,
 )
 from kren._kren import Array, Lease, Slot, SubscriberInfo, __version__
+from kren._selector import EVENT_READ, EVENT_WRITE, Selector, SelectorKey
 
 __all__ = [
+    "EVENT_READ",
+    "EVENT_WRITE",
     "Array",
     "ArraySlot",
     "Busy",
@@ -92,6 +95,8 @@ __all__ = [
     "ReaderExists",
     "Remote",
     "Removed",
+    "Selector",
+    "SelectorKey",
     "ServerDied",
     "Slot",
     "Start",
