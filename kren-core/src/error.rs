@@ -577,7 +577,7 @@ impl fmt::Display for Error {
                 )?;
                 f.write_str(match peer {
                     Role::Writer => {
-                        "wait for a new channel of this name with wait_for_writer, or connect again"
+                        "wait for a new channel of this name with wait_for_writer (Node.js: waitForWriter), or connect again"
                     }
                     Role::Reader => {
                         "close this writer and create the channel again: what was not read is lost"
@@ -664,7 +664,8 @@ fn taken(f: &mut fmt::Formatter<'_>, channel: &str, role: &str, holder: Holder) 
 fn go_on(f: &mut fmt::Formatter<'_>, peer: Role) -> fmt::Result {
     f.write_str(match peer {
         Role::Writer => {
-            "this reader goes on when a new writer has started: wait for one with wait_for_writer"
+            "this reader goes on when a new writer has started: wait for one with wait_for_writer (Node.js: \
+             waitForWriter)"
         }
         Role::Reader => "this writer goes on when a new reader has started",
     })

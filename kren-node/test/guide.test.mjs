@@ -25,7 +25,7 @@ const guide = fileURLToPath(new URL('../../docs/guide', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'kren-guide-'));
 after(() => rmSync(folder, { recursive: true }));
 mkdirSync(join(folder, 'node_modules/@pawanxz'), { recursive: true });
-symlinkSync(packageFolder, join(folder, 'node_modules/@pawanxz/kren'));
+symlinkSync(packageFolder, join(folder, 'node_modules/@pawanxz/kren'), 'junction');
 
 /** Every program of JavaScript on the page, by its name. */
 function programs(page) {
