@@ -262,12 +262,9 @@ impl Drop for Watching {
 impl Shared {
     fn serve(&self) {
         os::leave_signals_to_others();
-        loop {
-            // W7, as in `Selector::wait_checking`: before all that it is roused for, the end as well.
+        while !self.stop.load(Ordering::SeqCst) {
+            // W7, as in `Selector::wait_checking`.
             let heard = bell::heard(self.bell.commons());
-            if self.stop.load(Ordering::SeqCst) {
-                return;
-            }
             let mut state = self.lock();
             state.ends.hear();
             let mut found = vec![];

@@ -31,13 +31,15 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     setup::examples(workspace, &tools)?;
 
     // Every suite runs, whatever became of the one before: one run shows all that is broken.
-    let cargo = workspace.cargo(&[
+    let mut cargo = workspace.cargo(&[
         "test",
         "--workspace",
         "--no-fail-fast",
         "--features",
         FEATURES,
     ]);
+    // Another reader of what `kren record` writes.
+    cargo.env("KREN_TEST_MCAP_PYTHON", workspace.venv_program("python"));
     let mut pytest = workspace.command(workspace.venv_program("python"), &workspace.python());
     pytest.args(["-m", "pytest", "--color=no"]);
     let mut npm = workspace.command(&tools.npm, &workspace.node());

@@ -1,0 +1,156 @@
+//! Looks at all channels, one after the other, and what has changed in between.
+
+use crate::stop::Outcome;
+use kren_core::inspect::{self, Channel, Kind, State};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// A channel, and how it fares since the look before.
+pub(crate) struct Row {
+    pub(crate) channel: Channel,
+    pub(crate) earlier: Option<Channel>,
+    pub(crate) state: State,
+    /// For how long it has been seen in this state.
+    pub(crate) lasts: Duration,
+    /// Each second.
+    pub(crate) messages: f64,
+    /// Each second, record headers included.
+    pub(crate) bytes: f64,
+    /// Whether it is a lane of the registry above it.
+    pub(crate) is_lane: bool,
+}
+
+impl Row {
+    /// From 0 to 1; `None` without a ring.
+    pub(crate) fn fill(&self) -> Option<f64> {
+        let segment = self.channel.segment()?;
+        let used = segment.ring.as_ref()?.used();
+        Some((used as f64 / segment.capacity as f64).min(1.0))
+    }
+
+    /// Messages that are not delivered.
+    pub(crate) fn undelivered(&self) -> u64 {
+        let segment = self.channel.segment();
+        let ring = segment.and_then(|segment| segment.ring.as_ref());
+        ring.map_or(0, inspect::Ring::undelivered)
+    }
+
+    /// The word for its state, and since when where that says something.
+    pub(crate) fn state_text(&self) -> String {
+        let name = self.state.name();
+        match self.state {
+            State::Full | State::WaitingForReader | State::WriterDied
+                if self.lasts >= Duration::from_secs(1) =>
+            {
+                format!("{name} {}", crate::human::age(self.lasts))
+            }
+            _ => name.into(),
+        }
+    }
+}
+
+/// What was seen of a channel before.
+struct Past {
+    channel: Channel,
+    at: Instant,
+    state: State,
+    since: Instant,
+}
+
+/// Remembers the last look.
+#[derive(Default)]
+pub(crate) struct Sampler {
+    /// By instance, or by name for what has none.
+    past: HashMap<(u64, String), Past>,
+}
+
+impl Sampler {
+    /// Looks at all channels.
+    pub(crate) fn look(&mut self) -> Outcome<Vec<Row>> {
+        let channels = inspect::channels()?;
+        let mut past = std::mem::take(&mut self.past);
+        let rows = channels
+            .into_iter()
+            .map(|channel| self.row(channel, &mut past))
+            .collect();
+        Ok(in_families(rows))
+    }
+
+    /// Looks at one channel.
+    pub(crate) fn one(&mut self, name: &str) -> Outcome<Row> {
+        let channel = inspect::channel(name)?;
+        let mut past = std::mem::take(&mut self.past);
+        Ok(self.row(channel, &mut past))
+    }
+
+    fn row(&mut self, channel: Channel, past: &mut HashMap<(u64, String), Past>) -> Row {
+        let at = Instant::now();
+        let instance = channel.segment().map_or(0, |segment| segment.instance);
+        let key = (instance, channel.name.clone());
+        let before = past.remove(&key);
+        let state = channel.state(before.as_ref().map(|past| &past.channel));
+        let since = before
+            .as_ref()
+            .filter(|past| past.state == state)
+            .map_or(at, |past| past.since);
+        let (mut messages, mut bytes) = (0.0, 0.0);
+        if let Some(past) = &before {
+            let each_second = 1.0 / at.duration_since(past.at).as_secs_f64().max(1e-6);
+            let progress = |channel: &Channel| {
+                let ring = channel.segment()?.ring.as_ref()?;
+                Some((ring.written, ring.written_bytes))
+            };
+            if let (Some(now), Some(then)) = (progress(&channel), progress(&past.channel)) {
+                messages = now.0.saturating_sub(then.0) as f64 * each_second;
+                bytes = now.1.saturating_sub(then.1) as f64 * each_second;
+            }
+        }
+        let remembered = Past {
+            channel: channel.clone(),
+            at,
+            state,
+            since,
+        };
+        self.past.insert(key, remembered);
+        Row {
+            earlier: before.map(|past| past.channel),
+            state,
+            lasts: at - since,
+            messages,
+            bytes,
+            is_lane: false,
+            channel,
+        }
+    }
+}
+
+/// Puts lanes behind the registry that they belong to.
+fn in_families(rows: Vec<Row>) -> Vec<Row> {
+    let group = |row: &Row| row.channel.segment().and_then(|segment| segment.group);
+    let mut lanes: HashMap<u64, Vec<Row>> = HashMap::new();
+    let mut heads = vec![];
+    for row in rows {
+        match group(&row) {
+            Some(registry) => lanes.entry(registry).or_default().push(row),
+            None => heads.push(row),
+        }
+    }
+    let mut ordered = vec![];
+    for head in heads {
+        let segment = head.channel.segment();
+        let registry = segment
+            .filter(|segment| matches!(segment.kind, Kind::Inbox | Kind::Queue | Kind::Service))
+            .map(|segment| segment.instance);
+        let own = registry.and_then(|registry| lanes.remove(&registry));
+        ordered.push(head);
+        for mut lane in own.into_iter().flatten() {
+            lane.is_lane = true;
+            ordered.push(lane);
+        }
+    }
+    // Those whose registry is gone.
+    let mut orphans: Vec<Row> = lanes.into_values().flatten().collect();
+    orphans.sort_by(|one, other| one.channel.name.cmp(&other.channel.name));
+    ordered.extend(orphans);
+    ordered
+}

@@ -1,0 +1,270 @@
+//! `kren send` and `kren pub`: from the input into a channel or a broadcast.
+
+use crate::format::{Cut, Cutter};
+use crate::human::{parse_size, parse_time};
+use crate::options::{Framing, Making, Waiting};
+use crate::progress::Progress;
+use crate::signals;
+use crate::stop::{Outcome, Stop};
+use kren_core::{KrenPublisher, KrenWriter};
+use std::fs::File;
+use std::io::{self, BufReader, IsTerminal, Read};
+use std::time::{Duration, Instant};
+
+/// What the two have in common.
+#[derive(clap::Args)]
+struct Sending {
+    #[command(flatten)]
+    framing: Framing,
+    /// Without a framing: the most that one message takes of the stream.
+    #[arg(short, long, value_name = "SIZE", default_value = "64K", value_parser = parse_size)]
+    block: usize,
+    #[command(flatten)]
+    making: Making,
+    /// At most so many messages each second.
+    #[arg(short, long, value_name = "MESSAGES")]
+    rate: Option<f64>,
+    /// The tag of each message.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    tag: u32,
+    #[command(flatten)]
+    waiting: Waiting,
+    /// Wait at the end until everything is delivered.
+    #[arg(short = 'd', long)]
+    drain: bool,
+}
+
+/// Send the input into a channel.
+///
+/// What is not received yet when the input ends stays in the channel (on Windows `send` waits until it is received).
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tar c . | kren send files                the whole stream; `kren recv files | tar x` gets it
+  tail -F log | kren send log --lines      each line is a message
+  seq 10 | kren send numbers -l --rate 2 --tag 7
+  find . -print0 | kren send found -0 --drain --timeout 10")]
+pub(crate) struct SendArgs {
+    /// The channel's name.
+    name: String,
+    #[command(flatten)]
+    sending: Sending,
+}
+
+/// Send the input into a broadcast.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Examples:
+  tail -F log | kren pub log --lines
+  seq 100 | kren pub numbers -l --rate 10 --wait-for 2
+  sensor | kren pub readings -p --evict-after 1")]
+pub(crate) struct PubArgs {
+    /// The broadcast's name.
+    name: String,
+    #[command(flatten)]
+    sending: Sending,
+    /// Seats for subscribers, where the broadcast has to be made: 1 to 64.
+    #[arg(long, value_name = "SEATS", default_value_t = 16)]
+    subscribers: usize,
+    /// Wait first until so many subscribers are there.
+    #[arg(long, value_name = "COUNT")]
+    wait_for: Option<usize>,
+    /// Pass over a subscriber that makes a message wait for so long.
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    evict_after: Option<Duration>,
+}
+
+pub(crate) fn send(args: &SendArgs) -> Outcome {
+    signals::listen();
+    let sending = &args.sending;
+    let figures = sending.making.figures(&args.name);
+    let mut options = KrenWriter::options()
+        .alignment(figures.alignment)
+        .fresh(sending.making.fresh)
+        .any_owner(sending.waiting.any_owner);
+    if let Some(mode) = sending.making.mode {
+        options = options.mode(mode);
+    }
+    let writer = options.create_checked(&args.name, figures.capacity, &mut signals::check)?;
+    feed(writer, sending)
+}
+
+pub(crate) fn publish(args: &PubArgs) -> Outcome {
+    signals::listen();
+    let sending = &args.sending;
+    let figures = sending.making.figures(&args.name);
+    let mut options = KrenPublisher::options()
+        .subscribers(args.subscribers)
+        .alignment(figures.alignment)
+        .fresh(sending.making.fresh)
+        .any_owner(sending.waiting.any_owner);
+    if let Some(mode) = sending.making.mode {
+        options = options.mode(mode);
+    }
+    if let Some(patience) = args.evict_after {
+        options = options.evict_after(patience);
+    }
+    let publisher = options.create(&args.name, figures.capacity)?;
+    let mut writer = publisher.into_writer();
+    if let Some(count) = args.wait_for {
+        writer.wait_subscribed(count, sending.waiting.timeout, &mut signals::check)?;
+    }
+    feed(writer, sending)
+}
+
+fn feed(mut writer: KrenWriter, sending: &Sending) -> Outcome {
+    let outcome = Feeder::new(&mut writer, sending).and_then(|mut feeder| feeder.run());
+    if let Err(stop) = outcome {
+        // Whoever receives must not take a broken stream for a whole one.
+        let _ = writer.break_off();
+        return Err(stop);
+    }
+    if sending.drain || cfg!(windows) {
+        writer.wait_drained(sending.waiting.timeout, &mut signals::check)?;
+    }
+    Ok(writer.close()?)
+}
+
+struct Feeder<'a> {
+    writer: &'a mut KrenWriter,
+    sending: &'a Sending,
+    input: File,
+    progress: Progress,
+    start: Instant,
+}
+
+/// Bytes that are read at a time, where messages are shorter.
+const CHUNK: usize = 256 * 1024;
+
+impl<'a> Feeder<'a> {
+    fn new(writer: &'a mut KrenWriter, sending: &'a Sending) -> Outcome<Self> {
+        if sending
+            .rate
+            .is_some_and(|rate| rate.is_nan() || rate <= 0.0)
+        {
+            return Err(Stop::Usage(
+                "`--rate` is to be more than 0 messages a second".into(),
+            ));
+        }
+        if sending.block == 0 {
+            return Err(Stop::Usage("`--block` is to be at least 1 byte".into()));
+        }
+        let input = crate::progress::input().map_err(Stop::io("input"))?;
+        Ok(Self {
+            progress: Progress::new(io::stdin().is_terminal()),
+            writer,
+            sending,
+            input,
+            start: Instant::now(),
+        })
+    }
+
+    fn run(&mut self) -> Outcome {
+        let cut = Cut::from(self.sending.framing);
+        if cut == Cut::Blocks {
+            return self.blocks();
+        }
+        let input = self.input.try_clone().map_err(Stop::io("input"))?;
+        let source = BufReader::with_capacity(CHUNK, input);
+        let mut cutter = Cutter::new(source, cut, self.writer.max_message_len());
+        loop {
+            let more = cutter.next::<Stop>(&mut |messages| self.write(messages));
+            match more {
+                Ok(true) => {}
+                Ok(false) => return Ok(()),
+                Err(Stop::Io(_, error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(stop) => return Err(stop),
+            }
+            signals::check()?;
+        }
+    }
+
+    /// Reads straight into the ring: what one read brings is a message.
+    fn blocks(&mut self) -> Outcome {
+        // So that several blocks are under way at a time.
+        let block = self.sending.block.min(self.writer.capacity() / 4);
+        loop {
+            self.keep_pace()?;
+            let timeout = self.sending.waiting.timeout;
+            self.writer
+                .wait_writable(block, timeout, &mut signals::check)?;
+            let mut slot = self.writer.try_reserve(block)?;
+            let len = match self.input.read(&mut slot) {
+                Ok(0) => return Ok(()),
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    slot.abort();
+                    signals::check()?;
+                    continue;
+                }
+                Err(error) => return Err(Stop::Io("input".into(), error)),
+            };
+            slot.set_tag(self.sending.tag);
+            slot.commit_len(len)?;
+            self.progress.add(1, len as u64);
+        }
+    }
+
+    fn write(&mut self, messages: &[&[u8]]) -> Outcome {
+        if self.sending.rate.is_some() {
+            for message in messages {
+                self.keep_pace()?;
+                self.group(&[message])?;
+            }
+            return Ok(());
+        }
+        // Large enough that a wake-up pays, small enough that the other side is busy meanwhile.
+        let most = (self.writer.capacity() / 4).min(CHUNK);
+        let mut rest = messages;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = rest.iter().take_while(|message| {
+                bytes += self.stride(message.len());
+                bytes <= most
+            });
+            let count = fits.count().max(1);
+            let (group, behind) = rest.split_at(count);
+            self.group(group)?;
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn stride(&self, len: usize) -> usize {
+        (len + 8).next_multiple_of(self.writer.alignment())
+    }
+
+    /// Writes messages that become visible together.
+    fn group(&mut self, messages: &[&[u8]]) -> Outcome {
+        let strides = messages.iter().map(|message| self.stride(message.len()));
+        let room = strides.sum::<usize>() - 8;
+        let timeout = self.sending.waiting.timeout;
+        self.writer
+            .wait_writable(room, timeout, &mut signals::check)?;
+        let mut batch = self.writer.batch();
+        let mut bytes = 0;
+        for message in messages {
+            batch.push_tagged(self.sending.tag, message)?;
+            bytes += message.len() as u64;
+        }
+        batch.commit();
+        self.progress.add(messages.len() as u64, bytes);
+        Ok(())
+    }
+
+    /// Waits until the next message is due.
+    fn keep_pace(&self) -> Outcome {
+        let Some(rate) = self.sending.rate else {
+            return Ok(());
+        };
+        let due = Duration::from_secs_f64(self.progress.messages as f64 / rate);
+        while let Some(left) = due.checked_sub(self.start.elapsed()) {
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+            signals::check()?;
+            if left.is_zero() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

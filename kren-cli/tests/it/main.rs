@@ -1,0 +1,10 @@
+//! `kren` as people use it: real processes, pipes, terminals, and channels in every state.
+#![cfg(target_os = "linux")]
+
+mod list;
+mod pipes;
+mod record;
+mod remove;
+mod shell;
+mod support;
+mod top;

@@ -1,0 +1,139 @@
+//! `record` and `replay`.
+
+use crate::support::{Name, Running, TempFile, kren, output, shell, state, text, wait_until};
+use kren_core::{KrenReader, KrenWriter};
+use std::process::Stdio;
+use std::time::Duration;
+
+#[test]
+fn what_is_recorded_is_replayed_with_its_tags() {
+    for options in ["", "--compression zstd", "--lossless"] {
+        let (name, again) = (Name::new("record"), Name::new("again"));
+        let file = TempFile::new(&name, ".mcap");
+        let mut writer = KrenWriter::create(&name, 1 << 20).unwrap();
+        for at in 0..1000_u32 {
+            writer.write_tagged(at % 3, &at.to_le_bytes()).unwrap();
+        }
+        writer.close().unwrap();
+        output(&format!("record {name} {} {options}", file.text()));
+        // Only one who takes part takes anything.
+        let left = if options == "--lossless" {
+            ""
+        } else {
+            "undelivered"
+        };
+        assert_eq!(state(&name), left);
+        output(&format!("replay {} {again} --fast", file.text()));
+        let mut reader = KrenReader::connect(&again).unwrap();
+        for at in 0..1000_u32 {
+            let message = reader.read().unwrap();
+            assert_eq!((message.tag(), &*message), (at % 3, &at.to_le_bytes()[..]));
+        }
+        assert!(matches!(
+            reader.read(),
+            Err(kren_core::Error::Closed { .. })
+        ));
+    }
+}
+
+/// The time between messages is kept, or shortened as asked for.
+#[test]
+fn replay_keeps_time_and_speed_divides_it() {
+    let (name, again) = (Name::new("pace"), Name::new("paced"));
+    let file = TempFile::new(&name, ".mcap");
+    let done = shell(&format!(
+        "seq 5 | kren send {name} -l --rate 10 & until [ -e {} ]; do :; done; kren record {name} {}; wait",
+        name.path().display(),
+        file.text()
+    ));
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let time = |options: &str| {
+        let start = std::time::Instant::now();
+        output(&format!("replay {} {again} {options}", file.text()));
+        output(&format!("recv {again} -l"));
+        start.elapsed()
+    };
+    // Five messages, a tenth of a second apart.
+    assert!(time("") >= Duration::from_millis(300));
+    assert!(time("--speed 4") >= Duration::from_millis(75));
+    time("--fast");
+}
+
+#[test]
+fn a_file_that_was_not_finished_is_replayed_as_far_as_it_goes() {
+    let (name, again) = (Name::new("crash"), Name::new("after"));
+    let file = TempFile::new(&name, ".mcap");
+    let mut writer = KrenWriter::create(&name, 1 << 20).unwrap();
+    for at in 0..100_u32 {
+        writer.write(&at.to_le_bytes()).unwrap();
+    }
+    let mut record = Running::start(
+        &format!("record {name} {}", file.text()),
+        Stdio::null(),
+        Stdio::null(),
+    );
+    let mut len = 0;
+    wait_until("a second's worth in the file", || {
+        let now = std::fs::metadata(&file.0).map_or(0, |file| file.len());
+        // The header comes first, the chunk within a second.
+        len = len.max(now);
+        len > 1000
+    });
+    record.0.kill().unwrap();
+    record.0.wait().unwrap();
+    let done = kren(&format!("replay {} {again} --fast", file.text()))
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    assert!(
+        text(&done.stderr).contains("100 messages replayed"),
+        "{}",
+        text(&done.stderr)
+    );
+}
+
+#[test]
+fn a_file_that_is_there_is_not_replaced_unasked() {
+    let name = Name::new("twice");
+    let file = TempFile::new(&name, ".mcap");
+    let _writer = KrenWriter::create(&name, 4096).unwrap();
+    let record = format!("record {name} {} --for 1ms", file.text());
+    output(&record);
+    assert_eq!(kren(&record).status().unwrap().code(), Some(1));
+    output(&format!("{record} --overwrite"));
+}
+
+/// The file opens in other programs, if they are here.
+#[test]
+fn other_readers_of_mcap_find_the_messages() {
+    let name = Name::new("foreign");
+    let file = TempFile::new(&name, ".mcap");
+    let mut writer = KrenWriter::create(&name, 1 << 16).unwrap();
+    for at in 0..10_u32 {
+        writer
+            .write_tagged(at, format!("{{\"at\":{at}}}").as_bytes())
+            .unwrap();
+    }
+    writer.close().unwrap();
+    output(&format!(
+        "record {name} {} --encoding json --compression zstd",
+        file.text()
+    ));
+    let program = "
+import sys
+from mcap.reader import make_reader
+with open(sys.argv[1], 'rb') as file:
+    found = [m.data for _, c, m in make_reader(file).iter_messages(topics=[sys.argv[2]]) if c.message_encoding == 'json']
+assert found == [b'{\"at\":%d}' % at for at in range(10)], found
+";
+    // `cargo xtask test` sets it.
+    let Ok(python) = std::env::var("KREN_TEST_MCAP_PYTHON") else {
+        eprintln!("not run: KREN_TEST_MCAP_PYTHON names no Python with the package mcap");
+        return;
+    };
+    let done = std::process::Command::new(python)
+        .args(["-c", program, &file.text(), &name])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+}
