@@ -1,6 +1,7 @@
 """Measures a Python writer and a Node reader, then kills the reader and shows that nothing is lost.
 
-Usage: python demo.py NODE DEMO_JS
+Usage: python demo.py NODE DEMO_JS [KREN]
+With KREN, the program of the command line, it ends with what that sees of the channels.
 `cargo xtask demo` builds everything and runs this.
 """
 
@@ -62,10 +63,26 @@ def one_way(writer: kren.Writer, back: kren.Reader, payload: bytes) -> tuple[int
     return messages, seconds
 
 
-def measure() -> None:
+def look(writer: kren.Writer, back: kren.Reader) -> list[str]:
+    """Send once more, for those who look on; give what the command line sees meanwhile."""
+    program = sys.argv[3]
+    payload = bytes(64)
+    round_trips(writer, back, payload)
+    top = ["top", "--once", "--interval", "300ms", "--filter", NAME]
+    lookers = [
+        subprocess.Popen([program, *words], stdout=subprocess.PIPE, text=True)  # noqa: S603
+        for words in (["ls", NAME], top)
+    ]
+    one_way(writer, back, payload)
+    return [looker.communicate()[0] for looker in lookers]
+
+
+def measure() -> list[str]:
+    seen: list[str] = []
     print("           one way, Python -> Node     round trip Python -> Node -> Python, us")
     print("  size        messages/s      GB/s         p50       p90       p99     p99.9")
-    node = start_node("measure", str(len(SIZES)))
+    is_watched = len(sys.argv) > 3
+    node = start_node("measure", str(len(SIZES) + is_watched))
     with (
         kren.Writer(f"{NAME}-there", 16 * 1024 * 1024) as writer,
         kren.Reader(f"{NAME}-back", timeout=10) as back,
@@ -77,8 +94,11 @@ def measure() -> None:
             rate = messages / seconds
             shares = "".join(f"{percentile(trips, p):10.1f}" for p in (0.5, 0.9, 0.99, 0.999))
             print(f"  {label:<8}{rate:>14,.0f}{rate * size / 1e9:>10.2f}  {shares}", flush=True)
+        if is_watched:
+            seen = look(writer, back)
     if node.wait() != 0:
         sys.exit("Node failed")
+    return seen
 
 
 def write_all(writer: kren.Writer, first: int, reached: Callable[[int], None]) -> int:
@@ -119,5 +139,8 @@ def survive() -> None:
     print(f"  A second Node went on at message {first:,}; all {MESSAGES:,} arrived, in order.")
 
 
-measure()
+seen = measure()
 survive()
+for title, text in zip(("kren ls", "kren top"), seen, strict=False):
+    print(f"\n  {title}, while the messages flowed:\n")
+    print("".join(f"  {line}\n" for line in text.splitlines()), end="")

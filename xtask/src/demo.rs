@@ -1,4 +1,5 @@
-//! `cargo xtask demo`: a Python writer and a Node reader, through the packages as a user imports them.
+//! `cargo xtask demo`: a Python writer and a Node reader, through the packages as a user imports them, and what the command
+//! line sees of their channels.
 
 use std::process::{ExitCode, Stdio};
 
@@ -10,6 +11,7 @@ use crate::workspace::Workspace;
 pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let tools = Tools::find(workspace)?;
     setup::bindings(workspace, &tools)?;
+    setup::command_line(workspace)?;
     term::heading("A Python process writes, a Node process reads");
     println!();
     term::flush();
@@ -18,7 +20,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     python.arg(examples.join("python").join("demo.py"));
     python
         .arg(&tools.node)
-        .arg(examples.join("node").join("demo.js"));
+        .arg(examples.join("node").join("demo.js"))
+        .arg(workspace.release_program("kren"));
     let status = python
         .stdin(Stdio::null())
         .status()

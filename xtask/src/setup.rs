@@ -28,6 +28,12 @@ pub(crate) fn bindings(workspace: &Workspace, tools: &Tools) -> Result<()> {
     link_examples(workspace, tools)
 }
 
+/// The program `kren`.
+pub(crate) fn command_line(workspace: &Workspace) -> Result<()> {
+    let cargo = workspace.cargo(&["build", "--release", "--package", "kren-cli"]);
+    step("Rust: building the command line", cargo, BUILD)
+}
+
 /// The examples of all three languages, ready to run.
 pub(crate) fn examples(workspace: &Workspace, tools: &Tools) -> Result<()> {
     bindings(workspace, tools)?;
