@@ -262,9 +262,12 @@ impl Drop for Watching {
 impl Shared {
     fn serve(&self) {
         os::leave_signals_to_others();
-        while !self.stop.load(Ordering::SeqCst) {
-            // W7, as in `Selector::wait_checking`.
+        loop {
+            // W7, as in `Selector::wait_checking`: before all that it is roused for, the end as well.
             let heard = bell::heard(self.bell.commons());
+            if self.stop.load(Ordering::SeqCst) {
+                return;
+            }
             let mut state = self.lock();
             state.ends.hear();
             let mut found = vec![];

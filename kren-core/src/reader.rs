@@ -273,7 +273,7 @@ impl KrenReader {
         self.endpoint.check_process()
     }
 
-    /// Polls for a message for some microseconds, unless the reader's [`Strategy`](crate::Strategy) or the machine speaks
+    /// Polls for a message for some microseconds, unless the reader's [`Strategy`] or the machine speaks
     /// against it; tells whether there is one.
     ///
     /// For callers to whom the wait itself is dear, as it is to a binding that must let go of an

@@ -345,3 +345,23 @@ fn a_thousand_awaited_channels_cost_one_thread() {
     drop(readers);
     assert_eq!((threads(), bells()), (0, 0));
 }
+
+/// The thread ends with the last end that was awaited, and comes again with the next, however often.
+#[test]
+fn the_thread_comes_and_goes() {
+    let hang = std::thread::spawn(|| {
+        let name = name("come-and-go");
+        let mut writer = KrenWriter::create(&name, PAGE).unwrap();
+        for _ in 0..3000 {
+            let mut reader = KrenReader::connect(&name).unwrap();
+            assert!(poll(pin!(reader.read_async())).is_pending());
+        }
+        writer.write(b"x").unwrap();
+    });
+    let start = std::time::Instant::now();
+    while !hang.is_finished() {
+        assert!(start.elapsed() < PATIENCE, "it hangs");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    hang.join().unwrap();
+}

@@ -4,7 +4,7 @@ use super::DType;
 use std::borrow::Cow;
 use std::ops::Deref;
 
-/// Bytes of a header, of which an array of more than [`SHORT`] dimensions has two.
+/// Bytes of a header, of which an array of more than 5 dimensions has two.
 pub const HEADER: usize = 64;
 /// Dimensions that fit the first 64 bytes.
 const SHORT: usize = 5;

@@ -77,7 +77,7 @@ impl ReaderOptions {
     /// Accepts a segment that belongs to another user. Default: refused.
     ///
     /// Where another user's side is the last to close, the empty channel stays in memory, as only its owner may remove its
-    /// name (and a mode, `fresh` or other figures are [`Error::PermissionDenied`](crate::Error::PermissionDenied) for the same reason):
+    /// name (and a mode, `fresh` or other figures are [`Error::PermissionDenied`] for the same reason):
     /// let the owner's side close last.
     #[must_use]
     pub fn any_owner(mut self, any_owner: bool) -> Self {
@@ -113,7 +113,7 @@ impl ReaderOptions {
     ///
     /// # Errors
     ///
-    /// As [`KrenReader::connect`], and [`Error::TimedOut`](crate::Error::TimedOut) when the channel is there at the end
+    /// As [`KrenReader::connect`], and [`Error::TimedOut`] when the channel is there at the end
     /// of the timeout, and the live writer that was asked for is not.
     pub fn connect(&self, name: &str) -> Result<KrenReader> {
         self.connect_within(name, Some(self.timeout), &mut || Ok(()))
@@ -165,7 +165,7 @@ impl ReaderOptions {
     ///
     /// # Errors
     ///
-    /// As [`ReaderOptions::connect`], but for [`Error::NotFound`](crate::Error::NotFound).
+    /// As [`ReaderOptions::connect`], but for [`Error::NotFound`].
     pub async fn connect_async(&self, name: &str) -> Result<KrenReader> {
         let search = self.search(name, None)?;
         let mut seeker = segment::Seeker::new(name, search, self.access)?;
