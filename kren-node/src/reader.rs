@@ -404,15 +404,13 @@ fn peer_closed(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
 fn arm(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
     let core = reader.core()?;
     let what = call.size(0)?;
-    reader
-        .watch
-        .arm(call.context, &reader.name, what, call.value(1), || {
-            if what == 0 {
-                core.message_waiter()
-            } else {
-                core.writer_waiter()
-            }
-        })?;
+    reader.watch.arm(call.context, what, call.value(1), || {
+        if what == 0 {
+            core.message_waiter()
+        } else {
+            core.writer_waiter()
+        }
+    })?;
     Ok(Value::UNDEFINED)
 }
 

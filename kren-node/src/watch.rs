@@ -1,17 +1,16 @@
-//! The one thread per endpoint that sleeps for it while the event loop goes on.
+//! Waiting for an endpoint while the event loop goes on.
 //!
-//! The JavaScript side arms it, the thread waits once, reports through a thread-safe function and
-//! rests until it is armed again. Reports carry nothing that can be lost: the JavaScript side looks
+//! The JavaScript side arms the watch, the core's one thread for all that is awaited waits once, reports through a thread-safe
+//! function, and rests until the watch is armed again. Reports carry nothing that can be lost: the JavaScript side looks
 //! at the ring itself, so that one report may stand for any number of messages.
 #![allow(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use kren_core::{Error, Waiter};
+use kren_core::{Background, Error, Waiter, Watching};
 use napi::bindgen_prelude::{FromNapiValue, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Status, sys};
@@ -23,55 +22,59 @@ use crate::value::{Stop, Value};
 pub(crate) type Report<const WEAK: bool> =
     ThreadsafeFunction<Option<Error>, (), sys::napi_value, Status, false, WEAK, 0>;
 
-enum Phase {
-    Resting,
-    Armed(Arc<Waiter>),
-    Waiting(Arc<Waiter>),
-    Stopping,
-}
-
-impl Phase {
-    fn is_busy(&self) -> bool {
-        matches!(self, Self::Armed(_) | Self::Waiting(_))
-    }
+/// What the JavaScript side and the core's thread share.
+#[derive(Default)]
+struct State {
+    /// The wait under way; none where that was over before it began.
+    watching: Option<Watching>,
+    /// Whether a wait is under way, of this number: what is told of an earlier one comes too late.
+    is_busy: bool,
+    number: u64,
 }
 
 struct Shared {
-    phase: Mutex<Phase>,
-    changed: Condvar,
+    state: Mutex<State>,
+    report: Report<true>,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change(&self, mut phase: MutexGuard<'_, Phase>, next: Phase) {
-        *phase = next;
-        drop(phase);
-        self.changed.notify_all();
+    /// Gives the current wait up, if there is one: nothing is reported of it any more.
+    fn give_up(&self) {
+        let mut state = self.lock();
+        state.is_busy = false;
+        let watching = state.watching.take();
+        drop(state);
+        drop(watching);
     }
 
-    /// Gives the current wait up, if there is one, and returns once the thread has left it.
-    fn give_up(&self, then: Phase) {
-        let mut phase = self.lock();
-        while let Phase::Waiting(waiter) = &*phase {
-            // Again and again: a thread that is just falling asleep misses a single call.
-            waiter.cancel();
-            let left = self.changed.wait_timeout(phase, Duration::from_micros(200));
-            phase = left.unwrap_or_else(PoisonError::into_inner).0;
+    /// The wait of this number is over.
+    fn end(&self, number: u64, outcome: kren_core::Result<()>) {
+        let mut state = self.lock();
+        if !state.is_busy || state.number != number {
+            return;
         }
-        self.change(phase, then);
+        // At rest before it is reported: the report may be acted upon, and the watch armed again, at once.
+        state.is_busy = false;
+        let watching = state.watching.take();
+        drop(state);
+        drop(watching);
+        if !matches!(outcome, Err(Error::Interrupted { .. })) {
+            let mode = ThreadsafeFunctionCallMode::NonBlocking;
+            self.report.call(outcome.err(), mode);
+        }
     }
 }
 
 struct Running {
     shared: Arc<Shared>,
-    report: Arc<Report<true>>,
-    thread: JoinHandle<()>,
+    background: Background,
 }
 
-/// The watch of one endpoint; its thread starts when it is first armed.
+/// The watch of one endpoint; it takes part in the core's thread from when it is first armed.
 pub(crate) struct Watch {
     running: RefCell<Option<Running>>,
     /// The length that the last wait was armed for.
@@ -95,7 +98,6 @@ impl Watch {
     pub(crate) fn arm(
         &self,
         context: &Rc<Context>,
-        channel: &str,
         length: usize,
         on_ready: Value,
         make: impl FnOnce() -> kren_core::Result<Waiter>,
@@ -105,17 +107,34 @@ impl Watch {
         }
         let mut running = self.running.borrow_mut();
         if running.is_none() {
-            let started = start(context, channel, on_ready)?;
+            let started = start(context, on_ready)?;
             started.set_ref(context, self.keeps_alive.get());
             *running = Some(started);
         }
         let Some(running) = &*running else {
             return Ok(());
         };
-        let phase = running.shared.lock();
-        if !phase.is_busy() {
-            let waiter = make()?;
-            running.shared.change(phase, Phase::Armed(Arc::new(waiter)));
+        let mut state = running.shared.lock();
+        if state.is_busy {
+            return Ok(());
+        }
+        let waiter = make()?;
+        state.number += 1;
+        state.is_busy = true;
+        let number = state.number;
+        drop(state);
+        let shared = Arc::clone(&running.shared);
+        let tell = move |outcome| shared.end(number, outcome);
+        match running.background.watch(waiter, tell) {
+            Ok(Some(watching)) => {
+                let mut state = running.shared.lock();
+                // It may be over already.
+                if state.is_busy && state.number == number {
+                    state.watching = Some(watching);
+                }
+            }
+            Ok(None) => running.shared.end(number, Ok(())),
+            Err(error) => running.shared.end(number, Err(error)),
         }
         Ok(())
     }
@@ -123,7 +142,7 @@ impl Watch {
     /// Ends the wait under way, if any, so that the endpoint itself can wait.
     pub(crate) fn disarm(&self) {
         if let Some(running) = &*self.running.borrow() {
-            running.shared.give_up(Phase::Resting);
+            running.shared.give_up();
         }
     }
 
@@ -137,23 +156,21 @@ impl Watch {
         }
     }
 
-    /// Ends the thread. After this nothing is reported any more.
+    /// Ends the watch. After this nothing is reported any more.
     pub(crate) fn stop(&self) {
         if let Some(running) = self.running.take() {
-            running.shared.give_up(Phase::Stopping);
-            // The thread only waits and reports; it has nothing to panic about.
-            let _ = running.thread.join();
+            running.shared.give_up();
         }
     }
 }
 
 impl Running {
     fn set_ref(&self, context: &Context, on: bool) {
-        self.report.handle.with_read_aborted(|aborted| {
+        self.shared.report.handle.with_read_aborted(|aborted| {
             if aborted {
                 return;
             }
-            let (env, raw) = (context.env(), self.report.raw());
+            let (env, raw) = (context.env(), self.shared.report.raw());
             // SAFETY: on the thread of `env`; the function is not finalized while the guard is held.
             unsafe {
                 if on {
@@ -166,20 +183,13 @@ impl Running {
     }
 }
 
-fn start(context: &Rc<Context>, channel: &str, on_ready: Value) -> Result<Running, Stop> {
-    let report = Arc::new(report_to::<true>(context, on_ready)?);
-    let shared = Arc::new(Shared {
-        phase: Mutex::new(Phase::Resting),
-        changed: Condvar::new(),
-    });
-    let thread = {
-        let (shared, report) = (Arc::clone(&shared), Arc::clone(&report));
-        spawn(channel, move || run(&shared, &report))?
-    };
+fn start(context: &Rc<Context>, on_ready: Value) -> Result<Running, Stop> {
+    let background = Background::new().map_err(Stop::Kren)?;
+    let report = report_to::<true>(context, on_ready)?;
+    let state = Mutex::default();
     Ok(Running {
-        shared,
-        report,
-        thread,
+        shared: Arc::new(Shared { state, report }),
+        background,
     })
 }
 
@@ -220,34 +230,4 @@ pub(crate) fn report_to<const WEAK: bool>(
             Ok(failure.unwrap_or_else(|| context.undefined()))
         })
         .map_err(|_| Stop::Unwind)
-}
-
-fn run(shared: &Shared, report: &Report<true>) {
-    loop {
-        let waiter = {
-            let mut phase = shared.lock();
-            loop {
-                match &*phase {
-                    Phase::Armed(waiter) => {
-                        let waiter = Arc::clone(waiter);
-                        *phase = Phase::Waiting(Arc::clone(&waiter));
-                        break waiter;
-                    }
-                    Phase::Stopping => return,
-                    Phase::Resting | Phase::Waiting(_) => {
-                        phase = shared
-                            .changed
-                            .wait(phase)
-                            .unwrap_or_else(PoisonError::into_inner);
-                    }
-                }
-            }
-        };
-        let outcome = waiter.wait(None);
-        // Rest before reporting: the report may be acted upon, and the watch armed again, at once.
-        shared.change(shared.lock(), Phase::Resting);
-        if !matches!(outcome, Err(Error::Interrupted { .. })) {
-            report.call(outcome.err(), ThreadsafeFunctionCallMode::NonBlocking);
-        }
-    }
 }

@@ -223,9 +223,7 @@ fn arm(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
     let len = call.size(0)?;
     writer
         .watch
-        .arm(call.context, &writer.name, len, call.value(1), || {
-            core.room_waiter(len)
-        })?;
+        .arm(call.context, len, call.value(1), || core.room_waiter(len))?;
     Ok(Value::UNDEFINED)
 }
 

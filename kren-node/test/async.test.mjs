@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
@@ -37,6 +38,38 @@ test('timers run while readAsync waits, and nothing burns (G9)', async (t) => {
   assert.ok((used.user + used.system) / 1e3 < (performance.now() - started) / 2);
   writer.write('there');
   assert.equal(text(await waiting), 'there');
+});
+
+/** Native threads of this process that wait on behalf of its promises. */
+function waitingThreads() {
+  const names = readdirSync('/proc/self/task').map((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim();
+    } catch {
+      return ''; // It has ended meanwhile.
+    }
+  });
+  return names.filter((name) => name === 'kren-wait').length;
+}
+
+test('all endpoints that are awaited share one thread (G9)', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
+  const pairs = Array.from({ length: 200 }, () => pair(t));
+  const reading = pairs.map(([, reader]) => reader.readAsync());
+  await nextTurn();
+  assert.equal(waitingThreads(), 1);
+  const before = process.cpuUsage();
+  await sleep(500);
+  const spent = process.cpuUsage(before);
+  assert.ok(
+    spent.user + spent.system < 100_000,
+    `${spent.user + spent.system} us of a processor in half a second`,
+  );
+  for (const [at, [writer]] of pairs.entries()) writer.write(`${at}`);
+  for (const [at, message] of (await Promise.all(reading)).entries()) assert.equal(text(message), `${at}`);
+  for (const end of pairs.flat()) end.close();
+  assert.equal(waitingThreads(), 0);
 });
 
 test('calls that wait together are served in their order', async (t) => {

@@ -5,6 +5,7 @@ import gc
 import signal
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,25 @@ def test_one_thread_waits_however_often(channel: str) -> None:
             assert waiting_threads() <= 1
 
     with_both(channel, test)
+    until(lambda: waiting_threads() == 0)
+
+
+def test_one_thread_waits_for_many(channel: str) -> None:
+    """G9: as many endpoints as one likes are awaited at the price of one thread."""
+    with ExitStack() as ends:
+        names = [f"{channel}-{at}" for at in range(100)]
+        writers = [ends.enter_context(kren.Writer(name, 4096)) for name in names]
+        readers = [ends.enter_context(kren.Reader(name)) for name in names]
+
+        async def test() -> None:
+            tasks = [asyncio.create_task(reader.aread()) for reader in readers]
+            await turns(2)
+            assert waiting_threads() == 1
+            for writer in writers:
+                writer.write(b"x")
+            assert await asyncio.gather(*tasks) == [b"x"] * 100
+
+        asyncio.run(test())
     until(lambda: waiting_threads() == 0)
 
 
