@@ -880,8 +880,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G9 W7",
         "selector.rs",
         &[(
-            "let heard = bell::heard(self.bell.commons()); self.table.hear();",
-            "self.table.hear(); let heard = bell::heard(self.bell.commons());",
+            "let heard = bell::heard(self.bell.commons()); self.heard = heard; self.table.hear();",
+            "self.table.hear(); let heard = bell::heard(self.bell.commons()); self.heard = heard;",
         )],
         Whole,
         "selector::each_message_on_one_of_many",

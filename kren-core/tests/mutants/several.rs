@@ -381,8 +381,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G9",
         ENDPOINT,
         &[(
-            "!self.is_publisher() && state.load(Ordering::Acquire)",
-            "state.load(Ordering::Acquire)",
+            "!self.is_publisher() && self.peer().presence.0.state.load(Ordering::Acquire)",
+            "self.peer().presence.0.state.load(Ordering::Acquire)",
         )],
         Whole,
         "places::a_publisher_that_waits",
