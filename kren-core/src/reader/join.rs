@@ -113,7 +113,7 @@ impl KrenReader {
             let place = find_place(&memory, &shape, start, from);
             let is_forsaken = self.watch_look();
             let seat = endpoint.seat();
-            from = place + 1;
+            from = place.saturating_add(1);
             if !gates::take_place(mapping, seat, stance, place, &shape, is_forsaken)? {
                 continue;
             }
@@ -212,8 +212,8 @@ pub(crate) fn find_place<M: Memory>(memory: &M, shape: &Shape, start: Start, fro
     let is_whole = |position: u64| {
         position >= from
             && position <= written
-            && position + shape.capacity >= limit
-            && position + shape.data_len as u64 >= frontier
+            && position.saturating_add(shape.capacity) >= limit
+            && position.saturating_add(shape.data_len as u64) >= frontier
     };
     let marks = ring::marks(memory).filter(|(position, _)| is_whole(*position));
     let place = match start {

@@ -56,6 +56,8 @@ mod resources;
 #[cfg(all(target_os = "linux", not(like_macos)))]
 mod sandboxes;
 #[cfg(target_os = "linux")]
+mod seats;
+#[cfg(target_os = "linux")]
 mod stopped;
 #[cfg(any(target_os = "linux", windows))]
 mod storm;
