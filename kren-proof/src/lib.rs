@@ -30,7 +30,7 @@ kren-proof soak [--minutes N | --seconds N] [--languages rust,python,node] [--la
     Kills, stops and replaces writers and readers, publishers and subscribers, at random under load, and
     accounts for every message. Broadcasts are in Rust alone. The programs are those that can import the packages.
 
-kren-proof fuzz [open | flip | operations | payload]... [--seconds N] [--seed N] [--input FILE]
+kren-proof fuzz [open | flip | crowd | operations | payload]... [--seconds N] [--seed N] [--input FILE]
     Feeds hostile bytes, or any sequence of calls, to the core; with --input just those of a file.";
 
 /// Runs the command in `arguments`; what it found is printed.

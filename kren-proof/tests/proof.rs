@@ -75,7 +75,7 @@ fn g3_nothing_is_lost_while_writers_and_readers_are_killed() {
 #[test]
 fn g7_hostile_bytes_are_refused_or_taken_for_what_the_spec_says_they_are() {
     let table = run(&["fuzz", "--seconds", "60"]);
-    for target in ["open", "flip", "operations"] {
+    for target in ["open", "flip", "crowd", "operations"] {
         let row = table
             .lines()
             .find(|row| row.starts_with(target))

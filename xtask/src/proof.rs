@@ -20,7 +20,7 @@ const LONGEST_INPUT: &str = "-max_len=400";
 const HANG: &str = "-timeout=120";
 /// Seconds after which a test under a sanitizer, many times slower there, hangs.
 const PATIENCE: &str = "900";
-const TARGETS: [&str; 4] = ["open", "flip", "operations", "payload"];
+const TARGETS: [&str; 5] = ["open", "flip", "crowd", "operations", "payload"];
 
 /// The subcommands, for the command line.
 pub(crate) fn commands() -> [clap::Command; 4] {

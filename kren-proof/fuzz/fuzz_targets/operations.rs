@@ -2,5 +2,5 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    (kren_proof::fuzz::TARGETS[2].run)(data, &mut kren_proof::fuzz::Outcome::default());
+    (kren_proof::fuzz::TARGETS[3].run)(data, &mut kren_proof::fuzz::Outcome::default());
 });

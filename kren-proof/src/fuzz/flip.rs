@@ -44,9 +44,9 @@ pub(super) fn run(data: &[u8], outcome: &mut Outcome) {
 }
 
 /// A word and the values it takes in turn.
-struct Stroke {
-    word: usize,
-    values: [u64; 2],
+pub(super) struct Stroke {
+    pub(super) word: usize,
+    pub(super) values: [u64; 2],
 }
 
 fn script(input: &mut Input<'_>, len: usize) -> Vec<Stroke> {
@@ -79,7 +79,7 @@ fn script(input: &mut Input<'_>, len: usize) -> Vec<Stroke> {
         .collect()
 }
 
-fn vandal(shared: &Shared, script: &[Stroke], done: &AtomicBool) {
+pub(super) fn vandal(shared: &Shared, script: &[Stroke], done: &AtomicBool) {
     let mut turn = 0;
     while !done.load(Ordering::Relaxed) {
         for stroke in script {
@@ -151,7 +151,7 @@ fn act(
 }
 
 /// Loads every byte, so that one outside the mapping would be met.
-fn touch(message: &[u8]) {
+pub(super) fn touch(message: &[u8]) {
     assert!(
         message.len() <= CAPACITY - 8,
         "a message of {} bytes",
@@ -165,7 +165,7 @@ fn touch(message: &[u8]) {
 }
 
 /// Stores true when it goes, also in a panic: or the vandal would never end.
-struct OnDrop<'a>(&'a AtomicBool);
+pub(super) struct OnDrop<'a>(pub(super) &'a AtomicBool);
 
 impl Drop for OnDrop<'_> {
     fn drop(&mut self) {
@@ -174,7 +174,7 @@ impl Drop for OnDrop<'_> {
 }
 
 /// A segment as a process maps it that respects nothing.
-struct Shared {
+pub(super) struct Shared {
     base: *const AtomicU64,
     len: usize,
 }
@@ -183,7 +183,7 @@ struct Shared {
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    fn map(channel: &Channel) -> Self {
+    pub(super) fn map(channel: &Channel) -> Self {
         let file = OpenOptions::new()
             .read(true)
             .write(true)

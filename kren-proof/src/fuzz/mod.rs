@@ -4,6 +4,7 @@
 //! same. A target panics when a guarantee is broken.
 
 mod channel;
+mod crowd;
 mod driver;
 mod flip;
 mod input;
@@ -38,6 +39,10 @@ pub const TARGETS: &[Target] = &[
         run: flip::run,
     },
     Target {
+        name: "crowd",
+        run: crowd::run,
+    },
+    Target {
         name: "operations",
         run: operations::run,
     },
@@ -57,7 +62,7 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
         .filter(|target| flags.words().is_empty() || flags.words().iter().any(|w| w == target.name))
         .collect();
     if chosen.is_empty() {
-        return Err("no such target; there are: open flip operations payload".into());
+        return Err("no such target; there are: open flip crowd operations payload".into());
     }
     if let Some(file) = flags.text("input") {
         let input = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
