@@ -10,6 +10,7 @@
 //! the channel, never memory: offsets are worked out anew from it, within the ring.
 
 use crate::endpoint::Check;
+use crate::layout::Seat;
 use crate::os::Mapping;
 use crate::ring::{Memory, Shape};
 use crate::{KrenReader, KrenWriter, Message, Result, Role};
@@ -41,11 +42,13 @@ pub struct Outline {
     pub fences: bool,
     /// Whether this side polls before it sleeps.
     pub spins: bool,
+    /// Of a publisher, the offset of the word that it looks at in place of its peers' tickets (B10); else 0.
+    pub epoch: usize,
 }
 
 fn outline(
     mapping: &Mapping,
-    role: Role,
+    seat: Seat,
     (position, count): (u64, u64),
     fences: bool,
     spins: bool,
@@ -55,14 +58,22 @@ fn outline(
     Outline {
         base: mapping.data().wrapping_sub(data),
         len: data + 2 * geometry.data_len(),
-        own_page: geometry.page_offset(role.into()),
-        peer_page: geometry.page_offset(role.peer().into()),
+        own_page: geometry.page_offset(seat),
+        peer_page: geometry.page_offset(match seat {
+            Seat::WRITER => Seat::READER,
+            _ => Seat::WRITER,
+        }),
         data,
         data_len: geometry.data_len(),
         position,
         count,
         fences,
         spins,
+        // The commons begin with it.
+        epoch: match seat {
+            Seat::WRITER => geometry.commons_offset().unwrap_or(0),
+            _ => 0,
+        },
     }
 }
 
@@ -73,7 +84,7 @@ impl KrenReader {
     pub fn outline(&self) -> Outline {
         outline(
             self.endpoint.mapping(),
-            Role::Reader,
+            self.endpoint.seat(),
             (self.consumer.cursor(), self.consumer.count()),
             self.waker.fences(),
             self.endpoint.ever_spins(),
@@ -178,7 +189,7 @@ impl KrenWriter {
     pub fn outline(&self) -> Outline {
         outline(
             self.endpoint.mapping(),
-            Role::Writer,
+            self.endpoint.seat(),
             (self.producer.position(), self.producer.count()),
             self.waker.fences(),
             self.endpoint.ever_spins(),
@@ -227,11 +238,9 @@ impl KrenWriter {
         free.map_err(|error| self.endpoint.ring_error(error))
     }
 
-    /// Wakes the reader if it sleeps.
-    pub fn answer(&mut self) {
-        if self.endpoint.is_inherited() {
-            return;
-        }
-        self.wake_reader();
+    /// Wakes the reader, or the subscribers, if they sleep. Tells whether every sleep that was announced before has been
+    /// answered; else it is to be called again after the next message.
+    pub fn answer(&mut self) -> bool {
+        !self.endpoint.is_inherited() && self.wake_reader()
     }
 }

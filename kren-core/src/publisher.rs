@@ -334,6 +334,15 @@ impl PublisherOptions {
         self
     }
 
+    /// All that a writer's options say, in place of what was said of it before.
+    #[must_use]
+    pub fn writer(mut self, options: &WriterOptions) -> Self {
+        let patience = self.writer.patience;
+        self.writer = options.clone();
+        self.writer.patience = patience;
+        self
+    }
+
     /// See [`WriterOptions::mode`].
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {

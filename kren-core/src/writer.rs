@@ -210,10 +210,9 @@ impl KrenWriter {
     }
 
     #[inline]
-    pub(crate) fn wake_reader(&mut self) {
+    pub(crate) fn wake_reader(&mut self) -> bool {
         if self.herald.is_some() {
-            self.wake_subscribers();
-            return;
+            return self.wake_subscribers();
         }
         let memory = self.producer.memory();
         self.waker.notify(
@@ -222,17 +221,19 @@ impl KrenWriter {
             self.endpoint.own_signal(),
             self.producer.position(),
         );
+        true
     }
 
-    fn wake_subscribers(&mut self) {
-        if let (Some(herald), Some(commons)) = (&mut self.herald, self.endpoint.commons()) {
-            herald.notify(
-                &**self.endpoint.mapping(),
-                commons,
-                self.endpoint.own_signal(),
-                self.producer.position(),
-            );
-        }
+    fn wake_subscribers(&mut self) -> bool {
+        let (Some(herald), Some(commons)) = (&mut self.herald, self.endpoint.commons()) else {
+            return true;
+        };
+        herald.notify(
+            &**self.endpoint.mapping(),
+            commons,
+            self.endpoint.own_signal(),
+            self.producer.position(),
+        )
     }
 
     /// Reserves `len` bytes in the ring, waiting for room if need be, to build a message in place.

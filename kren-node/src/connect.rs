@@ -4,15 +4,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use kren_core::{KrenReader, Result};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 
 use crate::call::Call;
 use crate::context::{Context, Live};
-use crate::reader::{options, wrap};
+use crate::reader::{find, options, wrap};
 use crate::value::{Outcome, Value};
-use crate::waiting::connect_within;
+use crate::waiting::{Find, connect_within};
 use crate::watch::{report_to, spawn};
 
 enum State {
@@ -39,14 +40,30 @@ struct Connecting {
 /// to be called once `onDone` was, and `cancel()`.
 pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
-    let timeout = call.timeout(1)?;
-    let done = report_to::<false>(call.context, call.value(8))?;
+    later(
+        call,
+        &name,
+        find(name.clone(), options),
+        call.timeout(1)?,
+        call.value(8),
+    )
+}
+
+/// Has a thread connect, which calls `on_done` at the end; the object with `take()` and `cancel()`.
+pub(crate) fn later<const N: usize>(
+    call: &Call<'_, N>,
+    name: &str,
+    find: Find,
+    timeout: Option<Duration>,
+    on_done: Value,
+) -> Outcome {
+    let done = report_to::<false>(call.context, on_done)?;
     let shared = Arc::new(Shared(Mutex::new(State::Waiting)));
     let thread = {
-        let (shared, channel) = (Arc::clone(&shared), name.clone());
-        spawn(&channel, move || {
+        let (shared, channel) = (Arc::clone(&shared), name.to_owned());
+        spawn(name, move || {
             let go_on = || matches!(*shared.lock(), State::Waiting);
-            let Some(result) = connect_within(&name, &options, timeout, go_on) else {
+            let Some(result) = connect_within(&channel, find, timeout, go_on) else {
                 return;
             };
             let mut state = shared.lock();

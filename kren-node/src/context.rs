@@ -20,7 +20,7 @@ pub(crate) trait Live {
 
 pub(crate) struct Context {
     env: sys::napi_env,
-    /// `(number, message, channel) => KrenError`, of `ts/errors.ts`.
+    /// `(number, message, channel, missed) => KrenError`, of `ts/errors.ts`.
     make_error: sys::napi_ref,
     /// `() => {}`
     nothing: sys::napi_ref,
@@ -86,16 +86,40 @@ impl Context {
 
     /// The `KrenError` for `error`.
     pub(crate) fn error(&self, error: &Error) -> Option<sys::napi_value> {
-        self.make(error.code(), &error.to_string(), error.channel())
+        let missed = match error {
+            Error::Lagged { missed, .. } | Error::Evicted { missed, .. } => Some(*missed),
+            _ => None,
+        };
+        self.make_of(error.code(), &error.to_string(), error.channel(), missed)
     }
 
     fn make(&self, code: ErrorCode, message: &str, channel: &str) -> Option<sys::napi_value> {
+        self.make_of(code, message, channel, None)
+    }
+
+    fn make_of(
+        &self,
+        code: ErrorCode,
+        message: &str,
+        channel: &str,
+        missed: Option<u64>,
+    ) -> Option<sys::napi_value> {
         let mut number = null_mut();
+        let mut count = self.undefined();
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "JavaScript's numbers; nobody misses that many"
+        )]
         // SAFETY: called on the thread of `env`.
-        unsafe { sys::napi_create_uint32(self.env, code.number(), &mut number) };
+        unsafe {
+            sys::napi_create_uint32(self.env, code.number(), &mut number);
+            if let Some(missed) = missed {
+                sys::napi_create_double(self.env, missed as f64, &mut count);
+            }
+        }
         self.call(
             self.make_error,
-            &[number, self.string(message)?, self.string(channel)?],
+            &[number, self.string(message)?, self.string(channel)?, count],
         )
     }
 

@@ -11,7 +11,7 @@ use napi_derive::napi;
 use crate::call::{Call, Object};
 use crate::context::Context;
 use crate::value::{Outcome, Stop, Value};
-use crate::{connect, heap, lend, reader, writer};
+use crate::{connect, heap, lend, publisher, reader, subscriber, writer};
 
 /// One line of the error table that all languages share.
 #[napi(object)]
@@ -42,7 +42,7 @@ pub(crate) fn version() -> &'static str {
 
 /// Prepares this JavaScript context and gives the functions that open endpoints.
 ///
-/// `make_error` is `(number, message, channel) => Error`; `nothing` is an empty function.
+/// `make_error` is `(number, message, channel, missed) => Error`; `nothing` is an empty function.
 #[napi(ts_return_type = "object")]
 pub(crate) fn load<'a>(
     env: Env,
@@ -61,7 +61,10 @@ pub(crate) fn load<'a>(
 fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
     object.method::<_, 9>(c"openWriter", context, writer::open)?;
     object.method::<_, 8>(c"openReader", context, reader::open)?;
+    object.method::<_, 11>(c"openPublisher", context, publisher::open)?;
+    object.method::<_, 11>(c"openSubscriber", context, subscriber::open)?;
     object.method::<_, 9>(c"connect", context, connect::connect)?;
+    object.method::<_, 12>(c"connectSubscriber", context, subscriber::connect)?;
     object.method::<_, 0>(c"expectLong", context, expect_long)?;
     object.method::<_, 1>(c"detach", context, lend::detach)?;
     object.method::<_, 0>(c"closeAll", context, close_all)

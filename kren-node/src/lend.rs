@@ -47,6 +47,7 @@ pub(crate) fn outline<const N: usize>(
     object.set(c"countHigh", call.js_u32(count_high)?)?;
     object.set(c"fences", call.js_bool(outline.fences)?)?;
     object.set(c"spins", call.js_bool(outline.spins)?)?;
+    object.set(c"epoch", call.js_size(outline.epoch)?)?;
     Ok(Some(object.value))
 }
 

@@ -4,7 +4,8 @@
 //! the TypeScript side a handful of plain functions; each endpoint it opens is an object of such
 //! functions again, bound to that endpoint (see `call`, which says why they are not classes).
 //!
-//! Imports go one way: `value, signals, heap -> context -> call, waiting -> lend, watch -> writer, reader -> connect -> exports`.
+//! Imports go one way: `value, signals, heap -> context -> call, waiting -> lend, watch -> writer, reader -> connect -> publisher,
+//! subscriber -> exports`.
 
 mod call;
 mod connect;
@@ -12,8 +13,10 @@ mod context;
 mod exports;
 mod heap;
 mod lend;
+mod publisher;
 mod reader;
 mod signals;
+mod subscriber;
 mod value;
 mod waiting;
 mod watch;

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
+use std::time::Duration;
 
 use kren_core::{Error, KrenReader, Mapped, Message, ReaderOptions, Start, copy_slice};
 
@@ -9,7 +10,7 @@ use crate::call::{Call, Object};
 use crate::context::{Context, Live};
 use crate::lend::{lend, outline, part};
 use crate::value::{Outcome, Stop, Value, peer_state, strategy};
-use crate::waiting::{Interruptions, blocking, connect_within};
+use crate::waiting::{Find, Interruptions, blocking, connect_within};
 use crate::watch::Watch;
 
 pub(crate) struct Reader {
@@ -31,17 +32,30 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 8>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     let core = match call.optional(1, Call::timeout)? {
         None => options.connect(&name)?,
-        Some(timeout) => {
-            let mut interruptions = Interruptions::new(call.context, &name);
-            let mut stop = None;
-            let connected = connect_within(&name, &options, timeout, || {
-                stop = interruptions.look();
-                stop.is_none()
-            });
-            connected.ok_or_else(|| stop.unwrap_or(Stop::Unwind))??
-        }
+        Some(timeout) => wait_for(call, &name, find(name.clone(), options), timeout)?,
     };
     wrap(call, core)
+}
+
+/// What connects a reader.
+pub(crate) fn find(name: String, options: ReaderOptions) -> Find {
+    Box::new(move |timeout, check| options.connect_within(&name, timeout, check))
+}
+
+/// Connects, blocking the thread.
+pub(crate) fn wait_for<const N: usize>(
+    call: &Call<'_, N>,
+    name: &str,
+    find: Find,
+    timeout: Option<Duration>,
+) -> Result<KrenReader, Stop> {
+    let mut interruptions = Interruptions::new(call.context, name);
+    let mut stop = None;
+    let connected = connect_within(name, find, timeout, || {
+        stop = interruptions.look();
+        stop.is_none()
+    });
+    Ok(connected.ok_or_else(|| stop.unwrap_or(Stop::Unwind))??)
 }
 
 /// The options at 2 to 7.
@@ -108,6 +122,8 @@ fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
     object.method::<_, 1>(c"wait", reader, wait)?;
     object.method::<_, 0>(c"check", reader, check)?;
     object.method::<_, 0>(c"answer", reader, answer)?;
+    object.method::<_, 0>(c"isChecked", reader, is_checked)?;
+    object.method::<_, 0>(c"giveUpPlace", reader, give_up_place)?;
     object.method::<_, 2>(c"lend", reader, lend_part)?;
     object.method::<_, 3>(c"copyOut", reader, copy_out)?;
     object.method::<_, 2>(c"arm", reader, arm)?;
@@ -370,6 +386,17 @@ fn check(reader: &Rc<Reader>, _: &Call<'_, 0>) -> Outcome {
 /// `answer()`: wakes the writer if it sleeps for what was released.
 fn answer(reader: &Rc<Reader>, _: &Call<'_, 0>) -> Outcome {
     reader.core()?.answer();
+    Ok(Value::UNDEFINED)
+}
+
+/// `isChecked()`: whether messages may be overwritten while they are read, which the core judges.
+fn is_checked(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    call.js_bool(reader.core()?.is_checked())
+}
+
+/// `giveUpPlace()`: of a subscriber, whose place is kept no more.
+fn give_up_place(reader: &Rc<Reader>, _: &Call<'_, 0>) -> Outcome {
+    reader.core()?.give_up_place()?;
     Ok(Value::UNDEFINED)
 }
 

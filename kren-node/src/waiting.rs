@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use kren_core::{Error, KrenReader, ReaderOptions, Result};
+use kren_core::{Error, KrenReader, Result};
 
 use crate::context::Context;
 use crate::signals::{self, Pending};
@@ -87,16 +87,20 @@ pub(crate) fn blocking(
     }
 }
 
+/// Finds a channel within a time, `None` being for ever; calls its second argument meanwhile, and ends if that fails.
+pub(crate) type Find =
+    Box<dyn FnOnce(Option<Duration>, &mut dyn FnMut() -> Result<()>) -> Result<KrenReader> + Send>;
+
 /// Connects, waiting for the channel if need be; `None` when `go_on` said no. `timeout` of `None`
 /// waits for ever.
 pub(crate) fn connect_within(
     name: &str,
-    options: &ReaderOptions,
+    find: Find,
     timeout: Option<Duration>,
     mut go_on: impl FnMut() -> bool,
 ) -> Option<Result<KrenReader>> {
     let mut is_over = false;
-    let connected = options.connect_within(name, timeout, &mut || {
+    let connected = find(timeout, &mut || {
         is_over = !go_on();
         if is_over {
             Err(Error::Interrupted {

@@ -13,15 +13,22 @@ use crate::waiting::blocking;
 use crate::watch::Watch;
 
 pub(crate) struct Writer {
-    name: String,
+    pub(crate) name: String,
     core: RefCell<Option<KrenWriter>>,
     /// JavaScript has been given the ring, and moves the messages itself.
     in_javascript: Cell<bool>,
-    watch: Watch,
+    pub(crate) watch: Watch,
 }
 
 /// `openWriter(name, capacity, mode, alignment, fresh, anyOwner, strategy, prefault, machineWide)`
 pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
+    let name = call.string(0)?;
+    let core = options(call)?.create(&name, call.size(1)?)?;
+    Ok(wrap(call, core)?.0.value)
+}
+
+/// The options at 2 to 8.
+pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<WriterOptions, Stop> {
     let mut options = WriterOptions::default();
     if let Some(mode) = call.optional(2, Call::u32)? {
         options = options.mode(mode);
@@ -44,23 +51,28 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
     if let Some(wide) = call.optional(8, Call::bool)? {
         options = options.machine_wide(wide);
     }
-    let name = call.string(0)?;
-    let core = options.create(&name, call.size(1)?)?;
+    Ok(options)
+}
 
+/// The object that stands for `core` in JavaScript, and what is behind it.
+pub(crate) fn wrap<'a, const N: usize>(
+    call: &'a Call<'_, N>,
+    core: KrenWriter,
+) -> Result<(Object<'a>, Rc<Writer>), Stop> {
     let object = call.object()?;
     object.set(c"name", call.js_str(core.name())?)?;
     object.set(c"capacity", call.js_size(core.capacity())?)?;
     object.set(c"alignment", call.js_size(core.alignment())?)?;
     object.set(c"maxMessageLength", call.js_size(core.max_message_len())?)?;
     let writer = Rc::new(Writer {
-        name,
+        name: core.name().to_owned(),
         core: RefCell::new(Some(core)),
         in_javascript: Cell::new(false),
         watch: Watch::new(),
     });
     call.context.adopt(&writer);
     methods(&object, &writer)?;
-    Ok(object.value)
+    Ok((object, writer))
 }
 
 fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
@@ -83,7 +95,7 @@ fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
 }
 
 impl Writer {
-    fn core(&self) -> Result<RefMut<'_, KrenWriter>, Stop> {
+    pub(crate) fn core(&self) -> Result<RefMut<'_, KrenWriter>, Stop> {
         // Taken only by a debugger that evaluates something in the middle of a blocking call.
         let core = self.core.try_borrow_mut();
         let core = core.map_err(|_| Error::Busy {
@@ -159,7 +171,7 @@ fn flush(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
 /// `drained()`: whether the reader has released everything that was written.
 fn drained(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
     let core = writer.core()?;
-    call.js_bool(core.available() >= core.max_message_len())
+    call.js_bool(core.is_drained())
 }
 
 fn available(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
@@ -198,10 +210,10 @@ fn free(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
     call.js_size(writer.core()?.free(stride)?)
 }
 
-/// `answer()`: wakes the reader if it sleeps.
-fn answer(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
-    writer.core()?.answer();
-    Ok(Value::UNDEFINED)
+/// `answer()`: wakes the reader, or the subscribers, if they sleep; whether no sleep is left to be answered.
+fn answer(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
+    let is_done = writer.core()?.answer();
+    call.js_bool(is_done)
 }
 
 /// `lend(offset, length)`: an ArrayBuffer over a part of the mapping.

@@ -33,7 +33,7 @@ function kind(value: unknown): string {
   return typeof value;
 }
 
-function wrongType(what: string, accepted: string, value: unknown): TypeError {
+export function wrongType(what: string, accepted: string, value: unknown): TypeError {
   return new TypeError(`${what} must be ${accepted}, not ${kind(value)}`);
 }
 
@@ -62,12 +62,12 @@ export function checkOptions<T extends object>(options: T | null | undefined): T
 }
 
 /** Milliseconds for the native layer. */
-export function checkTimeout(timeout: unknown, channel: string): number {
+export function checkTimeout(timeout: unknown, channel: string, option = 'timeout'): number {
   if (timeout === undefined || timeout === null) return FOR_EVER;
-  if (typeof timeout !== 'number') throw wrongType('timeout', 'a number of milliseconds', timeout);
+  if (typeof timeout !== 'number') throw wrongType(option, 'a number of milliseconds', timeout);
   if (Number.isNaN(timeout) || timeout < 0) {
     throw invalid(
-      'timeout',
+      option,
       `${timeout} is not 0 or more milliseconds; leave it out to wait as long as it takes`,
       channel,
     );
@@ -100,6 +100,16 @@ export function checkStart(start: unknown, channel: string): 'oldest' | 'newest'
   if (typeof start !== 'string') throw wrongType('start', 'a string', start);
   if (start === 'oldest' || start === 'newest') return start;
   throw invalid('start', `'${start}' is not 'oldest' or 'newest'`, channel);
+}
+
+/** Where a subscriber starts: 0 at the newest, 1 at the oldest, 2 behind the number of messages that is the second. */
+export function checkSubscriberStart(start: unknown, channel: string): [number, number] {
+  if (start === undefined || start === 'newest') return [0, 0];
+  if (start === 'oldest') return [1, 0];
+  if (typeof start !== 'number' && typeof start !== 'string')
+    throw wrongType('start', "'newest', 'oldest' or a number", start);
+  if (typeof start === 'number' && Number.isSafeInteger(start) && start >= 0) return [2, start];
+  throw invalid('start', `'${start}' is not 'newest', 'oldest' or the number of a message`, channel);
 }
 
 export function checkFlag(flag: unknown, option: string): boolean | undefined {

@@ -83,10 +83,13 @@ export class KrenError extends Error {
   readonly number: number;
   /** The name of the channel. */
   readonly channel: string;
+  /** Of `KREN_LAGGED` and `KREN_EVICTED`: how many messages were missed; the next call goes on behind them. */
+  declare readonly missed?: number;
 
   /** @internal */
-  constructor(number: number, message: string, channel: string) {
+  constructor(number: number, message: string, channel: string, missed?: number) {
     super(message);
+    if (missed !== undefined) this.missed = missed;
     this.code = (byNumber[number] ?? `KREN_${number}`) as KrenErrorCode;
     this.number = number;
     this.channel = channel;

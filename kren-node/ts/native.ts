@@ -53,6 +53,8 @@ export interface Outline {
   readonly fences: boolean;
   /** Whether it is worth while to poll before sleeping. */
   readonly spins: boolean;
+  /** Of a publisher, the offset of the word that changes when a subscriber goes to sleep (broadcast.md, B10); else 0. */
+  readonly epoch: number;
 }
 
 /** What the ring in JavaScript calls. The native side learns only through `standAt` how far it has come. */
@@ -60,14 +62,44 @@ interface NativeRing {
   /** `undefined` where JavaScript cannot have it. From then on the ring is moved from JavaScript alone. */
   ring(): Outline | undefined;
   standAt(low: number, high: number, countLow: number, countHigh: number): void;
-  /** Wakes the other side if it sleeps for what was published. */
-  answer(): void;
+  /**
+   * Wakes the other side if it sleeps for what was published. Of a publisher: whether every sleep that was announced
+   * before has been answered.
+   */
+  answer(): boolean | undefined;
   /** An ArrayBuffer over a payload, to be detached before that place is lent again. */
   lend(offset: number, length: number): ArrayBuffer;
 }
 
+/** What a publisher knows of one of its subscribers. */
+export interface KnownSubscriber {
+  /** The number of its seat, from 1. */
+  readonly seat: number;
+  /**
+   * The process that holds the seat, or held it last; 0 where its number means nothing here, as that of another
+   * container's process.
+   */
+  readonly pid: number;
+  /** Whether it is there. Who has closed or died is listed only if it is durable. */
+  readonly state: PeerState;
+  /** Whether it never holds the publisher up. */
+  readonly lossy: boolean;
+  /** Whether it holds the publisher up also when it is gone. */
+  readonly durable: boolean;
+  /** How many messages it has not released. */
+  readonly behind: number;
+  /** How many bytes of the ring these take. */
+  readonly behindBytes: number;
+}
+
 export interface NativeWriter extends NativeEndpoint, NativeRing {
   readonly maxMessageLength: number;
+  /** Of a publisher: whether so many subscribers are there. */
+  subscribed(count: number): boolean;
+  /** As `arm`, for so many subscribers. */
+  armSubscribers(count: number, onReady: (failure?: KrenError) => void): void;
+  /** By their order. */
+  subscribers(): Record<string, KnownSubscriber>;
   wait(length: number, timeout: Timeout): void;
   /** Bytes of records that may be stored now, if one of `stride` may; else 0. */
   free(stride: number): number;
@@ -87,6 +119,13 @@ export interface NativeReader extends NativeEndpoint, NativeRing {
   held(): number;
   /** Throws if the ring is damaged. */
   check(): void;
+  /**
+   * Whether messages may be overwritten while they are read, so that all that is handed out is a copy, which is judged
+   * before. Then there is no `ring()`.
+   */
+  isChecked(): boolean;
+  /** Of a subscriber: its place is kept no more. */
+  giveUpPlace(): void;
   /** Copies `length` bytes at `offset` in the mapping to the start of `target`. */
   copyOut(target: Uint8Array, offset: number, length: number): void;
   /** For the ring in JavaScript, which has polled already. */
@@ -118,6 +157,19 @@ export interface Connecting {
   cancel(): void;
 }
 
+type SubscriberArguments = [
+  anyOwner: boolean | undefined,
+  strategy: string | undefined,
+  prefault: boolean | undefined,
+  machineWide: boolean | undefined,
+  live: boolean | undefined,
+  /** 0: at the newest, 1: at the oldest, 2: behind `number` messages. */
+  start: number,
+  number: number,
+  lossy: boolean | undefined,
+  durable: string | undefined,
+];
+
 interface Functions {
   /** Closes every endpoint of this thread. */
   closeAll(): void;
@@ -145,6 +197,15 @@ interface Functions {
     live?: boolean,
     newest?: boolean,
   ): NativeReader;
+  openPublisher(
+    ...options: [...ring: Parameters<Functions['openWriter']>, seats?: number, patience?: Timeout]
+  ): NativeWriter;
+  openSubscriber(name: string, timeout: Timeout | undefined, ...options: SubscriberArguments): NativeReader;
+  connectSubscriber(
+    name: string,
+    timeout: Timeout,
+    ...options: [...SubscriberArguments, onDone: () => void]
+  ): Connecting;
   connect(
     name: string,
     timeout: Timeout,
@@ -160,7 +221,7 @@ interface Functions {
 
 interface Addon {
   load(
-    makeError: (number: number, message: string, channel: string) => Error,
+    makeError: (number: number, message: string, channel: string, missed?: number) => Error,
     nothing: () => void,
   ): Functions;
   errorCodes(): { name: string; number: number }[];
@@ -172,7 +233,7 @@ export const addon = findAddon() as Addon;
 
 /** @internal */
 export const native: Functions = addon.load(
-  (number, message, channel) => new KrenError(number, message, channel),
+  (number, message, channel, missed) => new KrenError(number, message, channel, missed),
   () => {},
 );
 

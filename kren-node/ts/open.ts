@@ -14,8 +14,9 @@ import type { ReadingSide, WritingSide } from './sides';
 const isNative = process.env.KREN_NODE_RING === 'native' || process.versions.bun !== undefined;
 
 export function openReadingSide(native: NativeReader): ReadingSide {
+  if (native.isChecked()) return new NativeReadingSide(native, false);
   const outline = isNative ? undefined : native.ring();
-  return outline === undefined ? new NativeReadingSide(native) : new RingReader(native, outline);
+  return outline === undefined ? new NativeReadingSide(native, true) : new RingReader(native, outline);
 }
 
 export function openWritingSide(native: NativeWriter): WritingSide {
@@ -25,7 +26,7 @@ export function openWritingSide(native: NativeWriter): WritingSide {
 
 /** What is left when an endpoint was closed: the native layer refuses every call. */
 export function closedReadingSide(native: NativeReader): ReadingSide {
-  return new NativeReadingSide(native);
+  return new NativeReadingSide(native, true);
 }
 
 /** See {@link closedReadingSide}. */

@@ -62,16 +62,10 @@ export function adopt(reader: NativeReader): Reader {
  *
  * @internal
  */
-export let readHeld: (reader: Reader, signal: AbortSignal) => Promise<Held>;
+export let readHeld: (reader: ReadingEnd, signal: AbortSignal) => Promise<Held>;
 
-/**
- * The reading side of a channel. There is one reader per channel, in any process and language.
- *
- * Each message is a copy in memory that V8 owns, free to be kept and changed. Those of up to 4 KiB share blocks of 64 KiB,
- * much as Node's own small Buffers do: one that is kept keeps its block. Where few of many are kept for long, keep
- * `Buffer.from(message)`. Messages that were not read stay for the reader that comes after this one.
- */
-export class Reader extends ArrayReader {
+/** What a {@link Reader} and a {@link Subscriber} can do. */
+export abstract class ReadingEnd extends ArrayReader {
   /** The name of the channel. */
   readonly name: string;
   /** Bytes of the ring: what its writer asked for, rounded up to the page size. */
@@ -90,19 +84,10 @@ export class Reader extends ArrayReader {
   #isMoving = false;
   #isClosed = false;
 
-  /**
-   * Connects to the channel `name` and starts at its first message that no reader has had.
-   *
-   * The channel must exist, unless `timeout` says how many milliseconds to wait for it; that wait blocks the
-   * event loop (see {@link connect} for one that does not). The writer need not live any more.
-   *
-   * @throws {KrenError} `KREN_NOT_FOUND`, `KREN_TIMED_OUT` (there, but without the `live` writer), `KREN_READER_EXISTS`, `KREN_INVALID_NAME`, `KREN_PERMISSION_DENIED`,
-   *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_INVALID_OPTION`, `KREN_IO`
-   */
-  constructor(name: string, options?: ReaderOptions & TimeoutOptions) {
+  /** @internal */
+  constructor(native: NativeReader) {
     super();
-    this.#native = adopted ?? open(name, options);
-    adopted = undefined;
+    this.#native = native;
     this.name = this.#native.name;
     this.capacity = this.#native.capacity;
     this.alignment = this.#native.alignment;
@@ -313,6 +298,11 @@ export class Reader extends ArrayReader {
     }
   }
 
+  /** How many messages have come before the next one. @internal */
+  protected countRead(): number {
+    return this.#side.count();
+  }
+
   /** The tag of the message that was handed out last; 0 unless its writer chose one. */
   get lastTag(): number {
     return this.#side.lastTag;
@@ -474,6 +464,30 @@ export class Reader extends ArrayReader {
   }
 }
 
+/**
+ * The reading side of a channel. There is one reader per channel, in any process and language.
+ *
+ * Each message is a copy in memory that V8 owns, free to be kept and changed. Those of up to 4 KiB share blocks of 64 KiB,
+ * much as Node's own small Buffers do: one that is kept keeps its block. Where few of many are kept for long, keep
+ * `Buffer.from(message)`. Messages that were not read stay for the reader that comes after this one.
+ */
+export class Reader extends ReadingEnd {
+  /**
+   * Connects to the channel `name` and starts at its first message that no reader has had.
+   *
+   * The channel must exist, unless `timeout` says how many milliseconds to wait for it; that wait blocks the
+   * event loop (see {@link connect} for one that does not). The writer need not live any more.
+   *
+   * @throws {KrenError} `KREN_NOT_FOUND`, `KREN_TIMED_OUT` (there, but without the `live` writer), `KREN_READER_EXISTS`, `KREN_INVALID_NAME`, `KREN_PERMISSION_DENIED`,
+   *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_INVALID_OPTION`, `KREN_IO`
+   */
+  constructor(name: string, options?: ReaderOptions & TimeoutOptions) {
+    const found = adopted ?? open(name, options);
+    adopted = undefined;
+    super(found);
+  }
+}
+
 function open(name: string, options: (ReaderOptions & TimeoutOptions) | undefined): NativeReader {
   checkName(name);
   const { timeout, anyOwner, strategy, prefault, machineWide, live, start } = checkReaderOptions(
@@ -494,7 +508,15 @@ function open(name: string, options: (ReaderOptions & TimeoutOptions) | undefine
 
 /** @internal */
 export function checkReaderOptions(name: string, options: (ReaderOptions & TimeoutOptions) | undefined) {
-  const { timeout, anyOwner, strategy, prefault, machineWide, live, start } = checkOptions(options);
+  return { ...checkAccess(name, options), start: checkStart(checkOptions(options).start, name) };
+}
+
+/** What readers and subscribers have in common. @internal */
+export function checkAccess(
+  name: string,
+  options: (Omit<ReaderOptions, 'start'> & TimeoutOptions) | undefined,
+) {
+  const { timeout, anyOwner, strategy, prefault, machineWide, live } = checkOptions(options);
   return {
     timeout: timeout === undefined ? undefined : checkTimeout(timeout, name),
     anyOwner: checkFlag(anyOwner, 'anyOwner'),
@@ -502,6 +524,5 @@ export function checkReaderOptions(name: string, options: (ReaderOptions & Timeo
     prefault: checkFlag(prefault, 'prefault'),
     machineWide: checkFlag(machineWide, 'machineWide'),
     live: checkFlag(live, 'live'),
-    start: checkStart(start, name),
   };
 }

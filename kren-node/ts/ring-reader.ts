@@ -241,6 +241,10 @@ export class RingReader implements ReadingSide {
     return this.#native.held();
   }
 
+  count(): number {
+    return (this.#countHigh >>> 0) * 2 ** 32 + (this.#countLow >>> 0);
+  }
+
   close(): void {
     this.#loans.endAll();
     functions.detach(this.#buffer);

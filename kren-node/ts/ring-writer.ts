@@ -25,7 +25,11 @@ export class RingWriter implements WritingSide {
   readonly #position: number;
   readonly #count: number;
   readonly #released: number;
+  /** Or, of a publisher, the epoch of its subscribers (B10). */
   readonly #ticket: number;
+  readonly #isPublisher: boolean;
+  /** The epoch up to which every announced sleep has been answered. */
+  #answered = 0;
   /** Offsets into the buffer: where headers end, and how far back the next lap begins. */
   readonly #end: number;
   readonly #lap: number;
@@ -58,7 +62,10 @@ export class RingWriter implements WritingSide {
     this.#position = (outline.ownPage + POSITION) >> 2;
     this.#count = (outline.ownPage + COUNT) >> 2;
     this.#released = (outline.peerPage + POSITION) >> 2;
-    this.#ticket = (outline.peerPage + TICKET) >> 2;
+    this.#isPublisher = outline.epoch !== 0;
+    this.#ticket = (this.#isPublisher ? outline.epoch : outline.peerPage + TICKET) >> 2;
+    // Whoever sleeps already is looked at with the first message.
+    if (this.#isPublisher) this.#answered = (Atomics.load(this.#words, this.#ticket) - 1) | 0;
     this.#capacity = native.capacity;
     this.#longest = native.maxMessageLength;
     this.#extra = HEADER + native.alignment - 1;
@@ -250,12 +257,21 @@ export class RingWriter implements WritingSide {
     if (words[this.#count + 1] !== this.#countHigh)
       storeBoth(this.#buffer, this.#count, this.#countLow, this.#countHigh);
     else words[this.#count] = this.#countLow;
-    if ((ticket & 1) === 1) this.#answer();
+    if (this.#isPublisher) {
+      if (ticket !== this.#answered) this.#answerAll(ticket);
+    } else if ((ticket & 1) === 1) this.#answer();
   }
 
   #answer(): void {
     this.#sync();
     this.#native.answer();
+  }
+
+  /** Wakes the subscribers that have announced their sleep up to `epoch`. */
+  #answerAll(epoch: number): void {
+    this.#sync();
+    // Who sleeps for more than there is yet is looked at again.
+    if (this.#native.answer() === true) this.#answered = epoch;
   }
 
   /**
@@ -265,12 +281,7 @@ export class RingWriter implements WritingSide {
    */
   #look(length: number, stride: number): boolean {
     if (length <= this.#longest) {
-      const words = this.#words;
-      const low = Atomics.load(words, this.#released);
-      const high = Atomics.load(words, this.#released + 1);
-      const used = (this.#low - low) >>> 0;
-      // Halves of two moments are told by the high one; the rare case is left to a load of all 64 bits.
-      if (high === this.#high && used <= this.#capacity && stride > this.#capacity - used) return false;
+      if (!this.#isPublisher && this.#isFull(stride)) return false;
       if (this.#firstAt === 0) {
         this.#sync();
         this.#free = this.#native.free(stride);
@@ -284,6 +295,16 @@ export class RingWriter implements WritingSide {
     this.#sync();
     this.#native.wait(length, 0);
     return false;
+  }
+
+  /** Whether the reader's position leaves no room, for certain. A publisher has several, and the native layer looks. */
+  #isFull(stride: number): boolean {
+    const words = this.#words;
+    const low = Atomics.load(words, this.#released);
+    const high = Atomics.load(words, this.#released + 1);
+    const used = (this.#low - low) >>> 0;
+    // Halves of two moments are told by the high one; the rare case is left to a load of all 64 bits.
+    return high === this.#high && used <= this.#capacity && stride > this.#capacity - used;
   }
 
   /** Tells the native layer how far the ring has been written. */

@@ -49,6 +49,8 @@ export interface ReadingSide {
   follow(): number;
   available(): number;
   held(): number;
+  /** How many messages have come before the next one. */
+  count(): number;
   /** Ends all loans. Nothing else may be called afterwards. */
   close(): void;
 }

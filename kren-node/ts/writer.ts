@@ -22,7 +22,7 @@ import { Line, NOT_YET, type Task } from './line';
 import { type NativeWriter, native, type PeerState } from './native';
 import { closedWritingSide, openWritingSide } from './open';
 import { Reserved } from './reserved';
-import type { WritingSide } from './sides';
+import type { OnReady, WritingSide } from './sides';
 import { mustYield } from './turn';
 import { ArrayWriter, SEND, SEND_ASYNC } from './array-writer';
 import type { Message } from './payload';
@@ -63,16 +63,12 @@ export interface CloseOptions {
  *
  * @internal
  */
-export let breakOff: (writer: Writer) => void;
+export let breakOff: (writer: WritingEnd) => void;
 
 const NO_OPTIONS: AsyncOptions & TagOptions = Object.freeze({});
 
-/**
- * The writing side of a channel. There is one writer per channel, in any process and language.
- *
- * What was written stays in the channel until a reader has had it, whatever becomes of the writer.
- */
-export class Writer extends ArrayWriter {
+/** What a {@link Writer} and a {@link Publisher} can do. */
+export abstract class WritingEnd extends ArrayWriter {
   /** The name of the channel. */
   readonly name: string;
   /** Bytes of the ring: what was asked for, rounded up to the page size. */
@@ -90,39 +86,16 @@ export class Writer extends ArrayWriter {
   readonly #drained: Task<void>;
   #isClosed = false;
 
-  /**
-   * Creates the channel `name` with room for `capacity` bytes of messages, or goes on with it where its last
-   * writer is gone.
-   *
-   * `name` has 1 to 128 of the characters `a-z A-Z 0-9 . _ -`. Each message takes 8 bytes more than its length,
-   * rounded up to the alignment. All memory is reserved here.
-   *
-   * @throws {KrenError} `KREN_WRITER_EXISTS`, `KREN_CAPACITY_MISMATCH`, `KREN_INVALID_NAME`,
-   *   `KREN_INVALID_CAPACITY`, `KREN_INVALID_OPTION`, `KREN_OUT_OF_MEMORY`, `KREN_PERMISSION_DENIED`,
-   *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_IO`
-   */
-  constructor(name: string, capacity: number, options?: WriterOptions) {
+  /** @internal */
+  constructor(native: NativeWriter) {
     super();
-    checkName(name);
-    checkCapacity(capacity, name);
-    const { mode, alignment, fresh, anyOwner, strategy, prefault, machineWide } = checkOptions(options);
-    this.#native = native.openWriter(
-      name,
-      capacity,
-      checkWhole(mode, 'mode', name),
-      checkWhole(alignment, 'alignment', name),
-      checkFlag(fresh, 'fresh'),
-      checkFlag(anyOwner, 'anyOwner'),
-      checkStrategy(strategy, name),
-      checkFlag(prefault, 'prefault'),
-      checkFlag(machineWide, 'machineWide'),
-    );
+    this.#native = native;
     this.name = this.#native.name;
     this.capacity = this.#native.capacity;
     this.alignment = this.#native.alignment;
     this.maxMessageLength = this.#native.maxMessageLength;
     this.#side = openWritingSide(this.#native);
-    this.#line = new Line(this, this.#native, (length, onReady) => this.#side.arm(length, onReady));
+    this.#line = new Line(this, this.#native, (length, onReady) => this.#arm(length, onReady));
     this.#drained = {
       attempt: () => (this.#side.drained() ? undefined : NOT_YET),
       length: this.maxMessageLength,
@@ -323,23 +296,12 @@ export class Writer extends ArrayWriter {
    * @throws {KrenError} (as a rejection) as {@link flush}; and whatever reason `signal` was aborted with
    */
   flushAsync(options: AsyncOptions = NO_OPTIONS): Promise<void> {
-    try {
-      const { timeout, signal } = this.#check(options);
-      if (this.#line.length === 0 && this.#side.drained()) return Promise.resolve();
-      return this.#line.wait(this.#drained, timeout, signal, false);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.waitFor(this.#drained, options);
   }
 
   /** The longest message, in bytes, that could be written now without waiting. */
   get available(): number {
     return this.#side.available();
-  }
-
-  /** How the other side stands: `never_attached`, `attached`, `closed` or `died`. */
-  get readerState(): PeerState {
-    return this.#native.peerState();
   }
 
   /** Whether `close()` was called. */
@@ -402,6 +364,23 @@ export class Writer extends ArrayWriter {
     return Promise.resolve();
   }
 
+  /** Does `task` in its turn. @internal */
+  protected waitFor(task: Task<void>, options: AsyncOptions): Promise<void> {
+    try {
+      const { timeout, signal } = this.#check(options);
+      if (this.#line.length === 0 && task.attempt() !== NOT_YET) return Promise.resolve();
+      return this.#line.wait(task, timeout, signal, false);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** For room for `length` bytes, or below 0 for so many subscribers. */
+  #arm(length: number, onReady: OnReady): void {
+    if (length < 0) this.#native.armSubscribers(-length, onReady);
+    else this.#side.arm(length, onReady);
+  }
+
   #refuseToBlock(call: string): void {
     this.#line.refuseToBlock(call);
     this.#refuseWhileReserved(call);
@@ -423,4 +402,57 @@ export class Writer extends ArrayWriter {
     signal?.throwIfAborted();
     return { timeout: checkTimeout(checked.timeout, this.name), signal };
   }
+}
+
+/**
+ * The writing side of a channel. There is one writer per channel, in any process and language.
+ *
+ * What was written stays in the channel until a reader has had it, whatever becomes of the writer.
+ */
+export class Writer extends WritingEnd {
+  readonly #native: NativeWriter;
+
+  /**
+   * Creates the channel `name` with room for `capacity` bytes of messages, or goes on with it where its last
+   * writer is gone.
+   *
+   * `name` has 1 to 128 of the characters `a-z A-Z 0-9 . _ -`. Each message takes 8 bytes more than its length,
+   * rounded up to the alignment. All memory is reserved here.
+   *
+   * @throws {KrenError} `KREN_WRITER_EXISTS`, `KREN_CAPACITY_MISMATCH`, `KREN_INVALID_NAME`,
+   *   `KREN_INVALID_CAPACITY`, `KREN_INVALID_OPTION`, `KREN_OUT_OF_MEMORY`, `KREN_PERMISSION_DENIED`,
+   *   `KREN_CORRUPT`, `KREN_VERSION_MISMATCH`, `KREN_IO`
+   */
+  constructor(name: string, capacity: number, options?: WriterOptions) {
+    const made = native.openWriter(...writerArguments(name, capacity, options));
+    super(made);
+    this.#native = made;
+  }
+
+  /** How the other side stands: `never_attached`, `attached`, `closed` or `died`. */
+  get readerState(): PeerState {
+    return this.#native.peerState();
+  }
+}
+
+/** What the native layer makes a channel or a broadcast with. @internal */
+export function writerArguments(
+  name: string,
+  capacity: number,
+  options: WriterOptions | undefined,
+): Parameters<typeof native.openWriter> {
+  checkName(name);
+  checkCapacity(capacity, name);
+  const { mode, alignment, fresh, anyOwner, strategy, prefault, machineWide } = checkOptions(options);
+  return [
+    name,
+    capacity,
+    checkWhole(mode, 'mode', name),
+    checkWhole(alignment, 'alignment', name),
+    checkFlag(fresh, 'fresh'),
+    checkFlag(anyOwner, 'anyOwner'),
+    checkStrategy(strategy, name),
+    checkFlag(prefault, 'prefault'),
+    checkFlag(machineWide, 'machineWide'),
+  ];
 }

@@ -35,8 +35,10 @@ impl Checked {
 
 impl KrenReader {
     /// Whether messages are copied and then judged.
+    #[doc(hidden)]
     #[inline]
-    pub(super) fn is_checked(&self) -> bool {
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
         self.checked.is_some()
     }
 

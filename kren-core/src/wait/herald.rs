@@ -32,13 +32,15 @@ impl Herald {
 
     /// Called after each publication. Costs one load of a line that changes only around sleeps.
     #[inline]
+    ///
+    /// Tells whether every sleep that has been announced is answered; else it is looked at again with the next one.
     pub(crate) fn notify(
         &mut self,
         pages: &impl Pages,
         commons: &Commons,
         caller: &impl Call,
         reached: u64,
-    ) {
+    ) -> bool {
         if self.fences {
             fence(Ordering::SeqCst);
         } else {
@@ -50,6 +52,7 @@ impl Herald {
         if epoch != self.seen {
             self.answer(pages, caller, epoch, reached);
         }
+        epoch == self.seen
     }
 
     #[cold]
