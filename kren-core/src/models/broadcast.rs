@@ -69,13 +69,17 @@ fn producer(region: &Arc<Region>, shape: Shape) -> Producer<Seen> {
 
 /// Pushes, waiting for room: see `KrenWriter::write`. It looks anew when there is some, not before.
 fn publish(producer: &mut Producer<Seen>, tag: u32) {
+    publish_long(producer, tag, LEN);
+}
+
+fn publish_long(producer: &mut Producer<Seen>, tag: u32, len: usize) {
     loop {
-        match producer.push(&message(tag, LEN), tag) {
+        match producer.push(&message(tag, len), tag) {
             Ok(()) => return,
             Err(RingError::Full { .. }) => {}
             Err(error) => panic!("push: {error:?}"),
         }
-        let wanted = producer.wanted(&producer.stage(), LEN);
+        let wanted = producer.wanted(&producer.stage(), len);
         while !producer.has_released(wanted) {
             thread::yield_now();
         }
@@ -180,6 +184,31 @@ fn loom_two_gates_are_both_respected() {
         one.release();
         assert_eq!(read(one).0, 2);
         assert_eq!(read(two).0, 2);
+        writing.join().unwrap();
+    });
+}
+
+/// B1, R4, R8: no byte that a gate has not released is overwritten: the second message fills the ring, and the fourth has its
+/// payload where the second one had some of its own.
+#[test]
+fn loom_what_a_gate_holds_is_not_overwritten() {
+    const MESSAGES: [(u32, usize); 4] = [(1, 8), (2, 24), (3, 8), (4, 8)];
+    long_model(|| {
+        let shape = shape(4);
+        let region = Region::with_readers(shape, 1);
+        let mut producer = producer(&region, shape);
+        attach(&region, Seat::READER);
+        gates::stand(&*region, Seat::READER, STANCE_GATING, 0, 0);
+        let memory = Seen::new(&region, Seat::READER);
+        let mut consumer = Consumer::resume(memory, shape).unwrap();
+        let writing = thread::spawn(move || {
+            for (tag, len) in MESSAGES {
+                publish_long(&mut producer, tag, len);
+            }
+        });
+        for expected in MESSAGES {
+            assert_eq!(read(&mut consumer), expected);
+        }
         writing.join().unwrap();
     });
 }

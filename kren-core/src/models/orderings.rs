@@ -50,6 +50,34 @@ const SPARE: &[(&str, &str)] = &[
         ".store((ticket | 1).wrapping_add(1), Ordering::Release);",
         "as the line above, for a dead sleeper",
     ),
+    (
+        "reach.limit.store(limit, Ordering::Release);",
+        "the even `scan` behind it carries the same; alone it matters after a record that was given up, which no model has",
+    ),
+    (
+        "let limit = reach.limit.load(Ordering::Acquire);",
+        "as the line above, from the side that joins",
+    ),
+    (
+        "page.presence.0.stance.store(stance, Ordering::Release);",
+        "the fence behind it does the same",
+    ),
+    (
+        "let stance = presence.stance.load(Ordering::Acquire);",
+        "a look whose fence came before that of the gate need not see it, and one whose came later sees all of it",
+    ),
+    (
+        "void_of(pages, seat).load(Ordering::Acquire) == session",
+        "nothing but the session itself belongs to it",
+    ),
+    (
+        "let frontier = page.reach.0.frontier.load(Ordering::Acquire);",
+        "the fence behind the next mark that is looked at does the same",
+    ),
+    (
+        "let word = commit_word(header.load(Ordering::Acquire));",
+        "who counts has seen the writer's position, or a mark, behind these records",
+    ),
 ];
 
 /// Set for the models whose places are asked for.
