@@ -349,3 +349,38 @@ def test_any_typed_buffer_of_it(channel: str) -> None:
             assert memoryview(lease).cast("d").tolist() == numbers.tolist()
         with pytest.raises(TypeError):
             hash(lease)
+
+
+def test_lend_gives_each_message_for_one_step(channel: str) -> None:
+    """Each message is lent for one step; the last one, and one that is left, are released too."""
+    with kren.Writer(channel, 64 * 1024) as writer, kren.Reader(channel) as reader:
+        for at in range(4):
+            writer.write(bytes([at]) * 1000, tag=at)
+        seen = []
+        for lease in reader.lend():
+            seen.append((lease.tag, bytes(memoryview(lease)[:2])))
+            assert 1000 < reader.held < 2000
+            if lease.tag == 2:
+                break
+        assert seen == [(at, bytes([at, at])) for at in range(3)]
+        del lease
+        gc.collect()
+        assert reader.held == 0
+        writer.close()
+        assert [lease.tag for lease in reader.lend(timeout=5)] == [3]
+        assert reader.held == 0
+
+
+def test_lend_keeps_what_is_still_looked_at(channel: str) -> None:
+    """A view that outlives its step keeps its message; the writer does not get the place back."""
+    with kren.Writer(channel, 64 * 1024) as writer, kren.Reader(channel) as reader:
+        writer.write(b"a" * 5000)
+        writer.write(b"b" * 5000)
+        views = []
+        with pytest.raises(kren.TimedOut):
+            views.extend(memoryview(lease) for lease in reader.lend(timeout=0))
+        assert [bytes(view[:1]) for view in views] == [b"a", b"b"]
+        assert reader.held > 10_000
+        views.clear()
+        gc.collect()
+        assert reader.held == 0

@@ -10,6 +10,8 @@ from kren._exit import prepare_exit
 from kren._tables import TableReader, TableWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from typing_extensions import Buffer
 
 Strategy = Literal["adaptive", "spin", "sleep"]
@@ -125,6 +127,25 @@ class ReaderFace(TableReader):
         """
         limit = _kren.check_timeout(timeout)
         await self._line.take(self._follow, self._arm_writer, limit, "live writer")
+
+    def lend(self, timeout: float | None = None) -> "Iterator[_kren.Lease]":
+        """Iterate over the messages where they lie, until the writer closes.
+
+        Each step gives a lease, and releases the one before, unless something still looks at it:
+        then it goes when that does, as with every lease. Each wait is no longer than timeout.
+
+            for lease in reader.lend():
+                handle(memoryview(lease))
+        """
+        while True:
+            try:
+                lease = self.borrow(timeout)
+            except EndpointClosed:
+                raise
+            except Closed:
+                return
+            with lease:
+                yield lease
 
     def __aiter__(self) -> Self:
         return self
