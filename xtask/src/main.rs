@@ -13,6 +13,7 @@ mod dist;
 #[cfg(test)]
 mod documents;
 mod exec;
+mod fanout;
 mod kit;
 mod leftovers;
 mod pairs;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::count::Count;
 use crate::exec::{self, Ended};
+use crate::fanout;
 use crate::leftovers::Leftovers;
 use crate::setup;
 use crate::term::{self, Result};
@@ -22,7 +23,7 @@ pub(crate) enum Language {
     Node,
 }
 
-const LANGUAGES: [Language; 3] = [Language::Rust, Language::Python, Language::Node];
+pub(crate) const LANGUAGES: [Language; 3] = [Language::Rust, Language::Python, Language::Node];
 
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +117,7 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Result<Count> {
     let prefix = format!("example-{}", std::process::id());
     let before = Leftovers::before();
     let mut count = all(PROGRAMS, &prefix, &launch)?;
+    count += fanout::all(&prefix, &launch)?;
     count += before.check();
     Ok(count)
 }
