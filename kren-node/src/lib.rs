@@ -12,6 +12,7 @@ mod connect;
 mod context;
 mod exports;
 mod heap;
+mod inspect;
 mod lend;
 mod publisher;
 mod reader;

@@ -13,6 +13,7 @@ export type { Arrow } from './arrow';
 export type { Borrowed } from './borrowed';
 export { connect } from './connect';
 export { errorCodes, KrenError, type KrenErrorCode } from './errors';
+export { type ChannelInfo, type ChannelState, channels, inspect, type SideInfo } from './inspect';
 export type { Lending } from './iterate';
 export type { KnownSubscriber, PeerState } from './native';
 export type { ArrayInput, DType, TypedArray } from './payload';

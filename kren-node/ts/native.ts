@@ -225,6 +225,10 @@ interface Addon {
     nothing: () => void,
   ): Functions;
   errorCodes(): { name: string; number: number }[];
+  /** What is known of all channels, or of one; or the error that it came to. */
+  look(
+    name: string | undefined,
+  ): { channels: object[] } | { number: number; message: string; channel: string };
   version(): string;
 }
 

@@ -12,6 +12,7 @@ mod endpoint;
 mod errors;
 mod exit;
 mod fast;
+mod inspect;
 mod interpreter;
 mod lease;
 mod many;
@@ -46,6 +47,8 @@ mod native {
     use crate::connecting::Stop;
     #[pymodule_export]
     use crate::errors::{adopt_errors, error_of};
+    #[pymodule_export]
+    use crate::inspect::{channels, inspect_channel};
     #[pymodule_export]
     use crate::lease::Lease;
     #[pymodule_export]

@@ -57,6 +57,7 @@ from kren._errors import (
     WriterExists,
     WrongKind,
 )
+from kren._inspect import ChannelInfo, SideInfo, channels, inspect
 from kren._kren import Array, Lease, Slot, SubscriberInfo, __version__
 from kren._selector import EVENT_READ, EVENT_WRITE, Selector, SelectorKey
 
@@ -68,6 +69,7 @@ __all__ = [
     "Busy",
     "Cancelled",
     "CapacityMismatch",
+    "ChannelInfo",
     "Closed",
     "Corrupt",
     "Empty",
@@ -98,6 +100,7 @@ __all__ = [
     "Selector",
     "SelectorKey",
     "ServerDied",
+    "SideInfo",
     "Slot",
     "Start",
     "Strategy",
@@ -110,6 +113,8 @@ __all__ = [
     "WriterExists",
     "WrongKind",
     "__version__",
+    "channels",
     "connect",
+    "inspect",
     "subscribe",
 ]
