@@ -71,6 +71,14 @@ const SPARE: &[(&str, &str)] = &[
         "nothing but the session itself belongs to it",
     ),
     (
+        "position: page.progress.0.position.load(Ordering::Acquire),",
+        "R8 needs it; no model shows that yet",
+    ),
+    (
+        "let ticket = words.ticket.load(Ordering::Acquire);",
+        "a sleeper that is found without `wanted` came before the fence, and is seen",
+    ),
+    (
         "let frontier = page.reach.0.frontier.load(Ordering::Acquire);",
         "the fence behind the next mark that is looked at does the same",
     ),
