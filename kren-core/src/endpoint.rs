@@ -10,7 +10,7 @@ use self::spin::Spin;
 pub(crate) use self::watch::Spot;
 use self::watch::Watch;
 use crate::gates;
-use crate::layout::{Commons, RolePage, STATE_CLOSED, STATE_OPEN, Seat};
+use crate::layout::{Commons, RolePage, STATE_CLOSED, STATE_OPEN, Schema, Seat};
 use crate::os::{self, Mapping, Signal, fork};
 use crate::ring::RingError;
 use crate::ring_memory::RingMemory;
@@ -157,6 +157,10 @@ impl Endpoint {
 
     pub(crate) fn name(&self) -> &Arc<str> {
         self.segment.name()
+    }
+
+    pub(crate) fn schema(&self) -> Option<&Schema> {
+        self.segment.schema()
     }
 
     pub(crate) fn mapping(&self) -> &Arc<Mapping> {

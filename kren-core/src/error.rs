@@ -172,6 +172,8 @@ error_codes! {
     Cancelled = 27, "CANCELLED";
     /// The server says that the call failed.
     Remote = 28, "REMOTE";
+    /// The sides say different things of the messages.
+    SchemaMismatch = 29, "SCHEMA_MISMATCH";
     /// The message is not the array, the arrays or the table that it was read as.
     NotAnArray = 30, "NOT_AN_ARRAY";
     /// What stands under the name is of another kind, say a broadcast instead of a channel.
@@ -311,6 +313,12 @@ pub enum Error {
     },
     /// All `seats` for subscribers or members are taken.
     NoSeat { channel: Arc<str>, seats: usize },
+    /// `asked` is what this side says of the messages, `existing` what the channel does.
+    SchemaMismatch {
+        channel: Arc<str>,
+        asked: Arc<str>,
+        existing: Arc<str>,
+    },
     /// The message is not what it was read as; `reason` says what it is instead.
     NotAnArray { channel: Arc<str>, reason: Arc<str> },
 }
@@ -342,6 +350,7 @@ impl Error {
             Self::Busy { .. } => ErrorCode::Busy,
             Self::InvalidOption { .. } => ErrorCode::InvalidOption,
             Self::Removed { .. } => ErrorCode::Removed,
+            Self::SchemaMismatch { .. } => ErrorCode::SchemaMismatch,
             Self::NotAnArray { .. } => ErrorCode::NotAnArray,
             Self::NoServer { .. } => ErrorCode::NoServer,
             Self::ServerDied { .. } => ErrorCode::ServerDied,
@@ -380,6 +389,7 @@ impl Error {
             | Self::Busy { channel }
             | Self::InvalidOption { channel, .. }
             | Self::Removed { channel, .. }
+            | Self::SchemaMismatch { channel, .. }
             | Self::NotAnArray { channel, .. }
             | Self::NoServer { channel }
             | Self::ServerDied { channel }
@@ -627,6 +637,15 @@ impl fmt::Display for Error {
                 f,
                 "all {seats} seats of '{channel}' are taken; close a subscriber or member, or create it with more seats"
             ),
+            Self::SchemaMismatch {
+                channel,
+                asked,
+                existing,
+            } => write!(
+                f,
+                "channel '{channel}' carries {existing}, and this side was given {asked}; give both \
+                 sides the same schema, or create the channel anew once it has been read"
+            ),
             Self::NotAnArray { channel, reason } => write!(
                 f,
                 "a message of channel '{channel}' cannot be read as asked: it {reason}; read it as \
@@ -698,9 +717,10 @@ impl From<Error> for std::io::Error {
             | ErrorCode::WrongKind => ErrorKind::InvalidInput,
             ErrorCode::PermissionDenied => ErrorKind::PermissionDenied,
             ErrorCode::OutOfMemory => ErrorKind::OutOfMemory,
-            ErrorCode::Corrupt | ErrorCode::VersionMismatch | ErrorCode::NotAnArray => {
-                ErrorKind::InvalidData
-            }
+            ErrorCode::Corrupt
+            | ErrorCode::VersionMismatch
+            | ErrorCode::SchemaMismatch
+            | ErrorCode::NotAnArray => ErrorKind::InvalidData,
             ErrorCode::Interrupted => ErrorKind::Interrupted,
             ErrorCode::NoServer => ErrorKind::ConnectionRefused,
             ErrorCode::ServerDied => ErrorKind::ConnectionReset,

@@ -4,8 +4,8 @@
 
 mod header;
 
-pub use self::header::Kind;
 pub(crate) use self::header::{HEADER_LEN, HeaderError, SegmentHeader, hash};
+pub use self::header::{Kind, Schema};
 
 use crate::Role;
 use crate::sync::{AtomicU32, AtomicU64};

@@ -86,6 +86,8 @@ mod removal;
 #[cfg(not(loom))]
 mod ring_memory;
 #[cfg(not(loom))]
+mod schema;
+#[cfg(not(loom))]
 mod segment;
 #[cfg(not(loom))]
 mod selector;
@@ -105,6 +107,7 @@ mod worker;
 mod writer;
 
 pub use error::{Error, ErrorCode, Holder, Result, Role};
+pub use layout::Schema;
 pub use limit::Limit;
 #[doc(hidden)]
 pub use ring::copy_slice;

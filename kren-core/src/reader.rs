@@ -18,7 +18,7 @@ use self::checked::Checked;
 use self::lease::Leases;
 use crate::awaiting::Awaiting;
 use crate::endpoint::{Check, Endpoint, Strategy, Wait};
-use crate::layout::RECORD_HEADER;
+use crate::layout::{RECORD_HEADER, Schema};
 use crate::pace::Pace;
 use crate::ring::{Consumer, Memory, Record};
 use crate::ring_memory::RingMemory;
@@ -207,6 +207,12 @@ impl KrenReader {
     #[must_use]
     pub fn alignment(&self) -> usize {
         self.endpoint.mapping().geometry().alignment
+    }
+
+    /// What the channel's creator says of its messages, if anything; its text may be cut off.
+    #[must_use]
+    pub fn schema(&self) -> Option<&Schema> {
+        self.endpoint.schema()
     }
 
     /// The channel's name.

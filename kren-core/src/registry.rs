@@ -51,6 +51,7 @@ impl Plan {
             mode: self.mode,
             fresh: false,
             purpose,
+            schema: None,
         }
     }
 }

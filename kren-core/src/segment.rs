@@ -6,7 +6,7 @@
 use crate::gates;
 use crate::layout::{
     self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, MEMBERS_MAX, STANCE_DURABLE,
-    SUBSCRIBERS_MAX, Seat, SegmentHeader,
+    SUBSCRIBERS_MAX, Schema, Seat, SegmentHeader,
 };
 use crate::os::{self, Failure, Mapping, Object, Place, Signal};
 use crate::ring::{Consumer, Producer, RingError, Shape};
@@ -44,6 +44,7 @@ pub(crate) struct Wish {
     pub(crate) mode: Option<u32>,
     pub(crate) fresh: bool,
     pub(crate) purpose: Purpose,
+    pub(crate) schema: Option<Schema>,
 }
 
 /// What a segment is made for.
@@ -87,6 +88,7 @@ pub(crate) struct Segment {
     evicts: bool,
     /// The header's: tells this segment from others that had or will have its name.
     instance: u64,
+    schema: Option<Schema>,
     /// Whether other users' objects are accepted.
     any_owner: bool,
 }
@@ -111,6 +113,7 @@ impl Segment {
             kind: header.kind,
             evicts: header.evicts,
             instance: header.instance,
+            schema: header.schema.clone(),
             any_owner: access.any_owner,
         }
     }
@@ -126,6 +129,11 @@ impl Segment {
     /// The seat that this value holds.
     pub(crate) fn seat(&self) -> Seat {
         self.seat
+    }
+
+    /// What its creator says of its messages.
+    pub(crate) fn schema(&self) -> Option<&Schema> {
+        self.schema.as_ref()
     }
 
     /// Whether one writer has several readers here.
@@ -204,6 +212,8 @@ pub(crate) struct Access {
     pub(crate) machine_wide: bool,
     /// The name is that of a lane, which users cannot give.
     pub(crate) is_lane: bool,
+    /// The hash of the schema that this side goes by, if it gives one.
+    pub(crate) schema: Option<u64>,
 }
 
 /// Finds the channel or makes it, and takes the writer's role.
@@ -308,18 +318,28 @@ impl Segment {
                 Purpose::Broadcast(audience) => audience.evicts == self.evicts,
                 _ => true,
             };
-        if matches!(wish.purpose, Purpose::Registry(..)) || same && !fresh {
+        let asked = wish.schema.as_ref().map(Schema::hash);
+        let agrees = asked.is_none() || asked == self.schema.as_ref().map(Schema::hash);
+        if matches!(wish.purpose, Purpose::Registry(..)) || same && agrees && !fresh {
             return Ok(true);
         }
         let undelivered = self.undelivered();
         if fresh {
             // Nothing to discard: keep the segment, and with it a reader that waits on it.
-            return Ok(same && matches!(undelivered, Ok((0, _))));
+            return Ok(same && agrees && matches!(undelivered, Ok((0, _))));
         }
         let (messages, undelivered) = undelivered?;
         let reader = gates::seats(&*self.mapping).find(|seat| self.object.is_held(*seat));
         if undelivered == 0 && reader.is_none() {
             return Ok(false);
+        }
+        if same {
+            // A channel that says nothing of its messages is gone on with as it is.
+            let access = Access {
+                schema: asked,
+                ..Access::default()
+            };
+            return check_schema(&self.name, self.schema(), access).map(|()| true);
         }
         Err(Error::CapacityMismatch {
             channel: Arc::clone(&self.name),
@@ -475,6 +495,7 @@ fn new_header(geometry: Geometry, wish: &Wish) -> SegmentHeader {
             Purpose::Lane(group) => group,
             _ => 0,
         },
+        schema: wish.schema.clone(),
         ..header_of(geometry, wish.kind())
     }
 }
@@ -561,6 +582,19 @@ fn check_kind(name: &Arc<str>, header: &SegmentHeader, wanted: Kind) -> Result<(
     })
 }
 
+/// Refuses a channel whose messages are something else, where both sides say what they are.
+pub(crate) fn check_schema(name: &Arc<str>, found: Option<&Schema>, access: Access) -> Result<()> {
+    match (access.schema, found) {
+        (Some(asked), Some(found)) if found.hash() != asked => Err(Error::SchemaMismatch {
+            channel: Arc::clone(name),
+            // Who asked has the words for it.
+            asked: format!("one with the hash {asked:016x}").into(),
+            existing: crate::schema::shown(found).into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Takes a seat's lock, or says who has it (G5).
 fn hold(name: &Arc<str>, object: &Object, header: &SegmentHeader, seat: Seat) -> Result<()> {
     let start = Instant::now();
@@ -635,6 +669,7 @@ mod tests {
             let name = format!("page-size-{granularity}-{}", std::process::id());
             let geometry = Geometry::new(3 * granularity, 8, granularity).unwrap();
             let wish = Wish {
+                schema: None,
                 capacity: 0,
                 alignment: 8,
                 mode: None,

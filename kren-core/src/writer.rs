@@ -12,6 +12,7 @@ pub use self::slot::Slot;
 
 use crate::awaiting::Awaiting;
 use crate::endpoint::{Check, Endpoint, Wait};
+use crate::layout::Schema;
 use crate::pace::{ROOM_LEAD, lead};
 use crate::ring::{Memory, Producer, RingError, Stage};
 use crate::ring_memory::RingMemory;
@@ -383,6 +384,12 @@ impl KrenWriter {
     #[must_use]
     pub fn alignment(&self) -> usize {
         self.endpoint.mapping().geometry().alignment
+    }
+
+    /// What the channel's creator says of its messages, if anything; its text may be cut off.
+    #[must_use]
+    pub fn schema(&self) -> Option<&Schema> {
+        self.endpoint.schema()
     }
 
     /// The channel's name.

@@ -58,6 +58,8 @@ export const errorCodes = Object.freeze({
   KREN_CANCELLED: 27,
   /** The server says that the call failed. */
   KREN_REMOTE: 28,
+  /** The sides say different things of the messages. */
+  KREN_SCHEMA_MISMATCH: 29,
   /** The message is not the array, the arrays or the table that it was read as. */
   KREN_NOT_AN_ARRAY: 30,
   /** What stands under the name is of another kind, say a broadcast instead of a channel. */

@@ -45,6 +45,7 @@ BUILTINS: dict[str, type[Exception]] = {
     "SERVER_DIED": ConnectionResetError,
     "CANCELLED": RuntimeError,
     "REMOTE": RuntimeError,
+    "SCHEMA_MISMATCH": ValueError,
     "NOT_AN_ARRAY": ValueError,
     "WRONG_KIND": ValueError,
     "NO_SEAT": OSError,

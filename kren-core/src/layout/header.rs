@@ -82,9 +82,10 @@ impl Kind {
     }
 }
 
-/// What the messages of a channel are, as its creator says it. Advice: nothing is checked against it.
+/// What the messages of a channel are, as its creator says it: set with [`WriterOptions::schema`](crate::WriterOptions::schema),
+/// compared where both sides give one, and shown by tools. Advice: no message is checked against it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Schema {
+pub struct Schema {
     /// At most 64 bytes.
     pub(crate) name: String,
     /// Of the whole description.

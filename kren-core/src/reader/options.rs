@@ -4,9 +4,11 @@ use super::KrenReader;
 use super::lease::Leases;
 use crate::awaiting::Awaiting;
 use crate::endpoint::{Endpoint, Strategy};
+use crate::layout::Schema;
 use crate::pace::Pace;
 use crate::ring::{Consumer, Shape};
 use crate::ring_memory::RingMemory;
+use crate::schema;
 use crate::segment::{self, Access, Search, Segment, Start, Who};
 use crate::{Error, Result};
 use std::sync::Arc;
@@ -20,6 +22,7 @@ pub struct ReaderOptions {
     start: Start,
     pub(crate) access: Access,
     strategy: Strategy,
+    schema: Option<Schema>,
 }
 
 impl ReaderOptions {
@@ -85,6 +88,16 @@ impl ReaderOptions {
         self
     }
 
+    /// Says what the messages are taken for; a channel whose writer says something else is refused. Default: any.
+    ///
+    /// The error is [`Error::SchemaMismatch`](crate::Error::SchemaMismatch). A channel that says nothing is accepted.
+    #[must_use]
+    pub fn schema(mut self, schema: &Schema) -> Self {
+        self.access.schema = Some(schema.hash());
+        self.schema = Some(schema.clone());
+        self
+    }
+
     /// How blocking calls wait.
     #[must_use]
     pub fn strategy(mut self, strategy: Strategy) -> Self {
@@ -133,7 +146,8 @@ impl ReaderOptions {
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<KrenReader> {
         let search = self.search(name, timeout)?;
-        let (segment, from) = segment::open_reader(name, search, self.access, check)?;
+        let found = segment::open_reader(name, search, self.access, check);
+        let (segment, from) = schema::worded(found, self.schema.as_ref())?;
         let mut reader = KrenReader::attach(segment, self.strategy, self.access)?;
         reader.skip_to(from)?;
         Ok(reader)
@@ -172,7 +186,8 @@ impl ReaderOptions {
         let mut awaiting = Awaiting::default();
         let mut pause = segment::PAUSE_MIN;
         loop {
-            if let Some((segment, from)) = seeker.look()? {
+            let found = schema::worded(seeker.look(), self.schema.as_ref())?;
+            if let Some((segment, from)) = found {
                 let mut reader = KrenReader::attach(segment, self.strategy, self.access)?;
                 reader.skip_to(from)?;
                 return Ok(reader);

@@ -1,6 +1,6 @@
 //! A reader's way to its segment: looking for the channel, and waiting until it is there.
 
-use super::{Access, PeerState, Segment, check_kind, check_name, hold, read_header};
+use super::{Access, PeerState, Segment, check_kind, check_name, check_schema, hold, read_header};
 use crate::gates;
 use crate::layout::{Kind, STANCE_DURABLE, Seat, SegmentHeader};
 use crate::os::{Failure, Object, Place, Watch};
@@ -223,6 +223,7 @@ fn look(
         };
         let header = read_header(name, &object)?;
         check_kind(name, &header, search.who.kind())?;
+        check_schema(name, header.schema.as_ref(), access)?;
         let is_free = live && !object.is_held(Seat::WRITER);
         if is_free && !notes {
             return Ok(Look::Deserted(None));

@@ -4,9 +4,10 @@ use super::{KrenWriter, Reserved};
 use crate::Result;
 use crate::awaiting::Awaiting;
 use crate::endpoint::{Endpoint, Strategy};
-use crate::layout::Seat;
+use crate::layout::{Schema, Seat};
 use crate::ring::{Producer, Shape};
 use crate::ring_memory::RingMemory;
+use crate::schema;
 use crate::segment::{self, Access, Purpose, Wish};
 use crate::wait::Herald;
 use std::sync::Arc;
@@ -31,6 +32,7 @@ impl Default for WriterOptions {
                 mode: None,
                 fresh: false,
                 purpose: Purpose::Channel,
+                schema: None,
             },
             patience: None,
             access: Access::default(),
@@ -67,6 +69,16 @@ impl WriterOptions {
     #[must_use]
     pub fn fresh(mut self, fresh: bool) -> Self {
         self.wish.fresh = fresh;
+        self
+    }
+
+    /// Says what the messages are, to readers that say so too, and to tools. Default: nothing.
+    ///
+    /// An existing channel with another schema is replaced where it holds nothing and has no reader; else it is
+    /// [`Error::SchemaMismatch`](crate::Error::SchemaMismatch). One without a schema is gone on with as it is.
+    #[must_use]
+    pub fn schema(mut self, schema: &Schema) -> Self {
+        self.wish.schema = Some(schema.clone());
         self
     }
 
@@ -145,7 +157,8 @@ impl WriterOptions {
             capacity,
             ..self.wish.clone()
         };
-        let segment = segment::open_writer(name, &wish, self.access, check)?;
+        let found = segment::open_writer(name, &wish, self.access, check);
+        let segment = schema::worded(found, wish.schema.as_ref())?;
         let mapping = Arc::clone(segment.mapping());
         let shape = Shape::new(mapping.geometry());
         let producer = Producer::resume(RingMemory::new(mapping, Seat::WRITER), shape)

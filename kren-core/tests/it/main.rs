@@ -19,6 +19,7 @@ mod leases;
 mod names;
 mod queue;
 mod roles;
+mod schemas;
 mod selector;
 mod service;
 mod streams;

@@ -50,6 +50,7 @@ from kren._errors import (
     ReaderExists,
     Remote,
     Removed,
+    SchemaMismatch,
     ServerDied,
     TimedOut,
     TooLarge,
@@ -62,8 +63,6 @@ from kren._kren import Array, Lease, Slot, SubscriberInfo, __version__
 from kren._selector import EVENT_READ, EVENT_WRITE, Selector, SelectorKey
 
 __all__ = [
-    "EVENT_READ",
-    "EVENT_WRITE",
     "Array",
     "ArraySlot",
     "Busy",
@@ -72,6 +71,8 @@ __all__ = [
     "ChannelInfo",
     "Closed",
     "Corrupt",
+    "EVENT_READ",
+    "EVENT_WRITE",
     "Empty",
     "EndpointClosed",
     "Evicted",
@@ -97,6 +98,7 @@ __all__ = [
     "ReaderExists",
     "Remote",
     "Removed",
+    "SchemaMismatch",
     "Selector",
     "SelectorKey",
     "ServerDied",

@@ -32,6 +32,7 @@ __all__ = [
     "ReaderExists",
     "Remote",
     "Removed",
+    "SchemaMismatch",
     "ServerDied",
     "TimedOut",
     "TooLarge",
@@ -292,6 +293,13 @@ class Remote(KrenError, RuntimeError):
 
     code = 28
     code_name = "REMOTE"
+
+
+class SchemaMismatch(KrenError, ValueError):
+    """The sides say different things of the messages."""
+
+    code = 29
+    code_name = "SCHEMA_MISMATCH"
 
 
 class NotAnArray(KrenError, ValueError):

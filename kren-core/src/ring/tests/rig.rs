@@ -42,6 +42,7 @@ impl Rig {
             mode: None,
             fresh: true,
             purpose: Purpose::Channel,
+            schema: None,
         };
         let page = crate::os::granularity();
         assert_eq!(PAGE, page, "build the tests with KREN_TEST_PAGE={page}");
