@@ -1,7 +1,8 @@
 //! Arguments that need more than a type: strategies, sizes, names, numbers.
 
-use kren_core::{Error, ErrorCode, PeerState, Start, Strategy};
+use kren_core::{Error, ErrorCode, PeerState, Schema, Start, Strategy};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyString};
 
@@ -101,6 +102,28 @@ impl<'py> FromPyObject<'_, 'py> for Durable {
                 kind_of(&value)
             ))),
         }
+    }
+}
+
+/// What a side says of the messages; `kren/_schema.py` makes a name and a text of it.
+pub(crate) fn schema(channel: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Schema>> {
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    let py = value.py();
+    let (name, text): (String, String) = PyModule::import(py, intern!(py, "kren._schema"))?
+        .call_method1(intern!(py, "describe"), (value,))?
+        .extract()?;
+    match Schema::new(&name, &text) {
+        Some(schema) => Ok(Some(schema)),
+        None => Err(exception(
+            py,
+            &Error::InvalidOption {
+                channel: channel.into(),
+                option: "schema",
+                reason: "its text holds a zero character",
+            },
+        )),
     }
 }
 

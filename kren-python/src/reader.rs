@@ -35,10 +35,11 @@ impl Reader {
     #[pyo3(
         signature = (
             name, *, timeout=Timeout::ZERO, live=false, start=None, any_owner=false, strategy=None,
-            prefault=false, machine_wide=false, _stop=None
+            prefault=false, machine_wide=false, schema=None, _stop=None
         ),
         text_signature = "(name, *, timeout=0, live=False, start='oldest', any_owner=False, \
-                          strategy='adaptive', prefault=False, machine_wide=False, _stop=None)"
+                          strategy='adaptive', prefault=False, machine_wide=False, schema=None, \
+                          _stop=None)"
     )]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     fn new(
@@ -51,16 +52,20 @@ impl Reader {
         strategy: Option<&Bound<'_, PyString>>,
         prefault: bool,
         machine_wide: bool,
+        schema: Option<&Bound<'_, PyAny>>,
         _stop: Option<&Bound<'_, Stop>>,
     ) -> PyResult<Self> {
         let name = options::channel_name(name);
-        let settings = KrenReader::options()
+        let mut settings = KrenReader::options()
             .live_writer(live)
             .start(options::start(py, &name, start)?)
             .any_owner(any_owner)
             .strategy(options::strategy(py, &name, strategy)?)
             .prefault(prefault)
             .machine_wide(machine_wide);
+        if let Some(schema) = options::schema(&name, schema)? {
+            settings = settings.schema(&schema);
+        }
         connect(py, &name, _stop.map(Bound::get), |check| {
             settings.connect_within(&name, timeout.limit(), check)
         })
@@ -239,6 +244,14 @@ impl Reader {
     fn writer_state(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.look(py, KrenReader::writer_state)
             .map(options::state_name)
+    }
+
+    /// What the channel's creator says of its messages: a text (cut off after 512 bytes), or None.
+    #[getter]
+    fn schema(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        self.look(py, |core| {
+            core.schema().map(|schema| schema.text().to_owned())
+        })
     }
 
     /// Name of the channel.

@@ -32,11 +32,11 @@ impl Writer {
     #[pyo3(
         signature = (
             name, capacity, *, mode=None, alignment=None, fresh=false, any_owner=false,
-            strategy=None, prefault=false, machine_wide=false
+            strategy=None, prefault=false, machine_wide=false, schema=None
         ),
         text_signature = "(name, capacity, *, mode=None, alignment=None, fresh=False, \
                           any_owner=False, strategy='adaptive', prefault=False, \
-                          machine_wide=False)"
+                          machine_wide=False, schema=None)"
     )]
     #[allow(clippy::too_many_arguments, reason = "keyword arguments in Python")]
     fn new(
@@ -50,6 +50,7 @@ impl Writer {
         strategy: Option<&Bound<'_, PyString>>,
         prefault: bool,
         machine_wide: bool,
+        schema: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
         let name = options::channel_name(name);
         let capacity = options::capacity(&name, capacity)?;
@@ -64,6 +65,9 @@ impl Writer {
         }
         if let Some(alignment) = alignment {
             settings = settings.alignment(options::integer(&name, "alignment", alignment)?);
+        }
+        if let Some(schema) = options::schema(&name, schema)? {
+            settings = settings.schema(&schema);
         }
         // Reserving (and pre-faulting) gigabytes takes long enough for other threads to notice.
         let channel = name.as_str();
@@ -219,6 +223,15 @@ impl Writer {
     fn _reader_state(&self, py: Python<'_>) -> PyResult<&'static str> {
         self.look_if_usable(py, KrenWriter::reader_state)
             .map(options::state_name)
+    }
+
+    /// What the channel's creator says of its messages: a text (cut off after 512 bytes), or None.
+    #[getter]
+    fn schema(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let text = |core: &KrenWriter| core.schema().map(|schema| schema.text().to_owned());
+        self.endpoint
+            .look(py, text)
+            .map_err(|failure| failure.into_exception(py))
     }
 
     /// Name of the channel.

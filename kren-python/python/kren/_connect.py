@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Generic, Literal, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 
 from kren import _kren
 from kren._broadcast import Subscriber
@@ -24,6 +24,7 @@ class _Access(TypedDict, total=False):
 
 class _Options(_Access, total=False):
     start: Start
+    schema: Any
 
 
 class _Subscription(_Access, total=False):
@@ -37,7 +38,7 @@ async def connect(name: str, timeout: float | None = None, **options: Unpack[_Op
 
     name: the channel's name, as its writer gave it.
     timeout: seconds to wait for the channel; None waits for ever, 0 does not wait.
-    options: live, start, any_owner, strategy, prefault and machine_wide, as for Reader().
+    options: live, start, any_owner, strategy, prefault, machine_wide and schema, as for Reader().
 
     Raises what Reader() raises. A channel that is there already is connected to at once; else a
     thread waits for it. Cancelled, it leaves nothing open, and ends within 100 ms.

@@ -1,7 +1,7 @@
 """Writer and Reader: the native endpoints, with asyncio and clean exits added."""
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self, final
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, final
 
 from kren import _kren
 from kren._aio import Line
@@ -206,6 +206,8 @@ class Writer(WriterFace):
     machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
         services and other sessions; both sides must say so, and making one takes a privilege that
         services and administrators have. On other systems channels always are.
+    schema: what the messages are, for readers that say so too, and for tools: a text of yours; or
+        (dtype, shape) of arrays, with None for a dimension of any size; or a pyarrow Schema.
 
     Messages outlive the writer: a reader may come later, also after this process has ended. One
     process writes and one reads, each from one thread at a time; a second gets WriterExists,
@@ -213,7 +215,8 @@ class Writer(WriterFace):
     or alive when the process ends, closes too.
 
     Raises WriterExists, InvalidName, InvalidCapacity, InvalidOption, CapacityMismatch,
-    PermissionDenied, OutOfMemory (no room in shared memory), Corrupt, VersionMismatch or Io.
+    SchemaMismatch, PermissionDenied, OutOfMemory (no room in shared memory), Corrupt,
+    VersionMismatch or Io.
     """
 
     __slots__ = ("__weakref__", "_line")
@@ -230,6 +233,7 @@ class Writer(WriterFace):
         strategy: Strategy = "adaptive",
         prefault: bool = False,
         machine_wide: bool = False,
+        schema: Any = None,
     ) -> None:
         self._line = self._new_line(name)
         self._prepare_exit()
@@ -258,6 +262,8 @@ class Reader(ReaderFace):
     machine_wide: on Windows, a channel of the whole machine instead of the user's session, for
         services and other sessions; both sides must say so, and making one takes a privilege that
         services and administrators have. On other systems channels always are.
+    schema: what the messages are taken for, as for Writer(); a channel whose creator says something
+        else is refused with SchemaMismatch. One that says nothing is accepted.
 
     Iterating gives message after message and ends when the writer has closed the channel and all is
     read; it raises PeerDied when the writer's process died instead. `async for` does the same.
@@ -267,8 +273,8 @@ class Reader(ReaderFace):
 
     After Closed or PeerDied the reader goes on: wait_for_writer() waits for the next writer.
 
-    Raises NotFound, TimedOut, ReaderExists, InvalidName, InvalidOption, PermissionDenied, Corrupt,
-    VersionMismatch or Io.
+    Raises NotFound, TimedOut, ReaderExists, InvalidName, InvalidOption, SchemaMismatch,
+    PermissionDenied, Corrupt, VersionMismatch or Io.
     """
 
     __slots__ = ("__weakref__", "_line")
@@ -284,6 +290,7 @@ class Reader(ReaderFace):
         strategy: Strategy = "adaptive",
         prefault: bool = False,
         machine_wide: bool = False,
+        schema: Any = None,
     ) -> None:
         self._line = self._new_line(name)
         self._prepare_exit()
