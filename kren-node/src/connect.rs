@@ -36,16 +36,16 @@ struct Connecting {
     thread: RefCell<Option<JoinHandle<()>>>,
 }
 
-/// `connect(name, timeout, anyOwner, strategy, prefault, machineWide, live, newest, onDone)`: gives an object with `take()`,
+/// `connect(name, timeout, anyOwner, strategy, prefault, machineWide, live, newest, schemaName, schemaText, onDone)`: gives an object with `take()`,
 /// to be called once `onDone` was, and `cancel()`.
-pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
+pub(crate) fn connect(_: &Rc<Context>, call: &Call<'_, 11>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     later(
         call,
         &name,
         find(name.clone(), options),
         call.timeout(1)?,
-        call.value(8),
+        call.value(10),
     )
 }
 

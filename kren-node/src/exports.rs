@@ -59,11 +59,11 @@ pub(crate) fn load<'a>(
 }
 
 fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
-    object.method::<_, 9>(c"openWriter", context, writer::open)?;
-    object.method::<_, 8>(c"openReader", context, reader::open)?;
-    object.method::<_, 11>(c"openPublisher", context, publisher::open)?;
+    object.method::<_, 11>(c"openWriter", context, writer::open)?;
+    object.method::<_, 10>(c"openReader", context, reader::open)?;
+    object.method::<_, 13>(c"openPublisher", context, publisher::open)?;
     object.method::<_, 11>(c"openSubscriber", context, subscriber::open)?;
-    object.method::<_, 9>(c"connect", context, connect::connect)?;
+    object.method::<_, 11>(c"connect", context, connect::connect)?;
     object.method::<_, 12>(c"connectSubscriber", context, subscriber::connect)?;
     object.method::<_, 0>(c"expectLong", context, expect_long)?;
     object.method::<_, 1>(c"detach", context, lend::detach)?;

@@ -11,12 +11,12 @@ use crate::value::{Outcome, Stop, Value, peer_state};
 use crate::writer::{Writer, options, wrap};
 
 /// `openPublisher`: as `openWriter`, then seats and patience.
-pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 11>) -> Outcome {
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 13>) -> Outcome {
     let mut broadcast = KrenPublisher::options().writer(&options(call)?);
-    if let Some(seats) = call.optional(9, Call::size)? {
+    if let Some(seats) = call.optional(11, Call::size)? {
         broadcast = broadcast.subscribers(seats);
     }
-    if let Some(patience) = call.optional(10, Call::timeout)?.flatten() {
+    if let Some(patience) = call.optional(12, Call::timeout)?.flatten() {
         broadcast = broadcast.evict_after(patience);
     }
     let core = broadcast.create(&call.string(0)?, call.size(1)?)?;

@@ -9,7 +9,7 @@ use kren_core::{Error, KrenReader, Mapped, Message, ReaderOptions, Start, copy_s
 use crate::call::{Call, Object};
 use crate::context::{Context, Live};
 use crate::lend::{lend, outline, part};
-use crate::value::{Outcome, Stop, Value, peer_state, strategy};
+use crate::value::{Outcome, Stop, Value, peer_state, schema, schema_text, strategy};
 use crate::waiting::{Find, Interruptions, blocking, connect_within};
 use crate::watch::Watch;
 
@@ -27,8 +27,8 @@ pub(crate) struct Reader {
     watch: Watch,
 }
 
-/// `openReader(name, timeout, anyOwner, strategy, prefault, machineWide, live, newest)`
-pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 8>) -> Outcome {
+/// `openReader(name, timeout, anyOwner, strategy, prefault, machineWide, live, newest, schemaName, schemaText)`
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 10>) -> Outcome {
     let (name, options) = (call.string(0)?, options(call)?);
     let core = match call.optional(1, Call::timeout)? {
         None => options.connect(&name)?,
@@ -58,7 +58,7 @@ pub(crate) fn wait_for<const N: usize>(
     Ok(connected.ok_or_else(|| stop.unwrap_or(Stop::Unwind))??)
 }
 
-/// The options at 2 to 7.
+/// The options at 2 to 9.
 pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOptions, Stop> {
     let mut options = ReaderOptions::default();
     if let Some(any) = call.optional(2, Call::bool)? {
@@ -79,6 +79,9 @@ pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOption
     if call.optional(7, Call::bool)? == Some(true) {
         options = options.start(Start::Newest);
     }
+    if let Some(schema) = schema(call, 8)? {
+        options = options.schema(&schema);
+    }
     Ok(options)
 }
 
@@ -88,6 +91,7 @@ pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outc
     object.set(c"name", call.js_str(core.name())?)?;
     object.set(c"capacity", call.js_size(core.capacity())?)?;
     object.set(c"alignment", call.js_size(core.alignment())?)?;
+    object.set(c"schema", call.js_str(schema_text(core.schema()))?)?;
     let reader = Rc::new(Reader {
         name: core.name().to_owned(),
         seen: RefCell::new((core.outline().base, core.mapped())),
@@ -330,12 +334,13 @@ fn follow(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     call.js_u32(u32::from(has_come) | u32::from(has_moved) << 1 | u32::from(core.is_moving()) << 2)
 }
 
-/// `figures()`: the capacity and the alignment of the channel where the reader stands.
+/// `figures()`: the capacity, the alignment and the schema of the channel where the reader stands.
 fn figures(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     let core = reader.core()?;
     let object = call.object()?;
     object.set(c"capacity", call.js_size(core.capacity())?)?;
     object.set(c"alignment", call.js_size(core.alignment())?)?;
+    object.set(c"schema", call.js_str(schema_text(core.schema()))?)?;
     Ok(object.value)
 }
 

@@ -8,7 +8,7 @@ use kren_core::{Error, KrenWriter, WriterOptions};
 use crate::call::{Call, Object};
 use crate::context::{Context, Live};
 use crate::lend::{lend, outline};
-use crate::value::{Outcome, Stop, Value, peer_state, strategy};
+use crate::value::{Outcome, Stop, Value, peer_state, schema, schema_text, strategy};
 use crate::waiting::blocking;
 use crate::watch::Watch;
 
@@ -20,14 +20,14 @@ pub(crate) struct Writer {
     pub(crate) watch: Watch,
 }
 
-/// `openWriter(name, capacity, mode, alignment, fresh, anyOwner, strategy, prefault, machineWide)`
-pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 9>) -> Outcome {
+/// `openWriter(name, capacity, mode, alignment, fresh, anyOwner, strategy, prefault, machineWide, schemaName, schemaText)`
+pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 11>) -> Outcome {
     let name = call.string(0)?;
     let core = options(call)?.create(&name, call.size(1)?)?;
     Ok(wrap(call, core)?.0.value)
 }
 
-/// The options at 2 to 8.
+/// The options at 2 to 10.
 pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<WriterOptions, Stop> {
     let mut options = WriterOptions::default();
     if let Some(mode) = call.optional(2, Call::u32)? {
@@ -51,6 +51,9 @@ pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<WriterOption
     if let Some(wide) = call.optional(8, Call::bool)? {
         options = options.machine_wide(wide);
     }
+    if let Some(schema) = schema(call, 9)? {
+        options = options.schema(&schema);
+    }
     Ok(options)
 }
 
@@ -64,6 +67,7 @@ pub(crate) fn wrap<'a, const N: usize>(
     object.set(c"capacity", call.js_size(core.capacity())?)?;
     object.set(c"alignment", call.js_size(core.alignment())?)?;
     object.set(c"maxMessageLength", call.js_size(core.max_message_len())?)?;
+    object.set(c"schema", call.js_str(schema_text(core.schema()))?)?;
     let writer = Rc::new(Writer {
         name: core.name().to_owned(),
         core: RefCell::new(Some(core)),

@@ -20,6 +20,7 @@ export type { ArrayInput, DType, TypedArray } from './payload';
 export { type CountOptions, Publisher, type PublisherOptions } from './publisher';
 export { Reader, type ReaderOptions } from './reader';
 export type { Reserved } from './reserved';
+export type { Schema } from './schema';
 export { readable, type StreamOptions, writable } from './streams';
 export { subscribe, Subscriber, type SubscriberOptions } from './subscriber';
 export { type CloseOptions, Writer, type WriterOptions } from './writer';

@@ -17,7 +17,10 @@ export function connect(name: string, options?: ReaderOptions & AsyncOptions): P
   return searching(name, options, {
     now: () => new Reader(name, { ...options, timeout: undefined }),
     later: (timeout, done) => {
-      const { anyOwner, strategy, prefault, machineWide, live, start } = checkReaderOptions(name, options);
+      const { anyOwner, strategy, prefault, machineWide, live, start, schema } = checkReaderOptions(
+        name,
+        options,
+      );
       return native.connect(
         name,
         timeout,
@@ -27,6 +30,8 @@ export function connect(name: string, options?: ReaderOptions & AsyncOptions): P
         machineWide,
         live,
         start === 'newest',
+        schema?.name,
+        schema?.text,
         done,
       );
     },

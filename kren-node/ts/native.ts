@@ -14,6 +14,7 @@ export interface NativeEndpoint {
   readonly name: string;
   readonly capacity: number;
   readonly alignment: number;
+  readonly schema: string;
   available(): number;
   peerState(): PeerState;
   /**
@@ -147,7 +148,7 @@ export interface NativeReader extends NativeEndpoint, NativeRing {
    * time (whose ring and figures are to be asked for), and 4 when it will once everything here is read.
    */
   follow(): number;
-  figures(): { capacity: number; alignment: number };
+  figures(): { capacity: number; alignment: number; schema: string };
   lastTag(): number;
   peerClosed(): boolean;
 }
@@ -186,6 +187,8 @@ interface Functions {
     strategy?: string,
     prefault?: boolean,
     machineWide?: boolean,
+    schemaName?: string,
+    schemaText?: string,
   ): NativeWriter;
   openReader(
     name: string,
@@ -196,6 +199,8 @@ interface Functions {
     machineWide?: boolean,
     live?: boolean,
     newest?: boolean,
+    schemaName?: string,
+    schemaText?: string,
   ): NativeReader;
   openPublisher(
     ...options: [...ring: Parameters<Functions['openWriter']>, seats?: number, patience?: Timeout]
@@ -215,6 +220,8 @@ interface Functions {
     machineWide: boolean | undefined,
     live: boolean | undefined,
     newest: boolean | undefined,
+    schemaName: string | undefined,
+    schemaText: string | undefined,
     onDone: () => void,
   ): Connecting;
 }

@@ -98,6 +98,11 @@ add('float8_e5m2', 12, 8, Uint8Array);
 add('float8_e5m2fnuz', 13, 8, Uint8Array);
 add('float8_e8m0fnu', 14, 8, Uint8Array);
 
+/** @internal */
+export function isDType(name: unknown): name is DType {
+  return types.has(name as DType);
+}
+
 /** Bytes of a header, of which an array of more than `SHORT` dimensions has two; and of a directory's entry. */
 export const HEADER = 64;
 const SHORT = 5;

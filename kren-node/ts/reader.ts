@@ -19,6 +19,7 @@ import { closedReadingSide, openReadingSide } from './open';
 import type { Held, Loan, OnReady, ReadingSide } from './sides';
 import { mustYield } from './turn';
 import { ArrayReader, READ, READ_ASYNC, type Take } from './array-reader';
+import { checkSchema, type Schema } from './schema';
 import './dispose';
 
 /** How to connect to a channel. */
@@ -46,6 +47,11 @@ export interface ReaderOptions {
    * are. Default: false.
    */
   machineWide?: boolean | undefined;
+  /**
+   * What the messages are taken for: a channel whose creator says something else is refused with
+   * `KREN_SCHEMA_MISMATCH`. One that says nothing is accepted.
+   */
+  schema?: Schema | undefined;
 }
 
 /** Lets `connect` make a Reader of what it has waited for. */
@@ -72,6 +78,8 @@ export abstract class ReadingEnd extends ArrayReader {
   readonly capacity: number;
   /** Alignment of messages in the ring, in bytes. */
   readonly alignment: number;
+  /** What the channel's creator says of its messages: a text, cut off after 512 bytes. */
+  readonly schema: string | undefined;
 
   readonly #native: NativeReader;
   #side: ReadingSide;
@@ -91,6 +99,7 @@ export abstract class ReadingEnd extends ArrayReader {
     this.name = this.#native.name;
     this.capacity = this.#native.capacity;
     this.alignment = this.#native.alignment;
+    this.schema = this.#native.schema || undefined;
     this.#side = openReadingSide(this.#native);
     this.#line = new Line(this, this.#native, (what, onReady) => this.#arm(what, onReady));
     const what = 'message';
@@ -381,7 +390,7 @@ export abstract class ReadingEnd extends ArrayReader {
       const figures = this.#native.figures();
       // Read-only to users.
       Object.assign(this.#native, figures);
-      Object.assign(this, figures);
+      Object.assign(this, figures, { schema: figures.schema || undefined });
       // What the old side has lent it takes back by itself.
       this.#side = openReadingSide(this.#native);
     }
@@ -490,7 +499,7 @@ export class Reader extends ReadingEnd {
 
 function open(name: string, options: (ReaderOptions & TimeoutOptions) | undefined): NativeReader {
   checkName(name);
-  const { timeout, anyOwner, strategy, prefault, machineWide, live, start } = checkReaderOptions(
+  const { timeout, anyOwner, strategy, prefault, machineWide, live, start, schema } = checkReaderOptions(
     name,
     options,
   );
@@ -503,18 +512,25 @@ function open(name: string, options: (ReaderOptions & TimeoutOptions) | undefine
     machineWide,
     live,
     start === 'newest',
+    schema?.name,
+    schema?.text,
   );
 }
 
 /** @internal */
 export function checkReaderOptions(name: string, options: (ReaderOptions & TimeoutOptions) | undefined) {
-  return { ...checkAccess(name, options), start: checkStart(checkOptions(options).start, name) };
+  const { start, schema } = checkOptions(options);
+  return {
+    ...checkAccess(name, options),
+    start: checkStart(start, name),
+    schema: checkSchema(schema, name),
+  };
 }
 
 /** What readers and subscribers have in common. @internal */
 export function checkAccess(
   name: string,
-  options: (Omit<ReaderOptions, 'start'> & TimeoutOptions) | undefined,
+  options: (Omit<ReaderOptions, 'start' | 'schema'> & TimeoutOptions) | undefined,
 ) {
   const { timeout, anyOwner, strategy, prefault, machineWide, live } = checkOptions(options);
   return {

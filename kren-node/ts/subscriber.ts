@@ -11,7 +11,7 @@ import { type NativeReader, native } from './native';
 import { checkAccess, type ReaderOptions, ReadingEnd } from './reader';
 
 /** How to join a broadcast. */
-export interface SubscriberOptions extends Omit<ReaderOptions, 'start'> {
+export interface SubscriberOptions extends Omit<ReaderOptions, 'start' | 'schema'> {
   /**
    * Where to start: behind everything that was published before (`newest`, default), at the `oldest` message that the ring
    * still holds (to within a 32nd of its length), or behind so many messages, as {@link Subscriber.position} says it. What

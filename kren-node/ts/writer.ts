@@ -26,6 +26,7 @@ import type { OnReady, WritingSide } from './sides';
 import { mustYield } from './turn';
 import { ArrayWriter, SEND, SEND_ASYNC } from './array-writer';
 import type { Message } from './payload';
+import { checkSchema, type Schema } from './schema';
 import './dispose';
 
 /** How to create a channel. */
@@ -49,6 +50,8 @@ export interface WriterOptions {
    * are. Default: false.
    */
   machineWide?: boolean | undefined;
+  /** What the messages are, for readers that say so too, and for tools. Default: nothing. */
+  schema?: Schema | undefined;
 }
 
 /** How to close a writer. */
@@ -75,6 +78,8 @@ export abstract class WritingEnd extends ArrayWriter {
   readonly capacity: number;
   /** Alignment of messages in the ring, in bytes. */
   readonly alignment: number;
+  /** What the channel's creator says of its messages: a text, cut off after 512 bytes. */
+  readonly schema: string | undefined;
   /** The longest message, in bytes, that the channel can ever carry: capacity less 8. */
   readonly maxMessageLength: number;
 
@@ -93,6 +98,7 @@ export abstract class WritingEnd extends ArrayWriter {
     this.name = this.#native.name;
     this.capacity = this.#native.capacity;
     this.alignment = this.#native.alignment;
+    this.schema = this.#native.schema || undefined;
     this.maxMessageLength = this.#native.maxMessageLength;
     this.#side = openWritingSide(this.#native);
     this.#line = new Line(this, this.#native, (length, onReady) => this.#arm(length, onReady));
@@ -443,7 +449,8 @@ export function writerArguments(
 ): Parameters<typeof native.openWriter> {
   checkName(name);
   checkCapacity(capacity, name);
-  const { mode, alignment, fresh, anyOwner, strategy, prefault, machineWide } = checkOptions(options);
+  const { mode, alignment, fresh, anyOwner, strategy, prefault, machineWide, schema } = checkOptions(options);
+  const said = checkSchema(schema, name);
   return [
     name,
     capacity,
@@ -454,5 +461,7 @@ export function writerArguments(
     checkStrategy(strategy, name),
     checkFlag(prefault, 'prefault'),
     checkFlag(machineWide, 'machineWide'),
+    said?.name,
+    said?.text,
   ];
 }
