@@ -63,6 +63,8 @@ from kren._kren import Array, Lease, Slot, SubscriberInfo, __version__
 from kren._selector import EVENT_READ, EVENT_WRITE, Selector, SelectorKey
 
 __all__ = [
+    "EVENT_READ",
+    "EVENT_WRITE",
     "Array",
     "ArraySlot",
     "Busy",
@@ -71,8 +73,6 @@ __all__ = [
     "ChannelInfo",
     "Closed",
     "Corrupt",
-    "EVENT_READ",
-    "EVENT_WRITE",
     "Empty",
     "EndpointClosed",
     "Evicted",
