@@ -386,7 +386,10 @@ fn where_a_subscriber_starts() {
     drop(late);
     let mut oldest = join(Start::Oldest);
     let behind = (end - first(&mut oldest)) as usize * 266;
-    assert!((CAPACITY / 8..CAPACITY * 3 / 2).contains(&behind), "{behind} bytes");
+    assert!(
+        (CAPACITY / 8..CAPACITY * 3 / 2).contains(&behind),
+        "{behind} bytes"
+    );
 }
 
 /// P1, P6: subscribers that come and go at any moment get whole messages with the right numbers, also when some are killed
