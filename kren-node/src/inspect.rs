@@ -12,8 +12,8 @@ use napi_derive::napi;
 /// error that it came to.
 #[napi(ts_return_type = "object")]
 pub(crate) fn look(env: Env, name: Option<String>) -> napi::Result<Object<'static>> {
-    let seen = match &name {
-        Some(name) => inspect::channel(name).map(|seen| vec![seen]),
+    let seen = match name {
+        Some(name) => inspect::channel(&name).map(|seen| vec![seen]),
         None => inspect::channels(),
     };
     let mut object = Object::new(&env)?;
