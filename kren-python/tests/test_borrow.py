@@ -376,7 +376,7 @@ def test_lend_keeps_what_is_still_looked_at(channel: str) -> None:
     with kren.Writer(channel, 64 * 1024) as writer, kren.Reader(channel) as reader:
         writer.write(b"a" * 5000)
         writer.write(b"b" * 5000)
-        views = []
+        views: list[memoryview] = []
         with pytest.raises(kren.TimedOut):
             views.extend(memoryview(lease) for lease in reader.lend(timeout=0))
         assert [bytes(view[:1]) for view in views] == [b"a", b"b"]

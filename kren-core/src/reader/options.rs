@@ -90,7 +90,7 @@ impl ReaderOptions {
 
     /// Says what the messages are taken for; a channel whose writer says something else is refused. Default: any.
     ///
-    /// The error is [`Error::SchemaMismatch`](crate::Error::SchemaMismatch). A channel that says nothing is accepted.
+    /// The error is [`Error::SchemaMismatch`]. A channel that says nothing is accepted.
     #[must_use]
     pub fn schema(mut self, schema: &Schema) -> Self {
         self.access.schema = Some(schema.hash());
