@@ -534,8 +534,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G4",
         LINUX,
         &[(
-            "libc::O_RDWR | libc::O_CLOEXEC | libc::O_NOFOLLOW",
-            "libc::O_RDWR | libc::O_NOFOLLOW",
+            "access | libc::O_CLOEXEC | libc::O_NOFOLLOW",
+            "access | libc::O_NOFOLLOW",
         )],
         Whole,
         "resources::a_",

@@ -288,10 +288,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "judged-only-when-odd",
         "P3 B7",
-        CHECKED,
+        CONSUMER,
         &[(
-            "if self.consumer.is_overtaken() {",
-            "if found.is_err() && self.consumer.is_overtaken() {",
+            "if self.is_overtaken() {",
+            "if found.is_err() && self.is_overtaken() {",
         )],
         Whole,
         "broadcast::a_lossy_subscriber",
