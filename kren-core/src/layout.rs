@@ -229,6 +229,8 @@ pub(crate) const STANCE_LOSSY: u32 = 0;
 pub(crate) const STANCE_GATING: u32 = 1;
 /// One whose position the writer respects also when it is gone.
 pub(crate) const STANCE_DURABLE: u32 = 2;
+/// One that has not found its place yet, and so is not there for its publisher.
+pub(crate) const STANCE_JOINING: u32 = 3;
 
 #[cfg(not(loom))]
 const _: () = {

@@ -2,7 +2,7 @@
 
 use crate::endpoint::Endpoint;
 use crate::gates::{self, Pages};
-use crate::layout::{STANCE_DURABLE, STANCE_LOSSY, Seat};
+use crate::layout::{STANCE_DURABLE, STANCE_JOINING, STANCE_LOSSY, Seat};
 use crate::segment::{Audience, PeerState, Purpose};
 use crate::writer::WriterOptions;
 use crate::{Batch, Holder, Interest, KrenWriter, Result, Slot, Strategy, Waiter};
@@ -279,7 +279,8 @@ impl KrenWriter {
             // Relaxed: figures to show.
             let count = page.progress.0.count.load(Ordering::Relaxed);
             let position = page.progress.0.position.load(Ordering::Relaxed);
-            (is_durable || state == PeerState::Attached).then(|| Subscriber {
+            let is_there = state == PeerState::Attached && stance != STANCE_JOINING;
+            (is_durable || is_there).then(|| Subscriber {
                 seat: seat.number(),
                 holder: presence.holder(),
                 state,
@@ -295,8 +296,15 @@ impl KrenWriter {
 
 fn is_subscribed(endpoint: &Endpoint, count: usize) -> bool {
     let segment = endpoint.segment();
-    let is_there = |seat: &Seat| segment.state_of(*seat) == PeerState::Attached;
-    gates::seats(&**segment.mapping()).filter(is_there).count() >= count
+    let mapping = &**segment.mapping();
+    let is_there = |seat: &Seat| {
+        let presence = &Pages::page(mapping, *seat).presence.0;
+        // One that has not found its place would miss what is written next.
+        segment.state_of(*seat) == PeerState::Attached
+            // Acquire: pairs with the Release store in `gates::stand`.
+            && presence.stance.load(Ordering::Acquire) != STANCE_JOINING
+    };
+    gates::seats(mapping).filter(is_there).count() >= count
 }
 
 /// How to create a broadcast; see [`KrenPublisher::options`].

@@ -5,7 +5,7 @@ use super::checked::Checked;
 use crate::awaiting::Awaiting;
 use crate::endpoint::{Endpoint, Strategy};
 use crate::gates;
-use crate::layout::{STANCE_DURABLE, STANCE_GATING, STANCE_LOSSY};
+use crate::layout::{STANCE_DURABLE, STANCE_GATING, STANCE_JOINING, STANCE_LOSSY};
 use crate::ring::{self, Consumer, Memory, Shape};
 use crate::segment::{self, Access, PeerState, Segment, Start, Who};
 use crate::sync::Ordering;
@@ -54,8 +54,8 @@ impl KrenReader {
         // A durable subscriber that comes back finds its place.
         let resumes = presence.stance.load(Ordering::Relaxed) == STANCE_DURABLE;
         if !resumes {
-            // Whoever had this seat before holds nothing up any more.
-            presence.stance.store(STANCE_LOSSY, Ordering::Relaxed);
+            // Whoever had this seat before holds nothing up any more. Before `attach` announces that it is taken.
+            presence.stance.store(STANCE_JOINING, Ordering::Relaxed);
         }
         let endpoint = Endpoint::attach(segment, strategy, None)?;
         let shape = Shape::new(endpoint.mapping().geometry());

@@ -556,3 +556,29 @@ fn a_publisher_waits_for_its_subscribers() {
     others[1].expect("joined");
     others[1].expect("end");
 }
+
+/// P1: whoever has been waited for has joined, and gets the very next message.
+#[test]
+fn who_was_waited_for_gets_the_next_message() {
+    let _limit = Limit::new();
+    for round in 0..300 {
+        let name = Name::new("waited-for");
+        let mut publisher = KrenPublisher::create(&name, PAGE).unwrap();
+        std::thread::scope(|scope| {
+            for is_lossy in [false, true] {
+                let name = &*name;
+                scope.spawn(move || {
+                    let options = KrenSubscriber::options().timeout(PATIENCE);
+                    let mut subscriber = options.lossy(is_lossy).connect(name).unwrap();
+                    let first = number(&subscriber.read_timeout(PATIENCE).unwrap());
+                    assert_eq!(first, 0, "round {round}, lossy: {is_lossy}");
+                });
+            }
+            // Asked over and over, so that it is asked at every stage of a join.
+            let now = Some(Duration::ZERO);
+            while publisher.wait_for_subscribers(2, now).is_err() {}
+            publisher.write(&message(0)).unwrap();
+            publisher.write(&message(1)).unwrap();
+        });
+    }
+}
