@@ -14,6 +14,7 @@ __all__ = [
     "Publisher",
     "Reader",
     "Room",
+    "Selector",
     "Slot",
     "Stop",
     "Subscriber",
@@ -26,10 +27,12 @@ __all__ = [
     "borrow_array",
     "borrow_arrays",
     "borrow_table",
+    "channels",
     "check_timeout",
     "close_all",
     "error_codes",
     "error_of",
+    "inspect_channel",
     "reserve_array",
     "table_room",
     "try_borrow_array",
@@ -303,6 +306,7 @@ class Selector:
     def cancel(self) -> None: ...
     def close(self) -> None: ...
 
+@final
 class Notifier:
     def __new__(cls, channel: str) -> Self: ...
     def fileno(self) -> int: ...
