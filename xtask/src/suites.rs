@@ -44,15 +44,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     pytest.args(["-m", "pytest", "--color=no"]);
     let mut npm = workspace.command(&tools.npm, &workspace.node());
     npm.arg("test").env("NO_COLOR", "1");
-    let mut npm_tools = workspace.command(&tools.npm, &workspace.node());
-    npm_tools.args(["run", "test:tools"]).env("NO_COLOR", "1");
     let before = Leftovers::before();
     let mut outcomes = vec![
         suite("Rust", cargo, count::cargo)?,
         suite("Models", proof::models(workspace), count::cargo)?,
         suite("Python", pytest, count::pytest)?,
         suite("Node", npm, count::node)?,
-        suite("Node tools", npm_tools, count::node)?,
         examples(workspace, &tools)?,
         suite(
             "Soak",

@@ -181,6 +181,7 @@ fn line(site: &str) -> String {
 /// G1, G2, G3, G9, R3 to R8, W1 to W5: no ordering of the ring or of the wake protocol can be weakened
 /// without a model that fails.
 #[test]
+#[ignore = "many minutes since broadcasts and bells have models: run it by name, with --ignored"]
 fn loom_every_ordering_is_needed() {
     let mut places = places();
     assert!(places.len() > 15, "the models come by nothing: {places:?}");
