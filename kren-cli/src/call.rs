@@ -18,14 +18,18 @@ use std::time::Duration;
 Examples:
   kren call thumbnails < photo.jpg > small.jpg
   kren call clock --data now --timeout 1
-  kren call search --data 'red shoes' --format lines --tag 3")]
+  kren call search --data 'red shoes' --format lines --tag 3
+  kren call library --method find --data 'red shoes'")]
 pub(crate) struct Args {
     #[command(flatten)]
     name: Name,
     /// The request. Else the whole input.
     #[arg(short, long, value_name = "TEXT")]
     data: Option<String>,
-    /// The number that the server finds on the request, say of a method.
+    /// The method to call, of a server that has several.
+    #[arg(short, long, value_name = "NAME", default_value = "")]
+    method: String,
+    /// The number that the server finds on the request.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     tag: u32,
     /// Seconds to wait at most for the whole answer (also 200ms, 2m). Else for ever.
@@ -50,7 +54,10 @@ pub(crate) fn run(args: &Args) -> Outcome {
     };
     let options = KrenClient::options().any_owner(args.any_owner);
     let mut client = options.connect(&args.name.name)?;
-    let mut wanted = CallOptions::default().tag(args.tag).retry(args.retry);
+    let mut wanted = CallOptions::default()
+        .method(&args.method)
+        .tag(args.tag)
+        .retry(args.retry);
     if let Some(timeout) = args.timeout {
         wanted = wanted.timeout(timeout);
     }

@@ -1,7 +1,7 @@
 //! Waiting for many ends without a thread for each: what futures, and the faces of other languages, stand on.
 
 use crate::reactor::{self, Reactor};
-use crate::{Result, Waiter};
+use crate::{Interest, Result, Waiter};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -67,6 +67,21 @@ impl Background {
         if watching.is_none() {
             waiter.outcome()?;
         }
+        Ok(watching.map(Watching))
+    }
+
+    /// As [`Background::watch`], for what a [`Selector`](crate::Selector) would wait for: `tell` is called when it would have
+    /// returned an event.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`](crate::Error::Busy); [`Error::Forked`](crate::Error::Forked).
+    pub fn watch_for(
+        &self,
+        interest: Interest,
+        tell: impl FnOnce() + Send + 'static,
+    ) -> Result<Option<Watching>> {
+        let watching = self.0.watch(interest.0, tell)?;
         Ok(watching.map(Watching))
     }
 

@@ -1,11 +1,12 @@
 //! The writing side of a work queue.
 
+use crate::group::Group;
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry};
 use crate::ring::Memory;
 use crate::segment::{PeerState, Way};
 use crate::selector::Selector;
-use crate::{Error, KrenWriter, Result, Role, Strategy};
+use crate::{Error, Interest, KrenWriter, Result, Role, Strategy};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -165,6 +166,24 @@ impl KrenDealer {
         Ok(())
     }
 
+    /// Waits until [`KrenDealer::try_order`] is worth another try; the parameters are those of [`KrenDealer::drain_checking`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TimedOut`]; [`Error::Forked`]; [`Error::Corrupt`]; whatever `check` returns.
+    #[doc(hidden)]
+    pub fn wait_open(
+        &mut self,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let what = match self.lanes.is_empty() {
+            true => "worker",
+            false => "room",
+        };
+        self.wait(Instant::now(), timeout, what, check)
+    }
+
     /// Waits until something changes for one of the workers, or one comes.
     fn wait(
         &mut self,
@@ -181,17 +200,62 @@ impl KrenDealer {
                 after: timeout.unwrap_or_default(),
             });
         }
-        for (number, lane) in &self.lanes {
-            let key = *number as u64;
+        // Only meanwhile: somebody else may wait for the same.
+        let ends = self.ends()?;
+        let keys: Vec<u64> = ends.iter().map(|(key, _)| *key).collect();
+        let mut added = ends.into_iter();
+        let waited = added
+            .try_for_each(|(key, interest)| self.selector.add(key, interest))
+            .and_then(|()| self.selector.wait_checking(left, check));
+        // Somebody else may wait for the same from here on.
+        for key in keys {
             self.selector.remove(key);
-            self.selector.add(key, lane.writer.progress()?)?;
         }
-        self.selector.wait_checking(left, check)?;
-        for number in self.lanes.keys() {
-            self.selector.remove(*number as u64);
-        }
+        waited?;
         // Whoever has died changes nothing in the registry.
         self.refresh()
+    }
+
+    /// What may change so that a message finds a worker.
+    fn ends(&self) -> Result<Vec<(u64, Interest)>> {
+        let mut ends = vec![(REGISTRY, self.registry.changes()?)];
+        for (number, lane) in &self.lanes {
+            ends.push((*number as u64, lane.writer.progress()?));
+        }
+        Ok(ends)
+    }
+
+    /// That a worker comes or goes, or has released a message, from now on: then [`KrenDealer::try_order`] may find one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn progress(&self) -> Result<Interest> {
+        let group = Group::new(self.registry.name());
+        for (key, interest) in self.ends()? {
+            group.add(key, interest)?;
+        }
+        Ok(group.interest())
+    }
+
+    /// Gives one message to a worker that has room now; `false` if there is none. Looks also for workers that have died.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenDealer::write`].
+    #[doc(hidden)]
+    pub fn try_order(&mut self, order: &Order<'_>) -> Result<bool> {
+        if self.deal(order)? {
+            return Ok(true);
+        }
+        self.refresh()?;
+        self.deal(order)
+    }
+
+    /// Whether the queue's name does not lead to it any more, since somebody has removed it. Makes a system call.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.registry.is_removed()
     }
 
     /// Gives the message to a worker; `false` if none can have it now.
@@ -339,7 +403,7 @@ impl KrenDealer {
         self.registry
             .sessions()
             .filter(|member| !is_served(member))
-            .any(|member| self.registry.has_lane(member))
+            .any(|member| self.registry.has_lane(member, Way::Forth))
     }
 
     /// How many workers there are, as far as is known without a look.
@@ -469,12 +533,10 @@ impl DealerOptions {
         let mut plan = self.plan.clone();
         plan.lane = capacity;
         let registry = Registry::own(name, &plan, &mut || Ok(()))?;
-        let mut selector = Selector::new()?;
-        selector.add(REGISTRY, registry.changes()?)?;
         let longest = registry.longest()?;
         let mut dealer = KrenDealer {
             lanes: HashMap::new(),
-            selector,
+            selector: Selector::new()?,
             registry,
             longest,
         };

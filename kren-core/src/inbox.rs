@@ -3,7 +3,7 @@
 use crate::lanes::{Gone, Lanes};
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry};
-use crate::{Lease, Message, Result, Strategy};
+use crate::{Interest, Lease, Message, Result, Strategy};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -153,6 +153,37 @@ impl KrenInbox {
             Some(number) => self.take(number).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// That there is a message, or news of a sender: see [`Selector::add`](crate::Selector::add).
+    ///
+    /// While somebody waits for it, a call of the inbox that would have to wait fails with [`Error::Busy`](crate::Error::Busy).
+    /// Each wait looks at every lane, so it costs as much as there are senders.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`](crate::Error::Forked); [`Error::Busy`](crate::Error::Busy).
+    pub fn readable(&mut self) -> Result<Interest> {
+        self.lanes.interest()
+    }
+
+    /// Whether the inbox's name does not lead to it any more, since somebody has removed it. Makes a system call.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.lanes.registry.is_removed()
+    }
+
+    /// Waits until there is a message; the parameters are those of [`KrenInbox::read_checking`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenInbox::read_checking`].
+    pub fn wait_readable(
+        &mut self,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        self.lanes.wait(timeout, check).map(drop)
     }
 
     fn take(&mut self, at: usize) -> Result<Letter<'_>> {

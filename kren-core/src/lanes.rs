@@ -3,10 +3,11 @@
 //! A lane that is *hot* is looked at each time. One that has been found empty often enough cools down: it then sleeps on the
 //! selector's bell, and costs nothing until its writer rings. So a reader with hundreds of lanes pays for those in use.
 
+use crate::group::Group;
 use crate::registry::{Member, Registry};
 use crate::segment::{PeerState, Way};
 use crate::selector::{EventKind, Selector};
-use crate::{Error, KrenReader, Result};
+use crate::{Error, Interest, KrenReader, Result};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -48,6 +49,8 @@ pub(crate) struct Lanes {
     burst: u32,
     gone: VecDeque<Gone>,
     selector: Selector,
+    /// In which the ends are instead of in the selector, once somebody else waits for them: all lanes are hot then.
+    away: Option<Group>,
     pub(crate) registry: Registry,
 }
 
@@ -63,6 +66,7 @@ impl Lanes {
             burst: 0,
             gone: VecDeque::new(),
             selector,
+            away: None,
             registry,
         };
         lanes.refresh()?;
@@ -94,7 +98,10 @@ impl Lanes {
 
     fn add(&mut self, member: Member, reader: KrenReader) -> Result<()> {
         let number = member.seat.number();
-        self.selector.add(number as u64, reader.readable()?)?;
+        match &self.away {
+            Some(group) => group.add(number as u64, reader.readable()?)?,
+            None => self.selector.add(number as u64, reader.readable()?)?,
+        }
         self.lanes[number] = Some(Lane {
             pid: self.registry.pid_of(member),
             member,
@@ -130,7 +137,7 @@ impl Lanes {
             }
             self.burst = 0;
             self.hot.rotate_left(1);
-            if lane.empty > COOL {
+            if lane.empty > COOL && self.away.is_none() {
                 lane.is_hot = false;
                 self.hot.pop_back();
                 has_cooled = true;
@@ -144,6 +151,11 @@ impl Lanes {
         {
             self.burst = 1;
             return Ok(Some(number));
+        }
+        if let Some(group) = &self.away {
+            for key in group.gone() {
+                self.remove_if_empty(key);
+            }
         }
         if has_cooled {
             // From now on these ring.
@@ -191,8 +203,51 @@ impl Lanes {
                     after: timeout.unwrap_or_default(),
                 });
             }
+            self.come_back()?;
             self.collect(left, check)?;
         }
+    }
+
+    /// That `next` finds something, or a member has gone, for somebody else to wait for.
+    ///
+    /// The ends are that one's from now on, until a call of `wait` has to wait.
+    pub(crate) fn interest(&mut self) -> Result<Interest> {
+        self.registry.endpoint().check_process()?;
+        if let Some(group) = &self.away {
+            return Ok(group.interest());
+        }
+        let group = Group::new(self.registry.name());
+        self.selector.remove(REGISTRY);
+        group.add(REGISTRY, self.registry.changes()?)?;
+        self.hot.clear();
+        for (number, lane) in self.lanes.iter_mut().enumerate() {
+            if let Some(lane) = lane {
+                self.selector.remove(number as u64);
+                group.add(number as u64, lane.reader.readable()?)?;
+                lane.is_hot = true;
+                self.hot.push_back(number);
+            }
+        }
+        Ok(self.away.insert(group).interest())
+    }
+
+    /// Takes the ends back from who waited for them.
+    fn come_back(&mut self) -> Result<()> {
+        let Some(group) = self.away.take() else {
+            return Ok(());
+        };
+        if group.is_awaited() {
+            self.away = Some(group);
+            return Err(Error::Busy {
+                channel: Arc::clone(self.registry.name()),
+            });
+        }
+        self.selector.add(REGISTRY, self.registry.changes()?)?;
+        for lane in self.lanes.iter().flatten() {
+            let key = lane.member.seat.number() as u64;
+            self.selector.add(key, lane.reader.readable()?)?;
+        }
+        Ok(())
     }
 
     /// Sleeps until something is rung for, and sees to it.
@@ -206,13 +261,14 @@ impl Lanes {
                 self.refresh()?;
                 continue;
             }
+            if event.kind == EventKind::Gone && self.remove_if_empty(event.key) {
+                continue;
+            }
             let number = usize::try_from(event.key).unwrap_or(0);
             let Some(Some(lane)) = self.lanes.get_mut(number) else {
                 continue;
             };
-            if event.kind == EventKind::Gone && !lane.reader.has_message() {
-                self.remove(number);
-            } else if !lane.is_hot {
+            if !lane.is_hot {
                 lane.is_hot = true;
                 lane.empty = 0;
                 self.hot.push_back(number);
@@ -221,9 +277,23 @@ impl Lanes {
         Ok(())
     }
 
+    /// Lets go of a lane whose writer is gone, if nothing is left there.
+    fn remove_if_empty(&mut self, key: u64) -> bool {
+        let number = usize::try_from(key).unwrap_or(0);
+        let lane = self.lanes.get(number).and_then(Option::as_ref);
+        let is_empty = lane.is_some_and(|lane| !lane.reader.has_message());
+        if is_empty {
+            self.remove(number);
+        }
+        is_empty
+    }
+
     /// Lets go of a lane whose writer is gone and in which nothing is left; its name goes with it.
     fn remove(&mut self, number: usize) {
         self.selector.remove(number as u64);
+        if let Some(group) = &self.away {
+            group.remove(number as u64);
+        }
         self.hot.retain(|hot| *hot != number);
         let Some(lane) = self.lanes[number].take() else {
             return;

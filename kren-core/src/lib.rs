@@ -58,6 +58,8 @@ mod endpoint;
 #[cfg(all(not(loom), feature = "futures"))]
 mod futures;
 #[cfg(not(loom))]
+mod group;
+#[cfg(not(loom))]
 mod inbox;
 #[cfg(not(loom))]
 pub mod inspect;

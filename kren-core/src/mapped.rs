@@ -1,5 +1,6 @@
 //! The memory of a channel, kept mapped for its own sake.
 
+use crate::endpoint::Endpoint;
 use crate::os::Mapping;
 use crate::{KrenReader, KrenWriter};
 use std::sync::Arc;
@@ -12,11 +13,17 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Mapped(#[allow(dead_code, reason = "dropping it unmaps")] Arc<Mapping>);
 
+impl Mapped {
+    pub(crate) fn of(endpoint: &Endpoint) -> Self {
+        Self(Arc::clone(endpoint.mapping()))
+    }
+}
+
 impl KrenReader {
     /// Keeps the channel's memory mapped as long as the result lives.
     #[must_use]
     pub fn mapped(&self) -> Mapped {
-        Mapped(Arc::clone(self.endpoint.mapping()))
+        Mapped::of(&self.endpoint)
     }
 }
 
@@ -24,7 +31,7 @@ impl KrenWriter {
     /// Keeps the channel's memory mapped as long as the result lives.
     #[must_use]
     pub fn mapped(&self) -> Mapped {
-        Mapped(Arc::clone(self.endpoint.mapping()))
+        Mapped::of(&self.endpoint)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::layout::{Kind, Seat};
 use crate::segment::{self, Access, PeerState, Purpose, Way, Wish};
 use crate::wait::Waker;
 use crate::{KrenReader, KrenWriter, Result};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -65,9 +66,8 @@ pub(crate) struct Member {
 
 /// A registry, one of whose seats is held.
 pub(crate) struct Registry {
-    endpoint: Arc<Endpoint>,
+    view: View,
     waker: Waker,
-    plan: Plan,
     /// The epoch up to which the owner has looked it over; what waits for changes sees it as well.
     seen: Arc<AtomicU32>,
 }
@@ -103,13 +103,73 @@ impl Registry {
         let endpoint = Endpoint::attach(segment, plan.strategy, None)?;
         let waker = endpoint.waker();
         Ok(Self {
-            endpoint,
+            view: View {
+                endpoint,
+                plan: plan.clone(),
+            },
             waker,
-            plan: plan.clone(),
             seen: Arc::default(),
         })
     }
 
+    /// What looks at it, for whoever waits.
+    pub(crate) fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Whether anything has changed since `look_over`.
+    #[inline]
+    pub(crate) fn has_changed(&self) -> bool {
+        // Relaxed: stored by this side.
+        self.epoch() != self.seen.load(Ordering::Relaxed)
+    }
+
+    /// What changes from now on is new.
+    pub(crate) fn look_over(&self) {
+        self.seen.store(self.epoch(), Ordering::Relaxed);
+    }
+
+    /// That something has changed, for a selector.
+    pub(crate) fn changes(&self) -> Result<Interest> {
+        self.endpoint.check_process()?;
+        Ok(Interest(Box::new(Changes {
+            endpoint: Arc::clone(&self.endpoint),
+            seen: Arc::clone(&self.seen),
+        })))
+    }
+
+    /// Tells the owner, and other members that wait, that something has changed (I4).
+    pub(crate) fn tell(&mut self) {
+        // Its addition pairs with the Acquire load in `epoch`.
+        self.view.endpoint.announce_arrival();
+        let endpoint = &self.view.endpoint;
+        if endpoint.seat() == Seat::WRITER {
+            return;
+        }
+        self.waker.notify(
+            endpoint.own(),
+            endpoint.mapping().page(Seat::WRITER),
+            endpoint.own_signal(),
+            u64::MAX,
+        );
+    }
+}
+
+impl Deref for Registry {
+    type Target = View;
+    fn deref(&self) -> &View {
+        &self.view
+    }
+}
+
+/// What can be seen of a registry from one of its seats.
+#[derive(Clone)]
+pub(crate) struct View {
+    endpoint: Arc<Endpoint>,
+    plan: Plan,
+}
+
+impl View {
     pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
@@ -240,8 +300,8 @@ impl Registry {
     }
 
     /// Whether the lane of `member` stands.
-    pub(crate) fn has_lane(&self, member: Member) -> bool {
-        let name = self.lane_name(member, Way::Forth);
+    pub(crate) fn has_lane(&self, member: Member, way: Way) -> bool {
+        let name = self.lane_name(member, way);
         segment::exists(&name, self.lane_access()).unwrap_or(true)
     }
 
@@ -249,27 +309,6 @@ impl Registry {
     pub(crate) fn longest(&self) -> Result<usize> {
         let wish = self.plan.wish(Purpose::Channel);
         segment::longest_message(self.name(), &wish)
-    }
-
-    /// Whether anything has changed since `look_over`.
-    #[inline]
-    pub(crate) fn has_changed(&self) -> bool {
-        // Relaxed: stored by this side.
-        self.epoch() != self.seen.load(Ordering::Relaxed)
-    }
-
-    /// What changes from now on is new.
-    pub(crate) fn look_over(&self) {
-        self.seen.store(self.epoch(), Ordering::Relaxed);
-    }
-
-    /// That something has changed, for a selector.
-    pub(crate) fn changes(&self) -> Result<Interest> {
-        self.endpoint.check_process()?;
-        Ok(Interest(Box::new(Changes {
-            endpoint: Arc::clone(&self.endpoint),
-            seen: Arc::clone(&self.seen),
-        })))
     }
 
     /// Changes when a member comes, has made its lane, or goes. One load.
@@ -280,20 +319,9 @@ impl Registry {
         commons.map_or(0, |commons| commons.epoch.0.load(Ordering::Acquire))
     }
 
-    /// Tells the owner, and other members that wait, that something has changed (I4).
-    pub(crate) fn tell(&mut self) {
-        // Its addition pairs with the Acquire load in `epoch`.
-        self.endpoint.announce_arrival();
-        if self.endpoint.seat() == Seat::WRITER {
-            return;
-        }
-        let mapping = self.endpoint.mapping();
-        self.waker.notify(
-            self.endpoint.own(),
-            mapping.page(Seat::WRITER),
-            self.endpoint.own_signal(),
-            u64::MAX,
-        );
+    /// Whether the name does not lead here any more.
+    pub(crate) fn is_removed(&self) -> bool {
+        !self.endpoint.is_inherited() && !self.endpoint.is_named()
     }
 }
 

@@ -133,6 +133,12 @@ impl KrenSender {
         crate::inbox::number(self.registry.own_member())
     }
 
+    /// Whether the inbox's name does not lead to it any more, since somebody has removed it. Makes a system call.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.registry.is_removed()
+    }
+
     /// The longest message, in bytes, that could be written now without waiting.
     #[must_use]
     pub fn available(&self) -> usize {
@@ -166,10 +172,30 @@ impl KrenSender {
         self.registry.endpoint().check_process()
     }
 
-    /// The writer of the lane, for a face that treats it like any other.
+    /// The writer of the lane, for a face that treats it like any other; the seat goes with it.
     #[doc(hidden)]
-    pub fn writer(&mut self) -> &mut KrenWriter {
-        &mut self.writer
+    #[must_use]
+    pub fn into_writer(self) -> KrenWriter {
+        let mut writer = self.writer;
+        writer.seat = Some(Box::new(self.registry));
+        writer
+    }
+}
+
+#[doc(hidden)]
+impl KrenWriter {
+    /// See [`KrenSender::inbox_state`].
+    #[must_use]
+    pub fn inbox_state(&self) -> PeerState {
+        let registry = self.seat.as_ref();
+        registry.map_or(PeerState::Unknown, |registry| registry.owner())
+    }
+
+    /// See [`KrenSender::number`].
+    #[must_use]
+    pub fn sender_number(&self) -> u64 {
+        let registry = self.seat.as_ref();
+        registry.map_or(0, |registry| crate::inbox::number(registry.own_member()))
     }
 }
 

@@ -1,13 +1,14 @@
 //! One of the reading sides of a work queue.
 
+use crate::group::{Group, Silent};
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry};
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
-use crate::{Error, KrenReader, Lease, Message, Result, Strategy};
+use crate::{Error, Interest, KrenReader, Lease, Message, Result, Strategy};
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One of the reading sides of a work queue ([`KrenDealer`](crate::KrenDealer)): each message goes to one worker.
@@ -20,10 +21,30 @@ pub struct KrenWorker {
     /// Its own lane, once the dealer has made it.
     lane: Option<KrenReader>,
     registry: Registry,
-    /// What the registry said when it was last looked over for what others have left, and when.
-    seen: u32,
-    looked: Option<Instant>,
+    looked: Looked,
+    /// What somebody else waits for, since that has been asked for.
+    group: Option<Group>,
 }
+
+/// When this side has last looked for what others have left; whoever waits for it sees it as well.
+#[derive(Clone, Default)]
+struct Looked(Arc<Mutex<Option<Instant>>>);
+
+impl Looked {
+    fn set(&self, when: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = when;
+    }
+
+    fn is_due(&self) -> bool {
+        let looked = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.is_none_or(|looked| looked.elapsed() >= SLICE)
+    }
+}
+
+/// The keys of what is waited for.
+const LANE: u64 = 0;
+const ADOPTED: u64 = 1;
+const LEFT: u64 = 2;
 
 struct Adopted {
     reader: KrenReader,
@@ -177,24 +198,28 @@ impl KrenWorker {
             if self.find()? {
                 return Ok(());
             }
-            let waited = start.elapsed();
-            if timeout.is_some_and(|timeout| waited >= timeout) {
-                return Err(Error::TimedOut {
-                    channel: Arc::clone(self.registry.name()),
-                    what: "message",
-                    after: timeout.unwrap_or_default(),
-                });
-            }
-            let left = timeout.map_or(SLICE, |timeout| SLICE.min(timeout - waited));
+            let left = timeout.map_or(SLICE, |timeout| {
+                SLICE.min(timeout.saturating_sub(start.elapsed()))
+            });
             match self.wait_in_lane(left, check) {
-                Ok(()) | Err(Error::TimedOut { .. } | Error::NotFound { .. }) => {}
+                Ok(()) => {}
+                // Also where there is no time at all: that the dealer is gone is found above all.
+                Err(Error::TimedOut { .. } | Error::NotFound { .. }) => {
+                    if let Some(after) = timeout.filter(|timeout| start.elapsed() >= *timeout) {
+                        return Err(Error::TimedOut {
+                            channel: Arc::clone(self.registry.name()),
+                            what: "message",
+                            after,
+                        });
+                    }
+                }
                 Err(
                     error @ (Error::Closed { .. } | Error::PeerDied { .. } | Error::Removed { .. }),
                 ) => {
                     // The dealer is gone; but what another worker has left is still to be done.
-                    self.looked = None;
+                    self.looked.set(None);
                     if !self.find()? {
-                        self.lane = None;
+                        self.set_lane(None)?;
                         return Err(self.of_queue(error));
                     }
                 }
@@ -216,8 +241,76 @@ impl KrenWorker {
         let lane = self
             .registry
             .lane_reader(own, Way::Forth, Some(most), check)?;
-        self.lane = Some(lane);
+        self.set_lane(Some(lane))
+    }
+
+    fn set_lane(&mut self, lane: Option<KrenReader>) -> Result<()> {
+        self.lane = lane;
+        match &self.group {
+            Some(group) => group.add(LANE, self.lane_interest()?),
+            None => Ok(()),
+        }
+    }
+
+    fn set_adopted(&mut self, adopted: Option<Adopted>) -> Result<()> {
+        self.adopted = adopted;
+        if let Some(group) = &self.group {
+            match &self.adopted {
+                Some(adopted) => group.add(ADOPTED, adopted.reader.readable()?)?,
+                None => group.remove(ADOPTED),
+            }
+        }
         Ok(())
+    }
+
+    /// A message in the lane, or that the lane is there at last.
+    fn lane_interest(&self) -> Result<Interest> {
+        if let Some(lane) = &self.lane {
+            return lane.readable();
+        }
+        let view = self.registry.view().clone();
+        let own = self.registry.own_member();
+        let name = self.registry.name();
+        Ok(Silent::interest(name, move || {
+            view.has_lane(own, Way::Forth)
+        }))
+    }
+
+    /// That there is a message, or may be: what workers that are gone have left is looked for by [`KrenWorker::try_read`],
+    /// which is due then; or that the dealer is gone. See [`Selector::add`](crate::Selector::add).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn readable(&mut self) -> Result<Interest> {
+        self.registry.endpoint().check_process()?;
+        if let Some(group) = &self.group {
+            return Ok(group.interest());
+        }
+        let group = Group::new(self.registry.name());
+        group.add(LANE, self.lane_interest()?)?;
+        if let Some(adopted) = &self.adopted {
+            group.add(ADOPTED, adopted.reader.readable()?)?;
+        }
+        let view = self.registry.view().clone();
+        let (own, looked) = (self.registry.own_member(), self.looked.clone());
+        let has_left = move |member: &Member| {
+            *member != own
+                && view.has_lane(*member, Way::Forth)
+                && view.state_of(*member) != PeerState::Attached
+        };
+        let view = self.registry.view().clone();
+        let left = Silent::interest(self.registry.name(), move || {
+            looked.is_due() && view.sessions().any(|member| has_left(&member))
+        });
+        group.add(LEFT, left)?;
+        Ok(self.group.insert(group).interest())
+    }
+
+    /// Whether the queue's name does not lead to it any more, since somebody has removed it. Makes a system call.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.registry.is_removed()
     }
 
     /// Names the queue instead of the lane.
@@ -242,14 +335,19 @@ impl KrenWorker {
             }
             // Whatever still comes there is found by the next who looks.
             if !self.has_more(adopted) {
-                self.adopted = None;
+                self.set_adopted(None)?;
             }
         }
         if self.lane.as_ref().is_some_and(KrenReader::has_message) {
             return Ok(true);
         }
-        if self.adopted.is_none() && self.is_time_to_look() {
-            self.adopt()?;
+        if self.is_time_to_look() {
+            if self.lane.is_none() {
+                self.find_lane()?;
+            }
+            if self.adopted.is_none() {
+                self.adopt()?;
+            }
         }
         Ok(self
             .adopted
@@ -264,14 +362,21 @@ impl KrenWorker {
 
     /// At each change in the registry, and now and then, since a death changes nothing there.
     fn is_time_to_look(&mut self) -> bool {
-        let epoch = self.registry.epoch();
-        let is_due = self.looked.is_none_or(|looked| looked.elapsed() >= SLICE);
-        if epoch == self.seen && !is_due {
+        if !self.registry.has_changed() && !self.looked.is_due() {
             return false;
         }
-        self.seen = epoch;
-        self.looked = Some(Instant::now());
+        // Before the look: what changes after it is seen the next time.
+        self.registry.look_over();
+        self.looked.set(Some(Instant::now()));
         true
+    }
+
+    /// Opens the lane, if the dealer has made it.
+    fn find_lane(&mut self) -> Result<()> {
+        match self.wait_in_lane(Duration::ZERO, &mut || Ok(())) {
+            Err(Error::TimedOut { .. } | Error::NotFound { .. }) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Takes over what a worker that is gone has left, if there is such.
@@ -298,8 +403,7 @@ impl KrenWorker {
             // One without messages goes with this reader, if nobody else is on it.
             if reader.has_message() {
                 let suspect = reader.messages_written();
-                self.adopted = Some(Adopted { reader, suspect });
-                return Ok(());
+                return self.set_adopted(Some(Adopted { reader, suspect }));
             }
         }
         Ok(())
@@ -404,8 +508,8 @@ impl WorkerOptions {
             adopted: None,
             lane: None,
             registry,
-            seen: 0,
-            looked: None,
+            looked: Looked::default(),
+            group: None,
         })
     }
 }

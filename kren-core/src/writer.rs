@@ -14,6 +14,7 @@ use crate::awaiting::Awaiting;
 use crate::endpoint::{Check, Endpoint, Wait};
 use crate::layout::Schema;
 use crate::pace::{ROOM_LEAD, lead};
+use crate::registry::Registry;
 use crate::ring::{Memory, Producer, RingError, Stage};
 use crate::ring_memory::RingMemory;
 use crate::segment::PeerState;
@@ -49,6 +50,8 @@ pub struct KrenWriter {
     reserved: Reserved,
     awaiting: Awaiting,
     pub(crate) endpoint: Arc<Endpoint>,
+    /// A sender's seat, where this is its lane. The last: who comes to the seat finds the lane closed.
+    pub(crate) seat: Option<Box<Registry>>,
 }
 
 impl KrenWriter {
@@ -434,7 +437,10 @@ impl KrenWriter {
     /// ```
     #[must_use]
     pub fn is_removed(&self) -> bool {
-        !self.endpoint.is_inherited() && !self.endpoint.is_named()
+        match &self.seat {
+            Some(registry) => registry.is_removed(),
+            None => !self.endpoint.is_inherited() && !self.endpoint.is_named(),
+        }
     }
 
     /// Closes the channel: the reader gets what was written, then

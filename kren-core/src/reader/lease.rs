@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 use super::KrenReader;
+use crate::Mapped;
 use crate::Role;
 use crate::endpoint::Endpoint;
 use crate::ring;
@@ -80,6 +81,12 @@ impl Lease {
     #[must_use]
     pub fn tag(&self) -> u32 {
         self.tag
+    }
+
+    /// Keeps the channel's memory mapped as long as the result lives.
+    #[must_use]
+    pub fn mapped(&self) -> Mapped {
+        Mapped::of(&self.ledger.endpoint)
     }
 
     fn own_copy(&self) -> *mut [u8] {

@@ -1,11 +1,12 @@
 //! The calling side of a service.
 
 use super::envelope::{Envelope, Part, failure};
+use crate::group::Silent;
 use crate::layout::Kind;
 use crate::registry::{Plan, Registry};
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
-use crate::{Error, KrenReader, KrenWriter, Lease, Result, Strategy};
+use crate::{Error, Interest, KrenReader, KrenWriter, Lease, Result, Strategy};
 use std::collections::{HashMap, VecDeque};
 use std::ops::Deref;
 use std::sync::Arc;
@@ -52,7 +53,8 @@ pub struct KrenClient {
 struct Open {
     /// The session of the server that has got the request.
     server: u32,
-    options: CallOptions,
+    timeout: Option<Duration>,
+    may_retry: bool,
     sent: Instant,
     /// What has come while another call was waited for.
     parts: VecDeque<Reply>,
@@ -62,19 +64,42 @@ struct Open {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Call(u64);
 
+impl Call {
+    /// Its number: of one client, no two calls have the same.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The call of that number.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn of(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// What a call takes besides the request.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct CallOptions {
+pub struct CallOptions<'a> {
     tag: u32,
     timeout: Option<Duration>,
     may_retry: bool,
+    method: &'a str,
 }
 
-impl CallOptions {
-    /// The user's own number, say of a method; the server finds it on the request. Default: 0.
+impl<'a> CallOptions<'a> {
+    /// The user's own number; the server finds it on the request. Default: 0.
     #[must_use]
     pub fn tag(mut self, tag: u32) -> Self {
         self.tag = tag;
+        self
+    }
+
+    /// What is called, for a server that tells several methods apart: at most 65,535 bytes. Default: no name.
+    #[must_use]
+    pub fn method(mut self, method: &'a str) -> Self {
+        self.method = method;
         self
     }
 
@@ -183,7 +208,7 @@ impl KrenClient {
     pub fn call_with(
         &mut self,
         request: &[u8],
-        options: CallOptions,
+        options: CallOptions<'_>,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Reply> {
         let call = self.start_checking(request, options, check)?;
@@ -209,22 +234,54 @@ impl KrenClient {
     /// # Errors
     ///
     /// As [`KrenClient::call`], but for those of the answer.
-    pub fn start(&mut self, request: &[u8], options: CallOptions) -> Result<Call> {
+    pub fn start(&mut self, request: &[u8], options: CallOptions<'_>) -> Result<Call> {
         self.start_checking(request, options, &mut || Ok(()))
     }
 
-    fn start_checking(
+    /// As [`KrenClient::start`], for callers that have to look after something else while there is no room for the request;
+    /// `check` is that of [`KrenReader::wait_readable`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::start`], and whatever `check` returns: nothing was sent then.
+    pub fn start_checking(
         &mut self,
         request: &[u8],
-        options: CallOptions,
+        options: CallOptions<'_>,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Call> {
+        let start = Instant::now();
+        loop {
+            if let Some(call) = self.try_start(request, options)? {
+                return Ok(call);
+            }
+            let left = options
+                .timeout
+                .map(|timeout| timeout.saturating_sub(start.elapsed()));
+            self.wait_room(request.len(), options, left, check)?;
+        }
+    }
+
+    /// As [`KrenClient::start`], if there is room for the request now; `None` if not.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::start`].
+    pub fn try_start(&mut self, request: &[u8], options: CallOptions<'_>) -> Result<Option<Call>> {
         self.registry.endpoint().check_process()?;
+        let Ok(method) = u16::try_from(options.method.len()) else {
+            return Err(Error::InvalidOption {
+                channel: Arc::clone(self.registry.name()),
+                option: "method",
+                reason: "its name has more than 65,535 bytes",
+            });
+        };
         self.check_server()?;
         self.next_call += 1;
         let call = self.next_call;
         let envelope = Envelope {
             may_retry: options.may_retry,
+            method,
             left: options.timeout.map_or(0, |timeout| {
                 u32::try_from(timeout.as_millis())
                     .unwrap_or(u32::MAX)
@@ -233,35 +290,71 @@ impl KrenClient {
             ..Envelope::new(call, Part::Request)
         };
         let server = self.registry.owner_session();
-        let sent = self.send(envelope, options.tag, request, options.timeout, check);
-        sent.map_err(|error| self.of_service(error))?;
+        match self.send(envelope, &options, request) {
+            Ok(()) => {}
+            Err(Error::Full { .. }) => return Ok(None),
+            Err(error) => {
+                let front = envelope.front(self.requests.alignment());
+                return Err(self.of_service(error, front));
+            }
+        }
         let open = Open {
             server,
-            options,
+            timeout: options.timeout,
+            may_retry: options.may_retry,
             sent: Instant::now(),
             parts: VecDeque::new(),
         };
         self.open.insert(call, open);
-        Ok(Call(call))
+        Ok(Some(Call(call)))
     }
 
-    fn send(
+    /// Bytes that a request takes beside its own.
+    fn front(&self, options: &CallOptions<'_>) -> usize {
+        let envelope = Envelope {
+            // What is too long is refused before it is sent.
+            method: u16::try_from(options.method.len()).unwrap_or(u16::MAX),
+            ..Envelope::new(0, Part::Request)
+        };
+        envelope.front(self.requests.alignment())
+    }
+
+    /// Waits until there is room for a request of `len` bytes; `timeout` and `check` are those of [`KrenReader::wait_readable`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoServer`]; [`Error::TimedOut`]; [`Error::Forked`]; [`Error::Corrupt`]; whatever `check` returns.
+    pub fn wait_room(
         &mut self,
-        envelope: Envelope,
-        tag: u32,
-        body: &[u8],
+        len: usize,
+        options: CallOptions<'_>,
         timeout: Option<Duration>,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<()> {
-        let front = Envelope::len(self.requests.alignment());
-        let len = front + body.len();
-        if !self.requests.has_room(len) {
-            self.requests.wait_writable(len, timeout, check)?;
-        }
-        let mut slot = self.requests.try_reserve(len)?;
+        let front = self.front(&options);
+        let waited = self.requests.wait_writable(front + len, timeout, check);
+        waited.map_err(|error| self.of_service(error, front))
+    }
+
+    /// Room for a request of `len` bytes: see [`Selector::add`](crate::Selector::add).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TooLarge`]; [`Error::Forked`].
+    pub fn writable(&self, len: usize, options: CallOptions<'_>) -> Result<Interest> {
+        let front = self.front(&options);
+        let room = self.requests.writable(front + len);
+        room.map_err(|error| self.of_service(error, front))
+    }
+
+    fn send(&mut self, envelope: Envelope, options: &CallOptions<'_>, body: &[u8]) -> Result<()> {
+        let alignment = self.requests.alignment();
+        let front = envelope.front(alignment);
+        let mut slot = self.requests.try_reserve(front + body.len())?;
         envelope.store(&mut slot);
+        slot[envelope.method(alignment)].copy_from_slice(options.method.as_bytes());
         slot[front..].copy_from_slice(body);
-        slot.set_tag(tag);
+        slot.set_tag(options.tag);
         slot.commit();
         Ok(())
     }
@@ -302,6 +395,33 @@ impl KrenClient {
         }
     }
 
+    /// The calls to which an answer is there, for [`KrenClient::poll`] to get.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`]; [`Error::Forked`].
+    pub fn arrived(&mut self) -> Result<Vec<Call>> {
+        self.registry.endpoint().check_process()?;
+        self.receive_all()?;
+        let has_parts =
+            |(call, open): (&u64, &Open)| (!open.parts.is_empty()).then_some(Call(*call));
+        Ok(self.open.iter().filter_map(has_parts).collect())
+    }
+
+    fn receive_all(&mut self) -> Result<()> {
+        if self.replies.is_none() {
+            self.find_replies()?;
+        }
+        while self.receive(None)?.is_some() {}
+        Ok(())
+    }
+
+    /// Whether the server has answered this client at all: until then nobody rings when it first does.
+    #[must_use]
+    pub fn is_answered(&self) -> bool {
+        self.replies.is_some()
+    }
+
     /// Whether an answer to `call` is there; gets it if so. `None`: not yet.
     ///
     /// # Errors
@@ -314,7 +434,7 @@ impl KrenClient {
                 channel: Arc::clone(self.registry.name()),
             });
         }
-        while self.receive(None)?.is_some() {}
+        self.receive_all()?;
         let open = self.open.get_mut(&call.0);
         match open.and_then(|open| open.parts.pop_front()) {
             Some(reply) => self.finish(call, reply).map(Some),
@@ -323,6 +443,50 @@ impl KrenClient {
                 Ok(None)
             }
         }
+    }
+
+    /// That an answer may have come, or the server may be gone: then [`KrenClient::poll`] says more of each call. See
+    /// [`Selector::add`](crate::Selector::add).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn readable(&self) -> Result<Interest> {
+        self.registry.endpoint().check_process()?;
+        if let Some(replies) = &self.replies
+            && !replies.is_writer_closed()
+        {
+            return replies.readable();
+        }
+        let view = self.registry.view().clone();
+        let own = self.registry.own_member();
+        let (server, is_known) = (self.registry.owner_session(), self.replies.is_some());
+        Ok(Silent::interest(self.registry.name(), move || {
+            view.owner() != PeerState::Attached
+                || view.owner_session() != server
+                || !is_known && view.has_lane(own, Way::Back)
+        }))
+    }
+
+    /// Whether the service's name does not lead to it any more, since somebody has removed it. Makes a system call.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.registry.is_removed()
+    }
+
+    /// Opens the way back, if the server has made it.
+    fn find_replies(&mut self) -> Result<()> {
+        let own = self.registry.own_member();
+        let now = Some(Duration::ZERO);
+        match self
+            .registry
+            .lane_reader(own, Way::Back, now, &mut || Ok(()))
+        {
+            Ok(reader) => self.replies = Some(reader),
+            Err(Error::NotFound { .. } | Error::TimedOut { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// What a part of an answer means for its call.
@@ -421,7 +585,7 @@ impl KrenClient {
                 | Error::PeerDied { .. }
                 | Error::Removed { .. },
             ) => self.check_call(call),
-            Err(error) => Err(self.of_service(error)),
+            Err(error) => Err(self.of_service(error, 0)),
         }
     }
 
@@ -429,7 +593,7 @@ impl KrenClient {
         let Some(open) = self.open.get(&call.0) else {
             return Ok(None);
         };
-        let Some(timeout) = open.options.timeout else {
+        let Some(timeout) = open.timeout else {
             return Ok(None);
         };
         let left = timeout.saturating_sub(open.sent.elapsed());
@@ -455,7 +619,7 @@ impl KrenClient {
         }
         let is_same = self.registry.owner_session() == open.server;
         let is_there = self.registry.owner() == PeerState::Attached;
-        if is_there && is_same || open.options.may_retry {
+        if is_there && is_same || open.may_retry {
             if !is_there || !is_same {
                 // The next server makes the way back anew, or goes on with it.
                 std::thread::sleep(Duration::from_millis(1));
@@ -520,7 +684,7 @@ impl KrenClient {
         self.registry.owner()
     }
 
-    /// The longest request, in bytes.
+    /// The longest request, in bytes, if it names no method.
     #[must_use]
     pub fn max_request_len(&self) -> usize {
         self.requests.max_message_len() - Envelope::len(self.requests.alignment())
@@ -546,18 +710,15 @@ impl KrenClient {
         Ok(())
     }
 
-    /// Names the service instead of the lane.
-    fn of_service(&self, error: Error) -> Error {
+    /// Names the service instead of the lane, and what the user sends instead of that and the `front` bytes before it.
+    fn of_service(&self, error: Error, front: usize) -> Error {
         let channel = Arc::clone(self.registry.name());
         match error {
-            Error::TooLarge { len, max, .. } => {
-                let front = Envelope::len(self.requests.alignment());
-                Error::TooLarge {
-                    channel,
-                    len: len - front,
-                    max: max - front,
-                }
-            }
+            Error::TooLarge { len, max, .. } => Error::TooLarge {
+                channel,
+                len: len - front,
+                max: max.saturating_sub(front),
+            },
             // There was no room for the request, and nobody to make it: it was not sent.
             Error::Closed { .. } | Error::PeerDied { .. } | Error::Removed { .. } => {
                 Error::NoServer { channel }

@@ -1,7 +1,11 @@
 //! What stands in front of each request and each reply: which call it belongs to, and what it is (S1).
 
+use std::ops::Range;
+
 /// Bytes of it, on a channel whose payloads are aligned to no more than this.
 const LEN: usize = 16;
+/// What the payload behind a method's name is aligned to, at least.
+const STEP: usize = 8;
 
 /// What a record of a service is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,8 @@ pub(super) struct Envelope {
     pub(super) may_retry: bool,
     /// What is left of the client's time-out when it sends a request, in milliseconds; 0 is no time-out.
     pub(super) left: u32,
+    /// Bytes of a method's name that stand behind it.
+    pub(super) method: u16,
 }
 
 impl Envelope {
@@ -59,10 +65,23 @@ impl Envelope {
             part,
             may_retry: false,
             left: 0,
+            method: 0,
         }
     }
 
-    /// Bytes in front of what the user sends, so that this keeps the alignment.
+    /// Bytes in front of what the user sends, the method's name included.
+    pub(super) fn front(&self, alignment: usize) -> usize {
+        let method = usize::from(self.method);
+        Self::len(alignment) + method.next_multiple_of(STEP.max(alignment))
+    }
+
+    /// Where the name of the method is.
+    pub(super) fn method(&self, alignment: usize) -> Range<usize> {
+        let start = Self::len(alignment);
+        start..start + usize::from(self.method)
+    }
+
+    /// Bytes of the envelope itself, so that what follows keeps the alignment.
     pub(super) fn len(alignment: usize) -> usize {
         LEN.max(alignment)
     }
@@ -72,7 +91,7 @@ impl Envelope {
         target[..8].copy_from_slice(&self.call.to_le_bytes());
         target[8] = self.part.number();
         target[9] = if self.may_retry { MAY_RETRY } else { 0 };
-        target[10..12].fill(0);
+        target[10..12].copy_from_slice(&self.method.to_le_bytes());
         target[12..LEN].copy_from_slice(&self.left.to_le_bytes());
     }
 
@@ -84,12 +103,14 @@ impl Envelope {
         let part = Part::ALL
             .into_iter()
             .find(|part| part.number() == message[8])?;
-        Some(Self {
+        let envelope = Self {
             call: u64::from_le_bytes(message[..8].try_into().ok()?),
             part,
             may_retry: message[9] & MAY_RETRY != 0,
             left: u32::from_le_bytes(message[12..LEN].try_into().ok()?),
-        })
+            method: u16::from_le_bytes(message[10..12].try_into().ok()?),
+        };
+        (message.len() >= envelope.front(alignment)).then_some(envelope)
     }
 }
 
@@ -117,10 +138,15 @@ mod tests {
                     part,
                     may_retry: part == Part::Request,
                     left: 77,
+                    method: 300,
                 };
-                let mut bytes = vec![0xff; Envelope::len(alignment)];
+                let mut bytes = vec![0xff; envelope.front(alignment)];
                 envelope.store(&mut bytes);
                 assert_eq!(Envelope::load(&bytes, alignment), Some(envelope));
+                assert_eq!(bytes.len() % alignment, 0);
+                // A name that would go beyond the message is none.
+                bytes.pop();
+                assert_eq!(Envelope::load(&bytes, alignment), None);
             }
         }
     }

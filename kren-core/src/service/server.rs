@@ -6,9 +6,10 @@ use crate::lanes::Lanes;
 use crate::layout::Kind;
 use crate::registry::{Plan, Registry};
 use crate::segment::Way;
-use crate::{Error, KrenWriter, Lease, Result, Strategy};
+use crate::{Error, Interest, KrenWriter, Lease, Mapped, Result, Strategy};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -134,6 +135,7 @@ impl Out {
 pub struct Request {
     lease: Lease,
     start: usize,
+    method: Range<usize>,
     envelope: Envelope,
     arrived: Instant,
     client: SenderId,
@@ -142,10 +144,16 @@ pub struct Request {
 }
 
 impl Request {
-    /// The user's own number, say of a method; 0 unless the client chose one.
+    /// The user's own number; 0 unless the client chose one.
     #[must_use]
     pub fn tag(&self) -> u32 {
         self.lease.tag()
+    }
+
+    /// What is called; empty where the client named no method. What is no UTF-8 becomes U+FFFD.
+    #[must_use]
+    pub fn method(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.lease[self.method.clone()])
     }
 
     /// Who asks.
@@ -220,6 +228,42 @@ impl Request {
         self.answer(Part::End, 0, &[])
     }
 
+    /// As [`Request::reply_tagged`], for who still reads the request: it is released when this is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::reply`].
+    #[doc(hidden)]
+    pub fn reply_holding(&mut self, tag: u32, data: &[u8]) -> Result<()> {
+        self.answer(Part::Reply, tag, data)
+    }
+
+    /// As [`Request::end`]; otherwise as [`Request::reply_holding`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::reply`].
+    #[doc(hidden)]
+    pub fn end_holding(&mut self) -> Result<()> {
+        self.answer(Part::End, 0, &[])
+    }
+
+    /// As [`Request::fail`]; otherwise as [`Request::reply_holding`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Request::reply`].
+    #[doc(hidden)]
+    pub fn fail_holding(&mut self, code: u32, text: &str) -> Result<()> {
+        self.refuse(code, text)
+    }
+
+    /// Keeps the channel's memory mapped as long as the result lives.
+    #[must_use]
+    pub fn mapped(&self) -> Mapped {
+        self.lease.mapped()
+    }
+
     /// Says that the call has failed: the client gets [`Error::Remote`] with this code and text.
     ///
     /// # Errors
@@ -237,12 +281,13 @@ impl Request {
 
     fn answer(&mut self, part: Part, tag: u32, data: &[u8]) -> Result<()> {
         let call = self.envelope.call;
-        self.is_answered = true;
-        if self.way.cancelled().remove(&call) {
-            // Nobody waits for it.
-            return Ok(());
+        // Nobody waits for a cancelled one.
+        if !self.way.cancelled().remove(&call) {
+            // Where this fails, an answer that fits may follow.
+            self.way.send(Envelope::new(call, part), tag, data)?;
         }
-        self.way.send(Envelope::new(call, part), tag, data)
+        self.is_answered = true;
+        Ok(())
     }
 }
 
@@ -404,7 +449,8 @@ impl KrenServer {
         }
         let mut request = Request {
             lease,
-            start: Envelope::len(self.alignment),
+            start: envelope.front(self.alignment),
+            method: envelope.method(self.alignment),
             envelope,
             arrived: Instant::now(),
             client,
@@ -421,6 +467,30 @@ impl KrenServer {
             return Ok(None);
         }
         Ok(Some(request))
+    }
+
+    /// That there is a request, or a client has come or gone: see [`Selector::add`](crate::Selector::add), and
+    /// [`KrenInbox::readable`](crate::KrenInbox::readable).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`]; [`Error::Busy`].
+    pub fn readable(&mut self) -> Result<Interest> {
+        self.lanes.interest()
+    }
+
+    /// Whether answers are kept for clients that had no room for them: [`KrenServer::try_next`] tries again to hand them over.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        self.ways
+            .values()
+            .any(|way| way.is_behind.load(Ordering::Relaxed))
+    }
+
+    /// Whether the service's name does not lead to it any more, since somebody has removed it. Makes a system call.
+    #[must_use]
+    pub fn is_removed(&self) -> bool {
+        self.lanes.registry.is_removed()
     }
 
     /// Hands over what is kept for slow clients; tells whether nothing is left.

@@ -176,6 +176,7 @@ impl WriterOptions {
             reserved: Reserved::default(),
             awaiting: Awaiting::default(),
             endpoint,
+            seat: None,
         };
         // A reader that waits for a writer: one has come.
         writer.wake_reader();

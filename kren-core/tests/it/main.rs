@@ -14,6 +14,7 @@ mod channel;
 mod closing;
 mod death;
 mod errors;
+mod groups;
 mod inbox;
 mod leases;
 mod names;

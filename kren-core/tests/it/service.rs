@@ -128,6 +128,48 @@ fn each_call_gets_its_answer() {
     server.kill();
 }
 
+/// P11: the method that is called arrives with the request, whatever its length, and leaves the payload where it was.
+#[test]
+fn a_call_names_its_method() {
+    let _limit = Limit::new();
+    let name = Name::new("methods");
+    let mut server = KrenServer::create(&name).unwrap();
+    let mut client = KrenClient::connect(&name).unwrap();
+    let longest = "n".repeat(65_535);
+    for method in ["", "x", "add.many", "Übersetzen", &longest] {
+        let options = CallOptions::default().method(method).tag(7);
+        client.start(b"payload", options).unwrap();
+        let request = server.next_timeout(PATIENCE).unwrap();
+        assert_eq!(request.method(), method);
+        assert_eq!((&request[..], request.tag()), (&b"payload"[..], 7));
+        assert!(request.as_ptr().addr().is_multiple_of(8));
+    }
+    let too_long = "n".repeat(65_536);
+    let refused = client.start(b"", CallOptions::default().method(&too_long));
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            Error::InvalidOption {
+                option: "method",
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    // What the method takes is no longer the request's.
+    let most = client.max_request_len();
+    client
+        .start(&vec![0; most + 1], CallOptions::default())
+        .unwrap_err();
+    let refused = client.start(&vec![0; most], CallOptions::default().method("x"));
+    let refused = refused.unwrap_err();
+    assert!(
+        matches!(refused, Error::TooLarge { len, max, .. } if len == most && max == most - 8),
+        "{refused}"
+    );
+}
+
 /// P11: several answers, failures, and requests that the server drops.
 #[test]
 fn items_failures_and_dropped_requests() {
