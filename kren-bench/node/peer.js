@@ -168,10 +168,23 @@ async function follow(ends, test, count) {
   return { cpu_ns: processorTime() - processor, switches: switches() - switched };
 }
 
+// Messages from the leading side to all others: see src/peer.rs.
+async function spread(ends, { count, begin }) {
+  if (!ends.leads) {
+    check(ends, await ends.receiveMany(count));
+    return { end: Number(now()) };
+  }
+  await sleep(Math.max(0, begin - Number(now())) / 1e6);
+  const start = now();
+  await ends.sendMany(count);
+  const end = now();
+  return { start: Number(start), end: Number(end) };
+}
+
 async function obey(transports, opened, order) {
   switch (order.do) {
     case 'list':
-      return { entries: transports.map(describe) };
+      return { entries: transports.filter((one) => one.listed || order.all).map(describe) };
     case 'open': {
       const Transport = transports.find((transport) => transport.title === order.name);
       if (!Transport) throw new Error(`there is no transport ${order.name} here`);
@@ -186,6 +199,8 @@ async function obey(transports, opened, order) {
       // Some lead a follower of their own: a child, a thread.
       return ends.bringsItsFollower ? { cpu_ns: 0 } : follow(ends, order.test, order.count);
     }
+    case 'spread':
+      return spread(opened.get(order.as), order);
     case 'close':
       await opened.get(order.as).close();
       opened.delete(order.as);

@@ -9,8 +9,10 @@ import itertools
 import json
 import resource
 import sys
+import tempfile
 import time
 import traceback
+from pathlib import Path
 
 from transports import Ends, available
 
@@ -95,6 +97,62 @@ def follow(ends: Ends, test: str, count: int) -> dict:
     }
 
 
+def all_to_all(ends: Ends, what: str, count: int, begin: int) -> dict:
+    """One side's share of `spread`, `gather` or `deal`: see src/peer.rs."""
+    now = time.monotonic_ns
+    if what == "deal" and not ends.leads:
+        return dealt(ends)
+    if ends.leads == (what == "gather"):
+        check(ends, ends.receive_many(count * (ends.followers if ends.leads else 1)))
+        return {"end": now()}
+    time.sleep(max(0, begin - now()) / 1e9)
+    start = now()
+    ends.send_many(count)
+    end = now()
+    if what == "deal":
+        finish(ends)
+    return {"start": start, "end": end}
+
+
+END = b"end"
+"""Begins the message after which one that was dealt to stops; longer or shorter than all others."""
+LOOKS = 16
+"""Messages between two looks at the clock."""
+
+
+def finished(ends: Ends, at: int) -> Path:
+    return Path(tempfile.gettempdir(), f"{ends.session}-{ends.run}-{at}.end")
+
+
+def finish(ends: Ends) -> None:
+    """Gives each of the others an end; more than one each where somebody got several."""
+    for _ in range(ends.followers):
+        ends.send(END + b"%d" % ends.run)
+    left = {finished(ends, at) for at in range(ends.followers)}
+    while left := {path for path in left if not path.exists()}:
+        time.sleep(0.02)
+        ends.send(END + b"%d" % ends.run)
+    for at in range(ends.followers):
+        finished(ends, at).unlink()
+    ends.run += 1
+
+
+def dealt(ends: Ends) -> dict:
+    receive, size, now = ends.receive, ends.size, time.monotonic_ns
+    end = END + b"%d" % ends.run
+    count, last = 0, 0
+    while True:
+        for _ in range(LOOKS):
+            message = receive()
+            if len(message) == size:
+                count += 1
+            elif message == end:
+                finished(ends, ends.at).touch()
+                ends.run += 1
+                return {"end": last, "count": count}
+        last = now()
+
+
 def context_switches() -> int:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_nvcsw + usage.ru_nivcsw
@@ -109,7 +167,8 @@ def check(ends: Ends, message: bytes) -> None:
 def obey(transports: dict, opened: dict, order: dict) -> dict:
     do, name, key = order["do"], order.get("name"), order.get("as")
     if do == "list":
-        return {"entries": [transport.describe() for transport in transports.values()]}
+        shown = [one for one in transports.values() if one.listed or order.get("all")]
+        return {"entries": [transport.describe() for transport in shown]}
     if do == "open":
         if name not in transports:
             raise ValueError(f"there is no transport {name} here")
@@ -118,6 +177,8 @@ def obey(transports: dict, opened: dict, order: dict) -> dict:
     if do == "run":
         side, ends = opened[key]
         return (lead if side == "lead" else follow)(ends, order["test"], order["count"])
+    if do in ("spread", "gather", "deal"):
+        return all_to_all(opened[key][1], do, order["count"], order["begin"])
     if do == "close":
         opened.pop(key)[1].close()
         return {}

@@ -55,3 +55,9 @@ pub(crate) fn busy_until(end: u64) {
         std::hint::spin_loop();
     }
 }
+
+/// Sleeps until `monotonic` reads `end`.
+pub(crate) fn sleep_until(end: u64) {
+    let left = end.saturating_sub(monotonic());
+    std::thread::sleep(std::time::Duration::from_nanos(left));
+}

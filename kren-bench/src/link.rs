@@ -26,6 +26,10 @@ pub(crate) struct Setup {
     pub(crate) capacity: usize,
     /// How many channels a transport of many has.
     pub(crate) channels: usize,
+    /// How many processes follow.
+    pub(crate) followers: usize,
+    /// There are fewer processors than processes: whoever finds nothing lets others run.
+    pub(crate) crowded: bool,
 }
 
 impl Setup {
@@ -110,6 +114,9 @@ pub(crate) trait Link {
     /// Does this side's share of a run and gives its figures. The messages are numbered where both sides
     /// are this program.
     fn run(&mut self, side: Side, test: Test, count: u64, numbered: bool) -> Result<Value>;
+
+    /// This side's share of `count` messages that go from the leading side to all others, from the moment `begin` on.
+    fn spread(&mut self, side: Side, count: u64, begin: u64, numbered: bool) -> Result<Value>;
 }
 
 /// Longer than any adaptive wait spins, so that the reader sleeps when the message comes.
@@ -137,6 +144,27 @@ impl<E: Ends> Link for E {
             }
         }
     }
+
+    fn spread(&mut self, side: Side, count: u64, begin: u64, numbered: bool) -> Result<Value> {
+        match numbered {
+            true => spread::<E, Counted>(self, side, count, begin),
+            false => spread::<E, Same>(self, side, count, begin),
+        }
+    }
+}
+
+fn spread<E: Ends, N: Numbers>(ends: &mut E, side: Side, count: u64, begin: u64) -> Result<Value> {
+    if side == Side::Follow {
+        let sum = ends.receive_many(count);
+        let end = clock::monotonic();
+        check::<E, N>(ends, count, sum)?;
+        return Ok(json!({ "end": end }));
+    }
+    clock::sleep_until(begin);
+    let start = clock::monotonic();
+    ends.send_many::<N>(count);
+    let end = clock::monotonic();
+    Ok(json!({ "start": start, "end": end }))
 }
 
 fn lead<E: Ends, N: Numbers>(ends: &mut E, test: Test, count: u64) -> Result<Value> {

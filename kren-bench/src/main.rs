@@ -19,6 +19,8 @@ mod options;
 #[cfg(unix)]
 mod pair;
 #[cfg(unix)]
+mod patterns;
+#[cfg(unix)]
 mod payload;
 #[cfg(unix)]
 mod peer;
@@ -39,6 +41,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 fn main() -> std::process::ExitCode {
     let outcome = match options::read() {
         options::Call::Peer => peer::serve(),
+        options::Call::Measure(options) if options.patterns => patterns::measure(&options),
         options::Call::Measure(options) => report::report(&options),
     };
     match outcome {

@@ -11,6 +11,13 @@ use crate::pair::{Language, Programs};
 use crate::process;
 use crate::transports::SIZES;
 
+impl Options {
+    /// Bytes of each ring: four messages at least, with what a transport adds to them.
+    pub(crate) fn ring(&self, size: usize) -> usize {
+        self.capacity.max(4 * (size + 64)).next_multiple_of(4096)
+    }
+}
+
 /// What this process was started for.
 pub(crate) enum Call {
     /// To measure as it is told.
@@ -24,6 +31,9 @@ pub(crate) struct Options {
     pub(crate) quick: bool,
     /// What it costs that there is more, instead of how fast it is.
     pub(crate) growth: bool,
+    /// What the patterns cost, instead of how fast a channel is; only these rows of theirs, all if empty.
+    pub(crate) patterns: bool,
+    pub(crate) rows: Vec<usize>,
     pub(crate) rounds: usize,
     /// How long each run is to take, in nanoseconds.
     pub(crate) run_ns: f64,
@@ -71,6 +81,12 @@ fn command_line() -> Command {
             flag("growth").help(
                 "Measure what more costs: 1 to 1,000 channels, a page to 1 GiB, messages of 1 B to 16 MiB",
             ),
+            flag("patterns").help(
+                "Measure broadcast, inbox, queue, service and selector beside a channel and beside their rivals",
+            ),
+            list(number(value("rows")))
+                .value_name("ROWS")
+                .help("With --patterns, only these rows of its table: 1 to 7"),
             number(value("rounds"))
                 .value_name("N")
                 .help("How often every transport has its turn [default: 15; quick or growth: 5; both: 2]"),
@@ -164,6 +180,11 @@ where
         matches.remove_many(name).map(Iterator::collect)
     };
     let (quick, growth) = (matches.get_flag("quick"), matches.get_flag("growth"));
+    let patterns = matches.get_flag("patterns");
+    let rows: Vec<usize> = matches
+        .remove_many("rows")
+        .map_or(vec![], Iterator::collect);
+    within("--rows", &rows, &(1..=7))?;
     let usual = match (growth, quick) {
         (true, true) => 2,
         (false, true) | (true, false) => 5,
@@ -194,6 +215,8 @@ where
     Ok(Call::Measure(Box::new(Options {
         quick,
         growth,
+        patterns,
+        rows,
         rounds,
         run_ns: if quick { 4e6 } else { 20e6 },
         sizes,
@@ -300,7 +323,8 @@ fn pins(text: &str) -> Result<[usize; 2], clap::Error> {
             )));
         }
     };
-    match pins.iter().find(|pin| !process::may_run_on(**pin)) {
+    let usable = process::usable();
+    match pins.iter().find(|pin| !usable.contains(pin)) {
         None => Ok(pins),
         Some(pin) => Err(wrong(format!(
             "--pin {text}: this process may not run on processor {pin}"

@@ -1,5 +1,7 @@
-//! Two measuring processes and what they have open between them.
+//! Two measuring processes, or one that leads several, and what they have open between them.
 
+use std::num::NonZero;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,8 +11,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::Result;
-use crate::link::{Side, Test};
-use crate::process::{Process, Said};
+use crate::link::Test;
+use crate::process::{self, Process, Said};
 use crate::transports::memory_directory;
 
 /// Far above what any single order takes.
@@ -49,6 +51,25 @@ impl Programs {
             Language::Python => self.python.is_some(),
             Language::Node => self.node.is_some(),
         }
+    }
+
+    /// Where the process of this number is kept: the leading one on its own, the others on all the rest in turn.
+    fn processor(&self, number: usize) -> Option<usize> {
+        let [lead, follow] = self.pinned?;
+        if number == 0 {
+            return Some(lead);
+        }
+        let all = process::usable();
+        let mut rest: Vec<usize> = all.into_iter().filter(|at| *at != lead).collect();
+        let first = rest.iter().position(|at| *at == follow)?;
+        rest.rotate_left(first);
+        Some(rest[(number - 1) % rest.len()])
+    }
+
+    /// Whether so many processes besides the leading one have to share processors.
+    pub(crate) fn share(&self, followers: usize) -> bool {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        followers + 1 > processors
     }
 
     fn command(&self, language: Language) -> Result<Command> {
@@ -94,6 +115,8 @@ pub(crate) struct Opening {
     pub(crate) size: usize,
     pub(crate) capacity: usize,
     pub(crate) channels: usize,
+    /// How many of the processes that follow take part.
+    pub(crate) followers: usize,
 }
 
 impl Opening {
@@ -105,6 +128,7 @@ impl Opening {
             size,
             capacity,
             channels: 1,
+            followers: 1,
         }
     }
 }
@@ -112,23 +136,34 @@ impl Opening {
 pub(crate) struct Pair {
     programs: Programs,
     languages: [Language; 2],
+    followers: usize,
     both: Option<Both>,
     open: Vec<Opening>,
 }
 
+/// The leading process, and then those that follow.
 struct Both {
-    lead: Process,
-    follow: Process,
+    members: Vec<Process>,
     said: Receiver<Said>,
+    crowded: bool,
 }
 
 impl Pair {
     pub(crate) fn start(programs: &Programs, lead: Language, follow: Language) -> Result<Self> {
-        let languages = [lead, follow];
-        let both = Some(Both::start(programs, languages)?);
+        Self::start_many(programs, [lead, follow], 1)
+    }
+
+    /// As [`Pair::start`], with several processes that follow.
+    pub(crate) fn start_many(
+        programs: &Programs,
+        languages: [Language; 2],
+        followers: usize,
+    ) -> Result<Self> {
+        let both = Some(Both::start(programs, languages, followers)?);
         Ok(Self {
             programs: programs.clone(),
             languages,
+            followers,
             both,
             open: Vec::new(),
         })
@@ -148,10 +183,10 @@ impl Pair {
             .ok_or_else(|| "the processes could not be started again".into())
     }
 
-    /// The transports that both processes have.
-    pub(crate) fn transports(&mut self) -> Result<Vec<Known>> {
-        let order = json!({ "do": "list" });
-        let [lead, follow] = self.both()?.tell([&order, &order])?;
+    /// The transports that both processes have; `all`, also those that have no turn among the others.
+    pub(crate) fn transports(&mut self, all: bool) -> Result<Vec<Known>> {
+        let order = json!({ "do": "list", "all": all });
+        let [lead, follow] = self.both()?.tell_two(&order)?;
         let lists =
             [lead, follow].map(|list| list["entries"].as_array().cloned().unwrap_or_default());
         let [lead, follow] =
@@ -180,7 +215,12 @@ impl Pair {
     /// Runs one test of a transport; gives the answers of the leading and of the following side.
     pub(crate) fn run(&mut self, key: &str, test: Test, count: u64) -> Result<[Value; 2]> {
         let order = json!({ "do": "run", "as": key, "test": test.name(), "count": count });
-        self.both()?.tell([&order, &order])
+        self.both()?.tell_two(&order)
+    }
+
+    /// Tells the processes of these numbers, of which 0 leads; gives their answers.
+    pub(crate) fn tell(&mut self, who: Range<usize>, order: &Value) -> Result<Vec<Value>> {
+        self.both()?.tell(who, |_| order.clone())
     }
 
     /// Lets the leading process measure something by itself; gives nanoseconds.
@@ -213,7 +253,7 @@ impl Pair {
             times.first().copied().ok_or("work: no figure came back")
         };
         let before = time(&self.both()?.tell_lead(&order)?)?;
-        let [lead, follow] = self.both()?.tell([&order, &order])?;
+        let [lead, follow] = self.both()?.tell_two(&order)?;
         let after = time(&self.both()?.tell_lead(&order)?)?;
         // The lesser of two each: whatever else happens on the machine only adds.
         Ok(time(&lead)?.min(time(&follow)?) / before.min(after))
@@ -221,18 +261,20 @@ impl Pair {
 
     pub(crate) fn close(&mut self, key: &str) -> Result<()> {
         let order = json!({ "do": "close", "as": key });
-        self.both()?.tell([&order, &order])?;
+        let opened = self.open.iter().find(|opened| opened.key == key);
+        let followers = opened.map_or(1, |opened| opened.followers);
+        self.tell(0..1 + followers, &order)?;
         self.open.retain(|opened| opened.key != key);
         Ok(())
     }
 
     /// Goes on without a transport that failed: with new processes, since these may hang in it.
-    pub(crate) fn give_up(&mut self, transport: &str) -> Result<()> {
-        self.open.retain(|opened| opened.transport != transport);
+    pub(crate) fn give_up(&mut self, key: &str) -> Result<()> {
+        self.open.retain(|opened| opened.key != key);
         let numbered = self.is_rust();
         // The old ones first: they may hold what the new ones want.
         self.both = None;
-        let mut both = Both::start(&self.programs, self.languages)?;
+        let mut both = Both::start(&self.programs, self.languages, self.followers)?;
         for opened in &self.open {
             both.open(opened, numbered)?;
         }
@@ -242,72 +284,80 @@ impl Pair {
 
     pub(crate) fn end(self) {
         if let Some(both) = self.both {
-            both.lead.end();
-            both.follow.end();
+            both.members.into_iter().for_each(Process::end);
         }
     }
 }
 
 impl Both {
-    fn start(programs: &Programs, languages: [Language; 2]) -> Result<Self> {
+    fn start(programs: &Programs, languages: [Language; 2], followers: usize) -> Result<Self> {
         let (says, said) = mpsc::channel();
-        let start = |side, at: usize| {
-            let processor = programs.pinned.map(|pinned| pinned[at]);
-            Process::start(
-                programs.command(languages[at])?,
-                side,
-                processor,
-                says.clone(),
-            )
+        let start = |number: usize| {
+            let command = programs.command(languages[number.min(1)])?;
+            Process::start(command, number, programs.processor(number), says.clone())
         };
         Ok(Self {
-            lead: start(Side::Lead, 0)?,
-            follow: start(Side::Follow, 1)?,
+            members: (0..=followers).map(start).collect::<Result<_>>()?,
             said,
+            crowded: programs.share(followers),
         })
     }
 
     fn open(&mut self, opening: &Opening, numbered: bool) -> Result<()> {
         let session = session();
-        let order = |side: &str| {
+        let order = |number: usize| {
+            let side = if number == 0 { "lead" } else { "follow" };
             json!({
                 "do": "open", "name": opening.transport, "as": opening.key, "side": side,
                 "session": session, "size": opening.size, "capacity": opening.capacity,
-                "channels": opening.channels, "numbered": numbered,
+                "channels": opening.channels, "followers": opening.followers,
+                "at": number.saturating_sub(1), "crowded": self.crowded, "numbered": numbered,
             })
         };
-        self.tell([&order("lead"), &order("follow")]).map(|_| ())
+        let orders: Vec<Value> = (0..=opening.followers).map(order).collect();
+        self.tell(0..orders.len(), |number| orders[number].clone())
+            .map(|_| ())
     }
 
-    fn tell(&mut self, [lead, follow]: [&Value; 2]) -> Result<[Value; 2]> {
-        self.follow.order(follow)?;
-        self.lead.order(lead)?;
-        let mut answers = [None, None];
-        while answers.contains(&None) {
-            let (side, answer) = self.listen()?;
-            answers[usize::from(side == Side::Follow)] = Some(answer);
+    /// Tells these processes, those that follow first; gives their answers.
+    fn tell(&mut self, who: Range<usize>, order: impl Fn(usize) -> Value) -> Result<Vec<Value>> {
+        for number in who.clone().rev() {
+            self.members[number].order(&order(number))?;
         }
-        Ok(answers.map(Option::unwrap_or_default))
+        let mut answers = vec![Value::Null; who.len()];
+        for _ in who.clone() {
+            let (number, answer) = self.listen()?;
+            answers[number - who.start] = answer;
+        }
+        Ok(answers)
+    }
+
+    fn tell_two(&mut self, order: &Value) -> Result<[Value; 2]> {
+        let mut answers = self.tell(0..2, |_| order.clone())?.into_iter();
+        Ok([(); 2].map(|()| answers.next().unwrap_or_default()))
     }
 
     fn tell_lead(&mut self, order: &Value) -> Result<Value> {
-        self.lead.order(order)?;
-        Ok(self.listen()?.1)
+        Ok(self.tell(0..1, |_| order.clone())?.remove(0))
     }
 
-    fn listen(&self) -> Result<(Side, Value)> {
-        let (side, line) = match self.said.recv_timeout(LIMIT) {
-            Ok((side, Some(line))) => (side, line),
-            Ok((side, None)) => return Err(format!("the {side:?} process ended").into()),
+    fn listen(&self) -> Result<(usize, Value)> {
+        let name = |number| match number {
+            0 => "leading process".to_owned(),
+            number => format!("process {number} that follows"),
+        };
+        let (number, line) = match self.said.recv_timeout(LIMIT) {
+            Ok((number, Some(line))) => (number, line),
+            Ok((number, None)) => return Err(format!("the {} ended", name(number)).into()),
             Err(RecvTimeoutError::Timeout) => {
                 return Err(format!("no answer within {LIMIT:?}").into());
             }
-            Err(RecvTimeoutError::Disconnected) => return Err("both processes ended".into()),
+            Err(RecvTimeoutError::Disconnected) => return Err("all processes ended".into()),
         };
         let answer: Value = serde_json::from_str(&line)?;
         match answer["error"].as_str() {
-            Some(error) => Err(format!("the {side:?} process: {error}").into()),
-            None => Ok((side, answer)),
+            Some(error) => Err(format!("the {}: {error}", name(number)).into()),
+            None => Ok((number, answer)),
         }
     }
 }

@@ -3,13 +3,16 @@
 //!
 //! | order | answer |
 //! |---|---|
-//! | `{"do":"list"}` | `{"entries":[{"name","how","tests","smallest","largest"}]}` |
-//! | `{"do":"open","name","as","side","session","size","capacity","channels","numbered"}` | `{}` |
+//! | `{"do":"list","all"}` | `{"entries":[{"name","how","tests","smallest","largest"}]}` |
+//! | `{"do":"open","name","as","side","session","size","capacity","channels","followers","at","crowded","numbered"}` | `{}` |
 //! | `{"do":"run","as","test","count"}` | `{"ns","cpu_ns"}` and what else the test gives |
+//! | `{"do":"spread","as","count","begin"}` | `{"end"}`, and of who sends `{"start"}` |
 //! | `{"do":"alone","what","session","size","capacity","count"}` | `{"times":[...]}` |
 //! | `{"do":"close","as"}` | `{}` |
 //!
-//! The same transport may be open several times, *as* different names.
+//! In Python there are `gather` (all others send `count` messages each to the leading side) and `deal` (each of `count`
+//! messages to one of the others), which are ordered and answered as `spread` is. `begin` and `end` are times of the clock
+//! that all processes share. The same transport may be open several times, *as* different names.
 //! What fails is answered with `{"error":"..."}`. The end of the input ends the process.
 
 use std::collections::HashMap;
@@ -49,7 +52,7 @@ fn obey(entries: &[Entry], open: &mut Open, order: &Value) -> Result<Value> {
     let name = || text(order, "name");
     match text(order, "do")? {
         "list" => Ok(
-            json!({ "entries": entries.iter().filter(|entry| entry.listed).map(describe).collect::<Vec<_>>() }),
+            json!({ "entries": entries.iter().filter(|entry| entry.listed || order["all"] == true).map(describe).collect::<Vec<_>>() }),
         ),
         "open" => {
             let entry = entries.iter().find(|entry| Some(entry.name) == name().ok());
@@ -64,6 +67,8 @@ fn obey(entries: &[Entry], open: &mut Open, order: &Value) -> Result<Value> {
                 size: number(order, "size")? as usize,
                 capacity: number(order, "capacity")? as usize,
                 channels: number(order, "channels")? as usize,
+                followers: number(order, "followers")? as usize,
+                crowded: order["crowded"] == true,
             };
             let opened = Opened {
                 side,
@@ -78,6 +83,13 @@ fn obey(entries: &[Entry], open: &mut Open, order: &Value) -> Result<Value> {
             let test = Test::named(text(order, "test")?).ok_or("no such test")?;
             let count = number(order, "count")?;
             opened.link.run(opened.side, test, count, opened.numbered)
+        }
+        "spread" => {
+            let opened = open.get_mut(text(order, "as")?).ok_or("not open")?;
+            let (count, begin) = (number(order, "count")?, number(order, "begin")?);
+            opened
+                .link
+                .spread(opened.side, count, begin, opened.numbered)
         }
         "alone" => {
             let task = alone::Task {

@@ -9,10 +9,9 @@ use std::sync::mpsc::Sender;
 use serde_json::Value;
 
 use crate::Result;
-use crate::link::Side;
 
-/// A line that one of the two said; `None` is its end.
-pub(crate) type Said = (Side, Option<String>);
+/// A line that the process of this number said; `None` is its end.
+pub(crate) type Said = (usize, Option<String>);
 
 pub(crate) struct Process {
     child: Child,
@@ -23,7 +22,7 @@ impl Process {
     /// Starts `command` on `processor`, if one is given; what it says goes to `said`.
     pub(crate) fn start(
         mut command: Command,
-        side: Side,
+        number: usize,
         processor: Option<usize>,
         said: Sender<Said>,
     ) -> Result<Self> {
@@ -40,12 +39,12 @@ impl Process {
                 .lines()
                 .map_while(std::result::Result::ok)
             {
-                if said.send((side, Some(line))).is_err() {
+                if said.send((number, Some(line))).is_err() {
                     return;
                 }
             }
             // Nobody listens any more: the pair has been replaced.
-            let _ = said.send((side, None));
+            let _ = said.send((number, None));
         });
         Ok(Self {
             orders: child.stdin.take(),
@@ -80,20 +79,24 @@ impl Drop for Process {
     }
 }
 
-/// Whether a process of this one's may be kept on a processor.
+/// The processors that a process of this one's may be kept on.
 #[cfg(target_os = "linux")]
-pub(crate) fn may_run_on(processor: usize) -> bool {
-    // SAFETY: a zeroed set is an empty one; it outlives the call, and its size is given.
+pub(crate) fn usable() -> Vec<usize> {
+    // SAFETY: a zeroed set is an empty one; it outlives the calls, its size is given, and no number exceeds it.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        let refused = libc::sched_getaffinity(0, size_of_val(&set), &raw mut set);
-        refused == 0 && processor < libc::CPU_SETSIZE as usize && libc::CPU_ISSET(processor, &set)
+        if libc::sched_getaffinity(0, size_of_val(&set), &raw mut set) != 0 {
+            return vec![];
+        }
+        let all = 0..libc::CPU_SETSIZE as usize;
+        all.filter(|processor| libc::CPU_ISSET(*processor, &set))
+            .collect()
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn may_run_on(_processor: usize) -> bool {
-    false
+pub(crate) fn usable() -> Vec<usize> {
+    vec![]
 }
 
 /// Whether this machine can be told where a process runs.

@@ -2,11 +2,11 @@
 
 mod growth;
 mod json;
-mod page;
+pub(crate) mod page;
 mod picture;
 mod read;
 mod svg;
-mod table;
+pub(crate) mod table;
 mod targets;
 
 use std::fs;
@@ -86,21 +86,21 @@ fn fill(page: &mut Page, record: &Record) {
     targets::fill(page, &record.figures);
 }
 
-fn write(file: &Path, what: &str, text: &str) -> Result<()> {
+pub(crate) fn write(file: &Path, what: &str, text: &str) -> Result<()> {
     fs::write(file, text).map_err(|error| format!("cannot write {}: {error}", file.display()))?;
     println!("\n{what}: {}", file.display());
     Ok(())
 }
 
 /// As in `64 B`, `4 KiB`.
-fn size_name(size: usize) -> String {
+pub(crate) fn size_name(size: usize) -> String {
     let units = ["B", "KiB", "MiB", "GiB"];
     let unit = (size.max(1).ilog2() / 10).min(3);
     format!("{} {}", size >> (10 * unit), units[unit as usize])
 }
 
 /// Three digits, as much as these figures are good for.
-fn digits(value: f64) -> String {
+pub(crate) fn digits(value: f64) -> String {
     match value.abs() {
         ..1.0 => format!("{value:.3}"),
         ..10.0 => format!("{value:.2}"),
@@ -110,7 +110,7 @@ fn digits(value: f64) -> String {
 }
 
 /// Nanoseconds with the unit that suits them.
-fn time(ns: f64) -> String {
+pub(crate) fn time(ns: f64) -> String {
     match ns.abs() {
         ..1e4 => format!("{} ns", digits(ns)),
         ..1e7 => format!("{} us", digits(ns / 1e3)),

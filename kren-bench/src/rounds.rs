@@ -87,7 +87,7 @@ impl<'a> Rounds<'a> {
     }
 
     fn all(&mut self) -> Result<()> {
-        let mut known = self.pair.transports()?;
+        let mut known = self.pair.transports(false)?;
         let unknown = self.options.transports.iter().find(|word| {
             let names = known.iter().map(|known| &known.name);
             !is_limit(word) && !names.clone().any(|name| is_named(name, word))
@@ -125,7 +125,7 @@ impl<'a> Rounds<'a> {
             if !suits || self.failed.contains(&transport.name) {
                 continue;
             }
-            let opening = Opening::once(&transport.name, size, self.capacity(size));
+            let opening = Opening::once(&transport.name, size, self.options.ring(size));
             match self.pair.open(opening) {
                 Ok(()) => open.push(transport.clone()),
                 Err(error) => self.give_up(&transport.name, size, error.to_string())?,
@@ -141,14 +141,6 @@ impl<'a> Rounds<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Bytes of each ring: four messages at least, with what a transport adds to them.
-    fn capacity(&self, size: usize) -> usize {
-        self.options
-            .capacity
-            .max(4 * (size + 64))
-            .next_multiple_of(4096)
     }
 
     /// Goes on without a transport; for this pair it does not come back.

@@ -1,12 +1,17 @@
 //! What is measured: KREN in its ways of use, the machine's limits, and the rivals, each in a file of its own.
 
+mod broadcast;
 mod bytes;
+mod call;
 mod futex;
+mod inbox;
 pub(crate) mod kren;
+mod many;
 mod pipe;
 mod raw;
 mod shared;
 mod unix;
+mod ways;
 
 #[cfg(feature = "aeron")]
 mod aeron;
@@ -46,6 +51,24 @@ pub(crate) struct Entry {
     pub(crate) open: fn(&Setup) -> Result<Box<dyn Link>>,
 }
 
+impl Entry {
+    /// A transport that has no turn among the others: what is measured with it is not what they do.
+    fn unlisted(
+        name: &'static str,
+        how: &'static str,
+        open: fn(&Setup) -> Result<Box<dyn Link>>,
+    ) -> Self {
+        Self {
+            name,
+            how,
+            tests: &[],
+            sizes: SIZES,
+            listed: false,
+            open,
+        }
+    }
+}
+
 pub(crate) use shared::directory as memory_directory;
 
 /// From a byte to more than a cache holds.
@@ -68,17 +91,19 @@ const SLEEPS: &[Test] = &Test::ALL;
 pub(crate) fn all() -> Vec<Entry> {
     let mut all = vec![raw::entry(), futex::entry()];
     all.extend(kren::entries());
+    all.extend(broadcast::entries());
+    all.extend([inbox::entry(), call::entry(), many::entry()]);
     all.extend([pipe::entry(), unix::entry()]);
     #[cfg(feature = "iceoryx2")]
-    all.push(iceoryx2::entry());
+    all.extend(iceoryx2::entries());
     #[cfg(feature = "cloudtoid")]
     all.extend(cloudtoid::entries());
     #[cfg(feature = "ringfire")]
-    all.push(ringfire::entry());
+    all.extend(ringfire::entries());
     #[cfg(feature = "tachyon")]
-    all.push(tachyon::entry());
+    all.extend(tachyon::entries());
     #[cfg(feature = "aeron")]
-    all.push(aeron::entry());
+    all.extend(aeron::entries());
     #[cfg(feature = "zeromq")]
     all.push(zeromq::entry());
     all

@@ -169,11 +169,46 @@ fn growth_is_measured_over_channels_capacities_and_sizes() {
 }
 
 #[test]
+fn patterns_are_measured_beside_a_channel() {
+    let folder = folder("patterns");
+    let json = folder.join("patterns.json").display().to_string();
+    let printed = run(&format!(
+        "--patterns --rows 1,2,4,6,7 --only rust --quick --rounds 1 --capacity 65536 --json {json}"
+    ));
+    let text = std::fs::read_to_string(&json).expect("the record");
+    let record: Value = serde_json::from_str(&text).expect("JSON");
+    let cases = record["cases"].as_array().expect("a list");
+    for row in [1, 2, 4, 6, 7] {
+        let of_row = cases.iter().filter(|case| case["row"] == row);
+        let judged: Vec<&Value> = of_row
+            .flat_map(|case| case["verdicts"].as_array().expect("a list"))
+            .collect();
+        assert!(!judged.is_empty(), "row {row} of {printed}");
+        for verdict in judged {
+            assert!(
+                verdict["ratio"].as_f64().expect("a figure") > 0.0,
+                "{verdict}"
+            );
+            assert!(verdict["shared"].is_boolean() && verdict["met"].is_boolean());
+        }
+    }
+    // What was built has its figures; only rivals may be left out.
+    for left_out in cases
+        .iter()
+        .flat_map(|case| case["left_out"].as_array().expect("a list"))
+    {
+        let name = left_out[0].as_str().expect("a name");
+        assert!(!name.starts_with("kren"), "{left_out}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said_in_a_line() {
     for (line, code, said) in [
         ("--only perl", 2, "not perl"),
         ("--sizes 0", 2, "not 0"),
         ("--sizes many", 2, "invalid value 'many'"),
+        ("--patterns --rows 8", 2, "not 8"),
         ("--no-such-option", 2, "--no-such-option"),
         (
             "--only rust --transports krne",

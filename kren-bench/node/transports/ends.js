@@ -12,13 +12,18 @@ export class Ends {
   static how;
   static tests = BUSY;
   static sizes = [1, 1 << 24];
+  /** Whether it has its turn among the others; else what is measured with it is not what they do. */
+  static listed = true;
 
   /** `send` and `receive` return promises. */
   isAsync = false;
   /** The leading side starts whoever answers; the other process has nothing to do. */
   bringsItsFollower = false;
 
-  constructor({ side, session, size, capacity }) {
+  constructor({ side, session, size, capacity, followers, crowded }) {
+    this.followers = followers;
+    // Polling takes the processor from the others where there are fewer of those than processes.
+    this.strategy = crowded ? 'adaptive' : 'spin';
     this.leads = side === 'lead';
     this.session = session;
     this.size = size;

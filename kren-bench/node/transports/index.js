@@ -2,7 +2,7 @@
 //
 // A rival whose package is not installed is left out.
 
-const FILES = ['kren', 'unix', 'child', 'worker', 'jsring', 'zeromq'];
+const FILES = ['kren', 'unix', 'child', 'worker', 'jsring', 'zeromq', 'patterns'];
 
 export async function available() {
   const transports = [];

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AsyncEnds, SLEEPS, patiently } from './ends.js';
 
-class Unix extends AsyncEnds {
+export class Unix extends AsyncEnds {
   static title = 'unix';
   static how = 'a Unix socket: write, data events';
   static tests = SLEEPS;
@@ -25,12 +25,20 @@ class Unix extends AsyncEnds {
       server.close();
       rmSync(path, { force: true });
     } else {
-      this.socket = await patiently(async () => {
-        const socket = connect(path);
-        await once(socket, 'connect');
-        return socket;
-      });
+      await this.join(path);
     }
+    this.listen();
+  }
+
+  async join(path) {
+    this.socket = await patiently(async () => {
+      const socket = connect(path);
+      await once(socket, 'connect');
+      return socket;
+    });
+  }
+
+  listen() {
     this.socket.on('data', (chunk) => {
       this.#chunks.push(chunk);
       this.#length += chunk.length;

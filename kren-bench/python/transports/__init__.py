@@ -26,6 +26,9 @@ class Ends:
     tests: ClassVar[tuple[str, ...]] = BUSY
     sizes: ClassVar[tuple[int, int]] = (SMALLEST, LARGEST)
 
+    listed: ClassVar[bool] = True
+    """Whether it has its turn among the others; else other things are measured with it."""
+
     send: Callable[[bytes], object]
     receive: Callable[[], bytes]
 
@@ -34,6 +37,13 @@ class Ends:
         self.size: int = order["size"]
         self.capacity: int = order["capacity"]
         self.session: str = order["session"]
+        self.followers: int = order["followers"]
+        self.run = 0
+        """How often messages have been dealt."""
+        self.at: int = order["at"]
+        """Which of those that follow this one is, from 0."""
+        # Polling takes the processor from the others where there are fewer of those than processes.
+        self.strategy = "adaptive" if order["crowded"] else "spin"
         there, back = f"{self.session}-a", f"{self.session}-b"
         self.there, self.back = (there, back) if self.leads else (back, there)
         # What src/payload.rs calls the same message every time.
@@ -85,7 +95,9 @@ def patiently(attempt: Callable[[], T], *errors: type[BaseException]) -> T:
 def available() -> Iterator[type[Ends]]:
     """Every transport whose package is here, in the order it is shown."""
     modules = ("with_kren", "with_unix", "with_pipe", "with_queue", "with_slots")
-    for module in (*modules, "with_zeromq", "with_cloudtoid", "with_iceoryx2"):
+    rivals = ("with_zeromq", "with_cloudtoid", "with_iceoryx2")
+    patterns = ("patterns_kren", "patterns_queue", "patterns_fifo", "patterns_zeromq")
+    for module in (*modules, *rivals, *patterns):
         try:
             loaded = importlib.import_module(f"transports.{module}")
         except ModuleNotFoundError:

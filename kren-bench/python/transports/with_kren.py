@@ -10,12 +10,12 @@ MANY = 64
 class Kren(Ends):
     name = "kren"
     how = "write and read, spinning"
-    strategy = "spin"
+    waiting = "spin"
 
     alignment: int | None = None
 
     def open(self) -> None:
-        options = {"strategy": self.strategy, "prefault": True}
+        options = {"strategy": self.waiting, "prefault": True}
         self.writer = kren.Writer(self.there, self.capacity, alignment=self.alignment, **options)
         self.reader = kren.Reader(self.back, timeout=10, **options)
         self.send = self.writer.write
@@ -30,7 +30,7 @@ class Adaptive(Kren):
     name = "kren-adaptive"
     how = "write and read, waiting as by default"
     tests = SLEEPS
-    strategy = "adaptive"
+    waiting = "adaptive"
 
 
 class Iterated(Kren):

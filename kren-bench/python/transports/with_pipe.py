@@ -23,11 +23,17 @@ class Pipe(Ends):
 
 def connect(ends: Ends):
     """A Connection to the other process."""
+    return connect_all(ends)[0]
+
+
+def connect_all(ends: Ends) -> list:
+    """In the leading process a Connection to each other one; in those, the one to it."""
     path = str(Path(tempfile.gettempdir(), f"{ends.session}.conn"))
     if ends.leads:
-        with Listener(path, family="AF_UNIX") as listener:
-            return listener.accept()
-    return patiently(lambda: Client(path, family="AF_UNIX"), FileNotFoundError, ConnectionError)
+        with Listener(path, family="AF_UNIX", backlog=ends.followers) as listener:
+            return [listener.accept() for _ in range(ends.followers)]
+    client = patiently(lambda: Client(path, family="AF_UNIX"), FileNotFoundError, ConnectionError)
+    return [client]
 
 
 TRANSPORTS = [Pipe]

@@ -6,7 +6,7 @@ from multiprocessing import context, reduction
 from typing import Any
 
 from . import SLEEPS, Ends
-from .with_pipe import connect
+from .with_pipe import connect_all
 
 # Both processes were started by a third one, and by default trust their own children only.
 multiprocessing.current_process().authkey = b"kren-bench"
@@ -32,7 +32,7 @@ class Queue(Ends):
 
 
 def share(ends: Ends, make) -> Any:
-    """What `make` gives in the leading process, in both.
+    """What `make` gives in the leading process, in all.
 
     multiprocessing hands queues and semaphores only to a child that is being started; they travel
     as well over a connection, once its check for that is out of the way.
@@ -40,15 +40,16 @@ def share(ends: Ends, make) -> Any:
     check = context.assert_spawning
     context.assert_spawning = lambda _: None
     try:
-        with connect(ends) as connection:
-            if ends.leads:
-                made = make()
-                connection.send_bytes(reduction.ForkingPickler.dumps(made))
-                connection.recv_bytes()
-            else:
-                made = pickle.loads(connection.recv_bytes())  # noqa: S301
-                connection.send_bytes(b"taken")
-            return made
+        made = make() if ends.leads else None
+        for connection in connect_all(ends):
+            with connection:
+                if ends.leads:
+                    connection.send_bytes(reduction.ForkingPickler.dumps(made))
+                    connection.recv_bytes()
+                else:
+                    made = pickle.loads(connection.recv_bytes())  # noqa: S301
+                    connection.send_bytes(b"taken")
+        return made
     finally:
         context.assert_spawning = check
 

@@ -3,31 +3,31 @@
 use std::fmt::Write as _;
 
 /// What is to be shown, in the order in which it came.
-pub(super) struct Page {
+pub(crate) struct Page {
     markdown: bool,
     text: String,
 }
 
 impl Page {
-    pub(super) fn console() -> Self {
+    pub(crate) fn console() -> Self {
         Self {
             markdown: false,
             text: String::new(),
         }
     }
 
-    pub(super) fn markdown() -> Self {
+    pub(crate) fn markdown() -> Self {
         Self {
             markdown: true,
             text: String::new(),
         }
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         &self.text
     }
 
-    pub(super) fn heading(&mut self, text: &str) {
+    pub(crate) fn heading(&mut self, text: &str) {
         let _ = match self.markdown {
             true => writeln!(self.text, "\n## {text}"),
             false => writeln!(self.text, "\n== {text} =="),
@@ -35,12 +35,12 @@ impl Page {
     }
 
     /// A paragraph.
-    pub(super) fn line(&mut self, text: &str) {
+    pub(crate) fn line(&mut self, text: &str) {
         let _ = writeln!(self.text, "\n{text}");
     }
 
     /// Names, each with what is said of it.
-    pub(super) fn list(&mut self, title: &str, rows: &[(String, String)]) {
+    pub(crate) fn list(&mut self, title: &str, rows: &[(String, String)]) {
         if rows.is_empty() {
             return;
         }
@@ -57,7 +57,7 @@ impl Page {
     }
 
     /// A row for each name, a column for each head; nothing if there are no rows.
-    pub(super) fn table(&mut self, title: &str, heads: &[String], rows: &[(String, Vec<String>)]) {
+    pub(crate) fn table(&mut self, title: &str, heads: &[String], rows: &[(String, Vec<String>)]) {
         if rows.is_empty() {
             return;
         }

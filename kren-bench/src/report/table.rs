@@ -11,7 +11,7 @@ use crate::pair::Known;
 /// Rounds of one placement that are worth a table of their own.
 const ENOUGH: usize = 3;
 
-pub(super) fn known(page: &mut Page, title: &str, all: &Value) {
+pub(crate) fn known(page: &mut Page, title: &str, all: &Value) {
     let known = all.as_object().into_iter().flatten();
     let rows = known.filter(|(_, value)| !value.is_null());
     let rows = rows.map(|(key, value)| match value {

@@ -33,7 +33,7 @@ pub(crate) fn measure(
     figures: &mut Figures,
 ) -> Result<()> {
     let mut rounds = Rounds::start(options, languages, figures)?;
-    let mut known = rounds.pair.transports()?;
+    let mut known = rounds.pair.transports(false)?;
     known.retain(|known| BY_SIZE.contains(&known.name.as_str()));
     let name = rounds.name.clone();
     rounds.figures.pairs.push((name, known.clone()));

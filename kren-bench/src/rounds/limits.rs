@@ -33,7 +33,7 @@ impl Rounds<'_> {
     /// All of them, before the turns of a round; gives the bare round trip, and what a message costs one core.
     pub(super) fn measure_limits(&mut self, size: usize, round: usize) -> Result<(f64, f64)> {
         let copies = (3e6 / (2.0 + size as f64 / 20.0)) as u64 + 1;
-        let capacity = self.capacity(size);
+        let capacity = self.options.ring(size);
         let copy = self.limits().alone("copy", size, capacity, copies)?[0] / copies as f64;
         let memory = MUCH as f64 / self.limits().alone("bandwidth", MUCH, 0, 1)?[0];
         let futex = match cfg!(target_os = "linux") {

@@ -2,6 +2,7 @@
 //! leading process; it is not on the way of a message.
 
 use std::ffi::CString;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rusteron_client::{
@@ -11,39 +12,77 @@ use rusteron_client::{
 use rusteron_media_driver::bindings::aeron_threading_mode_enum::AERON_THREADING_MODE_SHARED;
 use rusteron_media_driver::testing::EmbeddedDriver;
 
+use super::ways::{Receives, Sends, Ways, one_way, poll};
 use super::{BUSY, Entry, memory_directory, patiently};
 use crate::Result;
-use crate::link::{Ends, Setup, Side};
+use crate::link::{Setup, Side};
 use crate::payload;
 
 /// Fragments that a reader with more to do takes at once.
 const FRAGMENTS: u64 = 256;
 const PATIENCE: Duration = Duration::from_secs(10);
 
-// In the order in which they must go: what reads and writes, the client, the driver.
-struct Aeron {
-    image: AeronImage,
-    publication: AeronExclusivePublication,
-    _subscription: AeronSubscription,
-    _client: Client,
+/// A client of the media driver, and in the leading process the driver: what must go after what reads and writes.
+struct Driven {
+    client: Client,
+    channel: CString,
     _driver: Option<EmbeddedDriver>,
+}
+
+struct Out {
+    publication: AeronExclusivePublication,
     size: usize,
+    _driven: Rc<Driven>,
 }
 
-pub(super) fn entry() -> Entry {
-    Entry {
-        name: "aeron",
-        how: "Aeron (rusteron 0.2): exclusive IPC publication, try_claim, image poll of up to 256, busy",
-        tests: BUSY,
-        // Longer ones do not fit into one frame.
-        sizes: 8..=4 << 10,
-        listed: true,
-        open: |setup| Ok(Box::new(Aeron::open(setup)?)),
-    }
+struct In {
+    image: AeronImage,
+    crowded: bool,
+    _subscription: AeronSubscription,
+    _driven: Rc<Driven>,
 }
 
-impl Aeron {
-    fn open(setup: &Setup) -> Result<Self> {
+pub(super) fn entries() -> [Entry; 2] {
+    [
+        Entry {
+            name: "aeron",
+            how: "Aeron (rusteron 0.2): exclusive IPC publication, try_claim, image poll of up to 256, busy",
+            tests: BUSY,
+            // Longer ones do not fit into one frame.
+            sizes: 8..=4 << 10,
+            listed: true,
+            open: |setup| {
+                let driven = Rc::new(Driven::start(setup)?);
+                let (there, back) = match setup.side {
+                    Side::Lead => (1001, 1002),
+                    Side::Follow => (1002, 1001),
+                };
+                let publication = driven.publication(there)?;
+                let back = In::open(&driven, setup, back)?;
+                Ok(Box::new(Ways {
+                    there: Out::open(&driven, setup, publication)?,
+                    back,
+                    carried: Some(setup.size),
+                }))
+            },
+        },
+        Entry::unlisted(
+            "aeron-broadcast",
+            "Aeron (rusteron 0.2): exclusive IPC publication, a subscription for each reader, try_claim, poll of up to 256",
+            |setup| {
+                if setup.size > 4 << 10 {
+                    return Err("longer messages do not fit into one frame".into());
+                }
+                let driven = Rc::new(Driven::start(setup)?);
+                let there = || Out::open(&driven, setup, driven.publication(1001)?);
+                one_way(setup, there, || In::open(&driven, setup, 1001))
+            },
+        ),
+    ]
+}
+
+impl Driven {
+    fn start(setup: &Setup) -> Result<Self> {
         let folder = memory_directory()
             .join(&setup.session)
             .to_string_lossy()
@@ -69,51 +108,75 @@ impl Aeron {
         })?;
         let term = (setup.capacity / 2).next_power_of_two().max(64 << 10);
         let channel = CString::new(format!("aeron:ipc?term-length={term}|mtu=8192"))?;
-        let (there, back) = match setup.side {
-            Side::Lead => (1001, 1002),
-            Side::Follow => (1002, 1001),
-        };
-        let publication = client
-            .async_add_exclusive_publication(&channel, there)?
+        Ok(Self {
+            client,
+            channel,
+            _driver: driver,
+        })
+    }
+
+    fn publication(&self, stream: i32) -> Result<AeronExclusivePublication> {
+        let adding = self
+            .client
+            .async_add_exclusive_publication(&self.channel, stream)?;
+        Ok(adding.poll_blocking(PATIENCE)?)
+    }
+}
+
+impl Out {
+    fn open(
+        driven: &Rc<Driven>,
+        setup: &Setup,
+        publication: AeronExclusivePublication,
+    ) -> Result<Self> {
+        patiently(|| {
+            publication
+                .is_connected()
+                .then_some(())
+                .ok_or("the other side does not subscribe")
+        })?;
+        Ok(Self {
+            publication,
+            size: setup.size,
+            _driven: Rc::clone(driven),
+        })
+    }
+}
+
+impl In {
+    fn open(driven: &Rc<Driven>, setup: &Setup, stream: i32) -> Result<Self> {
+        let subscription = driven
+            .client
+            .async_add_subscription(&driven.channel, stream, Handlers::NONE, Handlers::NONE)?
             .poll_blocking(PATIENCE)?;
-        let subscription = client
-            .async_add_subscription(&channel, back, Handlers::NONE, Handlers::NONE)?
-            .poll_blocking(PATIENCE)?;
-        let image = patiently(|| match publication.is_connected() {
-            true => subscription
-                .image_at_index(0)
-                .ok_or("the other side does not publish"),
-            false => Err("the other side does not subscribe"),
+        let image = patiently(|| {
+            let image = subscription.image_at_index(0);
+            image.ok_or("the other side does not publish")
         })?;
         Ok(Self {
             image,
-            publication,
+            crowded: setup.crowded,
             _subscription: subscription,
-            _client: client,
-            _driver: driver,
-            size: setup.size,
+            _driven: Rc::clone(driven),
         })
     }
 
     /// Reads up to `most` messages, at least one; gives their number and their sum.
     #[inline]
     fn poll(&self, most: u64) -> (u64, u64) {
-        loop {
+        poll(self.crowded, || {
             let mut sum = 0u64;
             let read = |message: &[u8], _| sum = sum.wrapping_add(payload::read(message));
             let count = self
                 .image
                 .poll_fn(read, most as usize)
                 .expect("the other side lives");
-            if count > 0 {
-                return (count as u64, sum);
-            }
-            std::hint::spin_loop();
-        }
+            (count > 0).then_some((count as u64, sum))
+        })
     }
 }
 
-impl Ends for Aeron {
+impl Sends for Out {
     #[inline]
     fn send(&mut self, number: u64) {
         let mut claim = loop {
@@ -126,7 +189,9 @@ impl Ends for Aeron {
         payload::build(claim.data(), number);
         claim.commit().expect("the other side lives");
     }
+}
 
+impl Receives for In {
     #[inline]
     fn receive(&mut self) -> u64 {
         self.poll(1).1
@@ -140,9 +205,5 @@ impl Ends for Aeron {
             sum = sum.wrapping_add(their_sum);
         }
         sum
-    }
-
-    fn carried(&self) -> Option<usize> {
-        Some(self.size)
     }
 }

@@ -6,78 +6,117 @@ use std::mem::MaybeUninit;
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
 use iceoryx2::prelude::*;
+use iceoryx2::service::port_factory::publish_subscribe::PortFactory as PublishSubscribe;
 
+use super::ways::{Receives, Sends, Ways, one_way, poll};
 use super::{BUSY, Entry, TABLE_SIZES, patiently};
 use crate::Result;
-use crate::link::{Ends, Setup, Side};
+use crate::link::Setup;
 use crate::payload;
 
-struct Iceoryx2 {
+type Service = PublishSubscribe<ipc::Service, [u8], ()>;
+
+struct Out {
     publisher: Publisher<ipc::Service, [u8], ()>,
-    subscriber: Subscriber<ipc::Service, [u8], ()>,
     size: usize,
     _node: Node<ipc::Service>,
 }
 
-pub(super) fn entry() -> Entry {
-    Entry {
-        name: "iceoryx2",
-        how: "iceoryx2 0.10: loan_slice_uninit, fill, send; receive; lossless, polled",
-        tests: BUSY,
-        sizes: TABLE_SIZES,
-        listed: true,
-        open: |setup| Ok(Box::new(Iceoryx2::open(setup)?)),
-    }
+struct In {
+    subscriber: Subscriber<ipc::Service, [u8], ()>,
+    crowded: bool,
+    _node: Node<ipc::Service>,
 }
 
-impl Iceoryx2 {
-    fn open(setup: &Setup) -> Result<Self> {
-        set_log_level(LogLevel::Fatal);
-        let node = NodeBuilder::new().create::<ipc::Service>()?;
-        let slots = (setup.capacity / setup.size).clamp(2, 4096);
-        let (there, back) = setup.ways();
-        let service = |name: &str| -> Result<_> {
-            let name = ServiceName::new(name)?;
-            // The leading side makes both services; the other one joins them.
-            let build = || {
-                let builder = node
-                    .service_builder(&name)
-                    .publish_subscribe::<[u8]>()
-                    .max_publishers(1)
-                    .max_subscribers(1)
-                    .history_size(0)
-                    .subscriber_max_buffer_size(slots)
-                    .enable_safe_overflow(false);
-                builder.open_or_create()
-            };
-            Ok(match setup.side {
-                Side::Lead => build()?,
-                Side::Follow => patiently(build)?,
-            })
-        };
-        let there = service(&there)?;
-        let back = service(&back)?;
-        let publisher = there
+pub(super) fn entries() -> [Entry; 2] {
+    let how = "iceoryx2 0.10: loan_slice_uninit, fill, send; receive; lossless, polled";
+    [
+        Entry {
+            name: "iceoryx2",
+            how,
+            tests: BUSY,
+            sizes: TABLE_SIZES,
+            listed: true,
+            open: |setup| {
+                let (there, back) = setup.ways();
+                // The subscriber first: the publisher waits for the other side's.
+                let back = In::open(setup, &back)?;
+                Ok(Box::new(Ways {
+                    there: Out::open(setup, &there)?,
+                    back,
+                    carried: Some(setup.size),
+                }))
+            },
+        },
+        Entry::unlisted("iceoryx2-broadcast", how, |setup| {
+            let there = || Out::open(setup, &setup.session);
+            one_way(setup, there, || In::open(setup, &setup.session))
+        }),
+    ]
+}
+
+fn slots(setup: &Setup) -> usize {
+    (setup.capacity / setup.size).clamp(2, 4096)
+}
+
+/// The service of this name, which whoever comes first makes.
+fn service(setup: &Setup, name: &str) -> Result<(Node<ipc::Service>, Service)> {
+    set_log_level(LogLevel::Fatal);
+    let node = NodeBuilder::new().create::<ipc::Service>()?;
+    let name = ServiceName::new(name)?;
+    let service = patiently(|| {
+        node.service_builder(&name)
+            .publish_subscribe::<[u8]>()
+            .max_publishers(1)
+            .max_subscribers(setup.followers)
+            .max_nodes(setup.followers + 1)
+            .history_size(0)
+            .subscriber_max_buffer_size(slots(setup))
+            .enable_safe_overflow(false)
+            .open_or_create()
+    })?;
+    Ok((node, service))
+}
+
+impl Out {
+    fn open(setup: &Setup, name: &str) -> Result<Self> {
+        let (node, service) = service(setup, name)?;
+        let publisher = service
             .publisher_builder()
             .initial_max_slice_len(setup.size)
             .backpressure_strategy(BackpressureStrategy::RetryUntilDelivered)
             .create()?;
-        let subscriber = back.subscriber_builder().buffer_size(slots).create()?;
-        // A message that is sent before the other side subscribes is lost, and nobody answers.
-        patiently(|| match there.dynamic_config().number_of_subscribers() {
-            1 => Ok(()),
-            _ => Err("the other side does not subscribe"),
+        // A message that is sent before the others subscribe is lost, and nobody answers.
+        patiently(|| {
+            let there = service.dynamic_config().number_of_subscribers();
+            (there == setup.followers)
+                .then_some(())
+                .ok_or("not all others subscribe")
         })?;
         Ok(Self {
             publisher,
-            subscriber,
             size: setup.size,
             _node: node,
         })
     }
 }
 
-impl Ends for Iceoryx2 {
+impl In {
+    fn open(setup: &Setup, name: &str) -> Result<Self> {
+        let (node, service) = service(setup, name)?;
+        let subscriber = service
+            .subscriber_builder()
+            .buffer_size(slots(setup))
+            .create()?;
+        Ok(Self {
+            subscriber,
+            crowded: setup.crowded,
+            _node: node,
+        })
+    }
+}
+
+impl Sends for Out {
     #[inline]
     fn send(&mut self, number: u64) {
         let mut sample = self
@@ -93,18 +132,14 @@ impl Ends for Iceoryx2 {
         let sample = unsafe { sample.assume_init() };
         sample.send().expect("the subscriber lives");
     }
+}
 
+impl Receives for In {
     #[inline]
     fn receive(&mut self) -> u64 {
-        loop {
-            if let Some(sample) = self.subscriber.receive().expect("the publisher lives") {
-                return payload::read(sample.payload());
-            }
-            std::hint::spin_loop();
-        }
-    }
-
-    fn carried(&self) -> Option<usize> {
-        Some(self.size)
+        poll(self.crowded, || {
+            let sample = self.subscriber.receive().expect("the publisher lives")?;
+            Some(payload::read(sample.payload()))
+        })
     }
 }

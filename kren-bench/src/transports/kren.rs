@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kren_core::{KrenReader, KrenWriter, Strategy};
 
+use super::ways::{Receives, Sends, Ways};
 use super::{BUSY, Entry, SIZES, SLEEPS};
 use crate::Result;
 use crate::link::{Ends, Link, Setup, Side, Test};
@@ -14,7 +15,7 @@ use crate::payload::{self, Counted, Numbers, Payload};
 pub(crate) const AROUND: &str = "kren-around";
 
 /// How messages are written and read.
-trait Style {
+pub(super) trait Style {
     fn write(writer: &mut KrenWriter, payload: &mut Payload, size: usize, number: u64);
 
     fn write_many<N: Numbers>(
@@ -36,15 +37,15 @@ trait Style {
 }
 
 /// `write(&[u8])`.
-struct Copied;
+pub(super) struct Copied;
 /// `reserve`, fill, `commit`.
-struct InPlace;
+pub(super) struct InPlace;
 /// `reserve`, `commit`: a frame that other hands have filled, a device's say, is passed on.
 struct Untouched;
 /// `batch`, many `push`, `commit`.
 struct Batched;
 
-const WRITES: &str = "a KREN channel does not fail while its reader lives";
+pub(super) const WRITES: &str = "a KREN channel does not fail while its reader lives";
 
 impl Style for Copied {
     #[inline]
@@ -105,20 +106,28 @@ impl Style for Batched {
     }
 }
 
-struct Kren<S> {
+/// Where messages go out.
+pub(super) struct Out<S> {
     writer: KrenWriter,
-    reader: KrenReader,
     payload: Payload,
     size: usize,
     style: PhantomData<S>,
 }
+
+/// Where they come in.
+pub(super) struct In<S> {
+    reader: KrenReader,
+    style: PhantomData<S>,
+}
+
+type Kren<S> = Ways<Out<S>, In<S>>;
 
 fn open<S: Style + 'static>(setup: &Setup, strategy: Strategy) -> Result<Box<dyn Link>> {
     let (there, back) = setup.ways();
     Ok(Box::new(Kren::<S>::open(setup, strategy, &there, &back)?))
 }
 
-impl<S> Kren<S> {
+impl<S: Style> Kren<S> {
     fn open(setup: &Setup, strategy: Strategy, there: &str, back: &str) -> Result<Self> {
         let writer = KrenWriter::options()
             .strategy(strategy)
@@ -130,32 +139,48 @@ impl<S> Kren<S> {
             .timeout(Duration::from_secs(10))
             .connect(back)?;
         Ok(Self {
-            writer,
-            reader,
-            payload: Payload::new(setup.size),
-            size: setup.size,
-            style: PhantomData,
+            there: Out::new(writer, setup.size),
+            back: In::new(reader),
+            carried: S::IS_READ.then_some(setup.size),
         })
     }
 }
 
-impl<S: Style> Ends for Kren<S> {
+impl<S> Out<S> {
+    pub(super) fn new(writer: KrenWriter, size: usize) -> Self {
+        Self {
+            writer,
+            payload: Payload::new(size),
+            size,
+            style: PhantomData,
+        }
+    }
+}
+
+impl<S> In<S> {
+    pub(super) fn new(reader: KrenReader) -> Self {
+        Self {
+            reader,
+            style: PhantomData,
+        }
+    }
+}
+
+impl<S: Style> Sends for Out<S> {
     #[inline]
     fn send(&mut self, number: u64) {
         S::write(&mut self.writer, &mut self.payload, self.size, number);
     }
 
-    #[inline]
-    fn receive(&mut self) -> u64 {
-        S::read(&self.reader.read().expect(WRITES))
-    }
-
     fn send_many<N: Numbers>(&mut self, count: u64) {
         S::write_many::<N>(&mut self.writer, &mut self.payload, self.size, count);
     }
+}
 
-    fn carried(&self) -> Option<usize> {
-        S::IS_READ.then_some(self.size)
+impl<S: Style> Receives for In<S> {
+    #[inline]
+    fn receive(&mut self) -> u64 {
+        S::read(&self.reader.read().expect(WRITES))
     }
 }
 
@@ -297,6 +322,8 @@ pub(crate) fn one_thread(session: &str, size: usize, capacity: usize, count: u64
         size,
         capacity,
         channels: 1,
+        followers: 1,
+        crowded: false,
     };
     let (name, _) = setup.ways();
     let mut writer = KrenWriter::options()

@@ -1,12 +1,12 @@
 //! Tachyon: a bus each way, messages built and read in place, spinning.
 #![allow(unsafe_code)]
 
-use tachyon_ipc::{Bus, TachyonError};
+use tachyon_ipc::{Bus, RpcBus, TachyonError};
 
 use super::{BUSY, Entry, TABLE_SIZES, patiently};
 use crate::Result;
 use crate::link::{Ends, Setup, Side};
-use crate::payload::{self, Numbers};
+use crate::payload::{self, Numbers, Payload};
 
 /// Messages that are published, and taken, together where there are many.
 const BATCH: usize = 64;
@@ -22,14 +22,86 @@ struct Tachyon {
     size: usize,
 }
 
-pub(super) fn entry() -> Entry {
-    Entry {
+pub(super) fn entries() -> [Entry; 2] {
+    let two_ways = Entry {
         name: "tachyon",
         how: "tachyon-ipc 0.5: acquire_tx, fill, commit; acquire_rx; in streams flushed and drained by 64",
         tests: BUSY,
         sizes: TABLE_SIZES,
         listed: true,
         open: |setup| Ok(Box::new(Tachyon::open(setup)?)),
+    };
+    let how = "tachyon-ipc 0.5: RpcBus, call and wait, serve and reply, polling";
+    [
+        two_ways,
+        Entry::unlisted("tachyon-call", how, |setup| Ok(Box::new(Rpc::open(setup)?))),
+    ]
+}
+
+/// Calls of one side, answers of the other. The request goes out in `receive`, as in `call.rs`.
+struct Rpc {
+    bus: RpcBus,
+    side: Side,
+    payload: Payload,
+    /// The number of the next request, or the call that is to be answered.
+    next: u64,
+    size: usize,
+}
+
+impl Rpc {
+    fn open(setup: &Setup) -> Result<Self> {
+        let path = std::env::temp_dir().join(&setup.session);
+        let path = path.to_string_lossy();
+        let capacity = setup.capacity.max(setup.size * DEPTH).next_power_of_two();
+        let bus = match setup.side {
+            Side::Lead => patiently(|| RpcBus::connect(&path)),
+            Side::Follow => RpcBus::listen(&path, capacity, capacity),
+        };
+        let bus = bus.map_err(|error| format!("{error:?}"))?;
+        bus.set_polling_mode(true);
+        Ok(Self {
+            bus,
+            side: setup.side,
+            payload: Payload::new(setup.size),
+            next: 0,
+            size: setup.size,
+        })
+    }
+}
+
+const LIVES: &str = "the other side lives";
+
+impl Ends for Rpc {
+    #[inline]
+    fn send(&mut self, number: u64) {
+        match self.side {
+            Side::Lead => self.next = number,
+            Side::Follow => {
+                let answer = self.payload.numbered(number);
+                self.bus.reply(self.next, answer, 2).expect(LIVES);
+            }
+        }
+    }
+
+    #[inline]
+    fn receive(&mut self) -> u64 {
+        let message = match self.side {
+            Side::Lead => {
+                let call = self.bus.call(self.payload.numbered(self.next), 1);
+                self.bus.wait(call.expect(LIVES), SPINS).expect(LIVES)
+            }
+            Side::Follow => self.bus.serve(SPINS).expect(LIVES),
+        };
+        let sum = payload::read(message.data());
+        if self.side == Side::Follow {
+            self.next = message.correlation_id;
+        }
+        message.commit().expect(LIVES);
+        sum
+    }
+
+    fn carried(&self) -> Option<usize> {
+        Some(self.size)
     }
 }
 
