@@ -1,6 +1,6 @@
 //! The writing side of a work queue.
 
-use crate::group::Group;
+use crate::group::{Group, Silent};
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry};
 use crate::ring::Memory;
@@ -48,6 +48,8 @@ struct DealtLane {
     writer: KrenWriter,
     /// Messages that it may have unreleased; 0 is any number.
     ahead: u64,
+    /// How far it had released when a message was last to be dealt: what comes after that is worth another look.
+    seen: u64,
 }
 
 impl DealtLane {
@@ -220,7 +222,7 @@ impl KrenDealer {
     fn ends(&self) -> Result<Vec<(u64, Interest)>> {
         let mut ends = vec![(REGISTRY, self.registry.changes()?)];
         for (number, lane) in &self.lanes {
-            ends.push((*number as u64, lane.writer.progress()?));
+            ends.push((*number as u64, lane.writer.progress(lane.seen)?));
         }
         Ok(ends)
     }
@@ -270,6 +272,10 @@ impl KrenDealer {
                 len: order.data.len(),
                 max: self.longest,
             });
+        }
+        // Before the look at who has room.
+        for lane in self.lanes.values_mut() {
+            lane.seen = lane.writer.released();
         }
         let chosen = match order.key {
             Some(key) => self.keeper_of(key),
@@ -330,6 +336,7 @@ impl KrenDealer {
                 continue;
             }
             let lane = DealtLane {
+                seen: writer.released(),
                 ahead: self.registry.advice_of(member).into(),
                 member,
                 writer,
@@ -362,9 +369,7 @@ impl KrenDealer {
         const PAUSE: Duration = Duration::from_millis(20);
         let start = Instant::now();
         loop {
-            self.refresh()?;
-            let is_drained = self.lanes.values().all(|lane| lane.waiting() == 0);
-            if is_drained && !self.has_orphans() {
+            if self.is_drained()? {
                 return Ok(());
             }
             let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
@@ -394,16 +399,45 @@ impl KrenDealer {
         }
     }
 
-    /// Whether a lane stands whose worker is gone.
-    fn has_orphans(&self) -> bool {
+    /// Whether the workers have released everything, those that have taken it over from others too. Makes system calls.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`]; those of a worker's lane that is to be made.
+    pub fn is_drained(&mut self) -> Result<bool> {
+        self.refresh()?;
+        let is_done = self.lanes.values().all(|lane| lane.waiting() == 0);
+        Ok(is_done && self.orphans().next().is_none())
+    }
+
+    /// That more has been released: then [`KrenDealer::is_drained`] may say so. See [`Selector::add`](crate::Selector::add).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn drained(&self) -> Result<Interest> {
+        if let Some(lane) = self.lanes.values().find(|lane| lane.waiting() > 0) {
+            return lane.writer.drained();
+        }
+        let (view, orphans) = (self.registry.view().clone(), self.orphans());
+        let orphans: Vec<Member> = orphans.collect();
+        Ok(Silent::interest(self.registry.name(), move || {
+            !orphans
+                .iter()
+                .any(|member| view.has_lane(*member, Way::Forth))
+        }))
+    }
+
+    /// Those who are gone and whose lanes stand.
+    fn orphans(&self) -> impl Iterator<Item = Member> + '_ {
         let is_served = |member: &Member| {
             let lane = self.lanes.get(&member.seat.number());
             lane.is_some_and(|lane| lane.member == *member)
         };
         self.registry
             .sessions()
-            .filter(|member| !is_served(member))
-            .any(|member| self.registry.has_lane(member, Way::Forth))
+            .filter(move |member| !is_served(member))
+            .filter(|member| self.registry.has_lane(*member, Way::Forth))
     }
 
     /// How many workers there are, as far as is known without a look.

@@ -187,13 +187,19 @@ impl KrenWriter {
         Ok(self.released_to(false, |written| written))
     }
 
-    /// That the reader releases more than it has by now.
-    pub(crate) fn progress(&self) -> Result<Interest> {
+    /// How far the reader has released.
+    pub(crate) fn released(&self) -> u64 {
+        // Acquire: as in `Memory::slowest`.
+        let memory = self.endpoint.memory();
+        memory.position(Role::Reader).load(Ordering::Acquire)
+    }
+
+    /// That the reader has released more than it had `before`.
+    pub(crate) fn progress(&self, before: u64) -> Result<Interest> {
         self.endpoint.check_process()?;
         let memory = self.endpoint.memory();
         // Acquire: as in `Memory::slowest`.
         let released = move || memory.position(Role::Reader).load(Ordering::Acquire);
-        let before = released();
         Ok(interest(&self.endpoint, false, move || {
             (released() == before).then(|| before + 1)
         }))

@@ -88,8 +88,8 @@ impl Lanes {
                     .lane_reader(member, Way::Forth, Some(Duration::ZERO), &mut || Ok(()));
             match found {
                 Ok(reader) => self.add(member, reader)?,
-                // Not made yet, or read to its end.
-                Err(Error::NotFound { .. }) => {}
+                // Not made yet, or read to its end; something of it may be held here still.
+                Err(Error::NotFound { .. } | Error::ReaderExists { .. }) => {}
                 Err(error) => return Err(error),
             }
         }

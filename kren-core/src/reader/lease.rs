@@ -62,6 +62,8 @@ pub struct Lease {
     tag: u32,
     /// Its record's in the ledger. `None`: the payload is a copy of the lease's own.
     number: Option<u64>,
+    /// It is left to the next reader.
+    is_kept: bool,
     ledger: Arc<Ledger>,
 }
 
@@ -89,6 +91,17 @@ impl Lease {
         Mapped::of(&self.ledger.endpoint)
     }
 
+    /// Leaves the message in the channel: the reader that comes next gets it, and all that was read after it. For a reader that is
+    /// about to close, since this one releases nothing any more from here on.
+    ///
+    /// A copy, which a subscriber's lease may be, was released already, and is let go.
+    pub fn keep(mut self) {
+        if let Some(number) = self.number {
+            self.ledger.keep(number);
+            self.is_kept = true;
+        }
+    }
+
     fn own_copy(&self) -> *mut [u8] {
         std::ptr::slice_from_raw_parts_mut(self.payload.cast_mut(), self.len)
     }
@@ -114,6 +127,7 @@ impl AsRef<[u8]> for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         match self.number {
+            Some(_) if self.is_kept => {}
             Some(number) => self.ledger.release(number),
             // SAFETY: made by `Box::into_raw` in `KrenReader::lease`, and given up here.
             None => drop(unsafe { Box::from_raw(self.own_copy()) }),
@@ -169,7 +183,22 @@ struct Entry {
     end: u64,
     /// Messages up to there.
     count: u64,
-    released: bool,
+    fate: Fate,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Held,
+    Released,
+    /// Neither: for the next reader.
+    Kept,
+}
+
+impl Book {
+    /// Nobody holds anything that this side could still release.
+    fn is_settled(&self) -> bool {
+        self.entries.iter().all(|entry| entry.fate != Fate::Held)
+    }
 }
 
 impl Ledger {
@@ -197,7 +226,7 @@ impl Ledger {
         book.entries.push_back(Entry {
             end,
             count,
-            released: false,
+            fate: Fate::Held,
         });
         number
     }
@@ -210,29 +239,48 @@ impl Ledger {
         }
         let mut book = self.lock();
         let at = (number - book.first) as usize;
-        book.entries[at].released = true;
+        book.entries[at].fate = Fate::Released;
         let mut reached = None;
-        while let Some(entry) = book.entries.front().filter(|entry| entry.released) {
+        while let Some(entry) = book.entries.front()
+            && entry.fate == Fate::Released
+        {
             reached = Some((entry.end, entry.count));
             book.entries.pop_front();
             book.first += 1;
         }
-        let Some((reached, count)) = reached else {
+        if let Some((reached, count)) = reached {
+            // Loads of the payloads in other threads happen before, through the lock (R8).
+            ring::release(&self.memory, reached, count);
+            let (own, peer) = (
+                self.memory.page(Role::Reader),
+                self.memory.page(Role::Writer),
+            );
+            book.waker
+                .notify(own, peer, self.endpoint.own_signal(), reached);
+        }
+        self.settle(book);
+    }
+
+    /// A lease's record is left to the next reader.
+    fn keep(&self, number: u64) {
+        if self.endpoint.is_inherited() {
             return;
-        };
-        // Loads of the payloads in other threads happen before, through the lock (R8).
-        ring::release(&self.memory, reached, count);
-        let (own, peer) = (
-            self.memory.page(Role::Reader),
-            self.memory.page(Role::Writer),
-        );
-        book.waker
-            .notify(own, peer, self.endpoint.own_signal(), reached);
-        if book.entries.is_empty()
-            && let Some(drained) = book.departed.take()
-        {
+        }
+        let mut book = self.lock();
+        let at = (number - book.first) as usize;
+        book.entries[at].fate = Fate::Kept;
+        self.settle(book);
+    }
+
+    /// Gives the role back if the reader has closed and this was the last lease.
+    fn settle(&self, mut book: MutexGuard<'_, Book>) {
+        if !book.is_settled() {
+            return;
+        }
+        let is_empty = book.entries.is_empty();
+        if let Some(drained) = book.departed.take() {
             drop(book);
-            self.endpoint.give_back(drained);
+            self.endpoint.give_back(|| is_empty && drained());
         }
     }
 }
@@ -253,6 +301,7 @@ impl KrenReader {
                 payload: Box::into_raw(copy).cast(),
                 tag: record.tag,
                 number: None,
+                is_kept: false,
                 ledger,
             };
             self.release();
@@ -269,6 +318,7 @@ impl KrenReader {
             len: record.len,
             tag: record.tag,
             number: Some(number),
+            is_kept: false,
             ledger,
         };
         self.consumer.advance(&record);
@@ -308,9 +358,10 @@ impl KrenReader {
         let mut book = ledger.lock();
         // Under the lock: the wake count has one storing thread at a time (W1).
         self.endpoint.announce_closed();
-        if book.entries.is_empty() {
+        if book.is_settled() {
+            let is_empty = book.entries.is_empty();
             drop(book);
-            self.endpoint.give_back(drained);
+            self.endpoint.give_back(|| is_empty && drained());
         } else {
             book.departed = Some(Box::new(drained));
         }

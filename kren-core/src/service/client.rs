@@ -460,11 +460,26 @@ impl KrenClient {
         }
         let view = self.registry.view().clone();
         let own = self.registry.own_member();
-        let (server, is_known) = (self.registry.owner_session(), self.replies.is_some());
+        let lane = self
+            .replies
+            .as_ref()
+            .map(|replies| Arc::clone(&replies.endpoint));
+        // Those that a successor may do again are waited for however long there is none.
+        let once: Vec<u32> = self
+            .open
+            .values()
+            .filter(|open| !open.may_retry)
+            .map(|open| open.server)
+            .collect();
         Ok(Silent::interest(self.registry.name(), move || {
-            view.owner() != PeerState::Attached
-                || view.owner_session() != server
-                || !is_known && view.has_lane(own, Way::Back)
+            let is_over = |server: &u32| *server != view.owner_session();
+            let is_answering = match &lane {
+                Some(lane) => matches!(lane.peer_state(), Ok(PeerState::Attached)),
+                None => view.has_lane(own, Way::Back),
+            };
+            is_answering
+                || once.iter().any(is_over)
+                || !once.is_empty() && view.owner() != PeerState::Attached
         }))
     }
 

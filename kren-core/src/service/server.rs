@@ -30,8 +30,9 @@ const STANDBY: Duration = Duration::from_millis(20);
 /// holds up nobody else's. There is one server per name; others may stand by ([`ServerOptions::standby`]). What a server that
 /// died had not answered goes to its successor where the client allows it, and fails otherwise.
 pub struct KrenServer {
-    lanes: Lanes,
+    // Before the lanes, and the seat with them: the service's name goes with the last lane.
     ways: HashMap<u64, Arc<WayBack>>,
+    lanes: Lanes,
     /// Requests that a predecessor may have begun with: for each lane, the messages before this count.
     suspect: HashMap<u64, u64>,
     alignment: usize,

@@ -268,3 +268,32 @@ fn a_slot_given_up_is_found_again() {
     slot.commit_len(60).unwrap();
     assert_eq!(reader.read().unwrap(), pattern(1, 60));
 }
+
+/// G3: what is left to the next reader goes to it, and all that was read after it; the role goes with the reader that has
+/// nothing else in its hands.
+#[test]
+fn a_held_message_may_be_left_to_the_next_reader() {
+    let _limit = Limit::new();
+    let name = Name::new("kept");
+    let mut writer = KrenWriter::create(&name, PAGE).unwrap();
+    for text in ["zero", "one", "two", "three"] {
+        writer.write(text.as_bytes()).unwrap();
+    }
+    let mut reader = KrenReader::connect(&name).unwrap();
+    let zero = reader.read().unwrap().into_lease();
+    let one = reader.read().unwrap().into_lease();
+    let two = reader.read().unwrap().into_lease();
+    drop(reader.read().unwrap());
+    drop(zero);
+    one.keep();
+    drop(reader);
+    // One is still in somebody's hands.
+    let held = KrenReader::connect(&name).unwrap_err();
+    assert!(matches!(held, Error::ReaderExists { .. }), "{held}");
+    drop(two);
+    let mut next = KrenReader::connect(&name).unwrap();
+    for text in ["one", "two", "three"] {
+        assert_eq!(next.read().unwrap(), text.as_bytes());
+    }
+    assert!(next.try_read().unwrap().is_none());
+}

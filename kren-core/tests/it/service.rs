@@ -295,6 +295,29 @@ fn a_client_that_hangs_or_dies_disturbs_nobody() {
     server.kill();
 }
 
+/// P12: a request that is at work when its client goes keeps nobody else from being served.
+#[test]
+fn a_request_may_outlive_its_client() {
+    let _limit = Limit::new();
+    let name = Name::new("outlived");
+    let mut server = KrenServer::create(&name).unwrap();
+    let mut gone = KrenClient::connect(&name).unwrap();
+    gone.start(b"x", CallOptions::default()).unwrap();
+    let request = server.next_timeout(PATIENCE).unwrap();
+    gone.close().unwrap();
+    while !server.clients().is_empty() {
+        let none = server.next_timeout(SOON).unwrap_err();
+        assert!(matches!(none, Error::TimedOut { .. }), "{none}");
+    }
+    // Who joins makes the server look for lanes.
+    let mut client = KrenClient::connect(&name).unwrap();
+    let call = client.start(b"y", CallOptions::default()).unwrap();
+    let other = server.next_timeout(PATIENCE).unwrap();
+    other.reply(b"answer").unwrap();
+    assert_eq!(&client.next(call).unwrap().unwrap()[..], b"answer");
+    request.reply(b"nobody hears").unwrap();
+}
+
 /// The server in this process: what a request tells, and what is left behind.
 #[test]
 fn what_a_request_tells() {
