@@ -11,12 +11,15 @@ use std::ptr::null_mut;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kren_core::copy_slice;
+use kren_core::{Schema, copy_slice};
 use napi::sys;
 
 use crate::context::Context;
 use crate::heap::{LONG, expect_long};
 use crate::value::{Outcome, Stop, Value};
+
+/// Longer messages get a Buffer of their own, so that one that is kept does not hold a whole pool.
+pub(crate) const POOLED: usize = 4096;
 
 /// One call from JavaScript, with up to `N` arguments; missing ones are `undefined`.
 pub(crate) struct Call<'a, const N: usize> {
@@ -49,7 +52,7 @@ impl<const N: usize> Call<'_, N> {
         if len == 0 {
             return Ok(&mut []);
         }
-        // SAFETY: as in `bytes`; no function of this crate asks for the bytes of two arguments.
+        // SAFETY: as in `bytes`; no function of this crate has the bytes of two arguments at a time.
         Ok(unsafe { std::slice::from_raw_parts_mut(data, len) })
     }
 
@@ -166,6 +169,15 @@ impl<const N: usize> Call<'_, N> {
         }
     }
 
+    /// The schema whose name and text the arguments from `index` on are, if they are given.
+    pub(crate) fn schema(&self, index: usize) -> Result<Option<Schema>, Stop> {
+        let Some(name) = self.optional(index, Call::string)? else {
+            return Ok(None);
+        };
+        let schema = Schema::new(&name, &self.string(index + 1)?);
+        schema.map(Some).ok_or(Stop::Argument("a schema"))
+    }
+
     /// The argument itself.
     pub(crate) fn value(&self, index: usize) -> Value {
         Value(self.args[index])
@@ -259,6 +271,34 @@ impl<const N: usize> Call<'_, N> {
             }
             self.made(status, value)
         }
+    }
+
+    /// The length of `bytes`, having been copied into the view at `index`, from `offset` on, if they fit there and are no more than
+    /// `most`; else a Buffer of their own.
+    pub(crate) fn js_copy(
+        &self,
+        index: usize,
+        offset: usize,
+        bytes: &[u8],
+        most: usize,
+    ) -> Outcome {
+        let room = self.bytes_mut(index)?.get_mut(offset..);
+        match room.and_then(|room| room.get_mut(..bytes.len())) {
+            Some(room) if bytes.len() <= most => {
+                copy_slice(bytes, room);
+                self.js_size(bytes.len())
+            }
+            _ => self.js_bytes(bytes),
+        }
+    }
+
+    /// Stores `notes` in the Uint32Array at `index`, as far as there is room for them.
+    pub(crate) fn store_notes(&self, index: usize, notes: &[u32]) -> Result<(), Stop> {
+        let target = self.bytes_mut(index)?;
+        for (place, note) in target.chunks_exact_mut(4).zip(notes) {
+            place.copy_from_slice(&note.to_ne_bytes());
+        }
+        Ok(())
     }
 
     /// An object for `ts/` to call: an endpoint.

@@ -20,7 +20,7 @@ pub(crate) trait Live {
 
 pub(crate) struct Context {
     env: sys::napi_env,
-    /// `(number, message, channel, missed) => KrenError`, of `ts/errors.ts`.
+    /// `(number, message, channel, missed, remoteCode, remoteText) => KrenError`, of `ts/errors.ts`.
     make_error: sys::napi_ref,
     /// `() => {}`
     nothing: sys::napi_ref,
@@ -90,11 +90,16 @@ impl Context {
             Error::Lagged { missed, .. } | Error::Evicted { missed, .. } => Some(*missed),
             _ => None,
         };
-        self.make_of(error.code(), &error.to_string(), error.channel(), missed)
+        let remote = match error {
+            Error::Remote { code, text, .. } => Some((*code, &**text)),
+            _ => None,
+        };
+        let text = error.to_string();
+        self.make_of(error.code(), &text, error.channel(), missed, remote)
     }
 
     fn make(&self, code: ErrorCode, message: &str, channel: &str) -> Option<sys::napi_value> {
-        self.make_of(code, message, channel, None)
+        self.make_of(code, message, channel, None, None)
     }
 
     fn make_of(
@@ -103,9 +108,10 @@ impl Context {
         message: &str,
         channel: &str,
         missed: Option<u64>,
+        remote: Option<(u32, &str)>,
     ) -> Option<sys::napi_value> {
         let mut number = null_mut();
-        let mut count = self.undefined();
+        let (mut count, mut remote_code) = (self.undefined(), self.undefined());
         #[allow(
             clippy::cast_precision_loss,
             reason = "JavaScript's numbers; nobody misses that many"
@@ -116,10 +122,24 @@ impl Context {
             if let Some(missed) = missed {
                 sys::napi_create_double(self.env, missed as f64, &mut count);
             }
+            if let Some((code, _)) = remote {
+                sys::napi_create_uint32(self.env, code, &mut remote_code);
+            }
         }
+        let remote_text = match remote {
+            Some((_, text)) => self.string(text)?,
+            None => self.undefined(),
+        };
         self.call(
             self.make_error,
-            &[number, self.string(message)?, self.string(channel)?, count],
+            &[
+                number,
+                self.string(message)?,
+                self.string(channel)?,
+                count,
+                remote_code,
+                remote_text,
+            ],
         )
     }
 

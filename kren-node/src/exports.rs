@@ -11,7 +11,10 @@ use napi_derive::napi;
 use crate::call::{Call, Object};
 use crate::context::Context;
 use crate::value::{Outcome, Stop, Value};
-use crate::{connect, heap, lend, publisher, reader, subscriber, writer};
+use crate::{
+    client, connect, dealer, heap, inbox, lend, publisher, reader, sender, server, subscriber,
+    worker, writer,
+};
 
 /// One line of the error table that all languages share.
 #[napi(object)]
@@ -42,7 +45,7 @@ pub(crate) fn version() -> &'static str {
 
 /// Prepares this JavaScript context and gives the functions that open endpoints.
 ///
-/// `make_error` is `(number, message, channel, missed) => Error`; `nothing` is an empty function.
+/// `make_error` is `(number, message, channel, missed, remoteCode, remoteText) => Error`; `nothing` is an empty function.
 #[napi(ts_return_type = "object")]
 pub(crate) fn load<'a>(
     env: Env,
@@ -63,6 +66,12 @@ fn functions(object: &Object<'_>, context: &Rc<Context>) -> Result<(), Stop> {
     object.method::<_, 10>(c"openReader", context, reader::open)?;
     object.method::<_, 13>(c"openPublisher", context, publisher::open)?;
     object.method::<_, 11>(c"openSubscriber", context, subscriber::open)?;
+    object.method::<_, 7>(c"openSender", context, sender::open)?;
+    object.method::<_, 6>(c"openInbox", context, inbox::open)?;
+    object.method::<_, 7>(c"openDealer", context, dealer::open)?;
+    object.method::<_, 6>(c"openWorker", context, worker::open)?;
+    object.method::<_, 6>(c"openClient", context, client::open)?;
+    object.method::<_, 7>(c"openServer", context, server::open)?;
     object.method::<_, 11>(c"connect", context, connect::connect)?;
     object.method::<_, 12>(c"connectSubscriber", context, subscriber::connect)?;
     object.method::<_, 0>(c"expectLong", context, expect_long)?;

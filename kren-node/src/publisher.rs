@@ -19,8 +19,9 @@ pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 13>) -> Outcome {
     if let Some(patience) = call.optional(12, Call::timeout)?.flatten() {
         broadcast = broadcast.evict_after(patience);
     }
-    let core = broadcast.create(&call.string(0)?, call.size(1)?)?;
-    let (object, writer) = wrap(call, core.into_writer())?;
+    let name = call.string(0)?;
+    let core = broadcast.create(&name, call.size(1)?)?;
+    let (object, writer) = wrap(call, &name, core.into_writer())?;
     object.method::<_, 1>(c"subscribed", &writer, subscribed)?;
     object.method::<_, 2>(c"armSubscribers", &writer, arm)?;
     object.method::<_, 0>(c"subscribers", &writer, subscribers)?;

@@ -1,21 +1,22 @@
 //! The reading endpoint, as `ts/reader.ts` calls it.
 
 use std::cell::{Cell, RefCell, RefMut};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::time::Duration;
 
-use kren_core::{Error, KrenReader, Mapped, Message, ReaderOptions, Start, copy_slice};
+use kren_core::{KrenReader, Mapped, Message, ReaderOptions, Start, copy_slice};
 
-use crate::call::{Call, Object};
+use crate::call::{Call, Object, POOLED};
 use crate::context::{Context, Live};
+use crate::end::{End, set_ref};
 use crate::lend::{lend, outline, part};
-use crate::value::{Outcome, Stop, Value, peer_state, schema, schema_text, strategy};
+use crate::value::{Outcome, Stop, Value, peer_state, schema_text, strategy};
 use crate::waiting::{Find, Interruptions, blocking, connect_within};
 use crate::watch::Watch;
 
 pub(crate) struct Reader {
-    name: String,
-    core: RefCell<Option<KrenReader>>,
+    end: End<KrenReader>,
     last_tag: Cell<u32>,
     /// JavaScript has been given the ring, or keeps account of what it holds: the core learns of it too late.
     in_javascript: Cell<bool>,
@@ -24,7 +25,6 @@ pub(crate) struct Reader {
     seen: RefCell<(*mut u8, Mapped)>,
     moves: Cell<u32>,
     told: Cell<u32>,
-    watch: Watch,
 }
 
 /// `openReader(name, timeout, anyOwner, strategy, prefault, machineWide, live, newest, schemaName, schemaText)`
@@ -79,7 +79,7 @@ pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<ReaderOption
     if call.optional(7, Call::bool)? == Some(true) {
         options = options.start(Start::Newest);
     }
-    if let Some(schema) = schema(call, 8)? {
+    if let Some(schema) = call.schema(8)? {
         options = options.schema(&schema);
     }
     Ok(options)
@@ -92,15 +92,14 @@ pub(crate) fn wrap<const N: usize>(call: &Call<'_, N>, core: KrenReader) -> Outc
     object.set(c"capacity", call.js_size(core.capacity())?)?;
     object.set(c"alignment", call.js_size(core.alignment())?)?;
     object.set(c"schema", call.js_str(schema_text(core.schema()))?)?;
+    let name = core.name().to_owned();
     let reader = Rc::new(Reader {
-        name: core.name().to_owned(),
         seen: RefCell::new((core.outline().base, core.mapped())),
         moves: Cell::new(0),
         told: Cell::new(0),
-        core: RefCell::new(Some(core)),
+        end: End::new("reader", &name, core),
         last_tag: Cell::new(0),
         in_javascript: Cell::new(false),
-        watch: Watch::new(),
     });
     call.context.adopt(&reader);
     methods(&object, &reader)?;
@@ -120,6 +119,7 @@ fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
     object.method::<_, 0>(c"available", reader, available)?;
     object.method::<_, 0>(c"held", reader, held)?;
     object.method::<_, 0>(c"peerState", reader, state)?;
+    object.method::<_, 0>(c"isRemoved", reader, is_removed)?;
     object.method::<_, 0>(c"peerClosed", reader, peer_closed)?;
     object.method::<_, 0>(c"ring", reader, ring)?;
     object.method::<_, 4>(c"standAt", reader, stand_at)?;
@@ -136,18 +136,6 @@ fn methods(object: &Object<'_>, reader: &Rc<Reader>) -> Result<(), Stop> {
 }
 
 impl Reader {
-    fn core(&self) -> Result<RefMut<'_, KrenReader>, Stop> {
-        // Taken only by a debugger that evaluates something in the middle of a blocking call.
-        let core = self.core.try_borrow_mut();
-        let core = core.map_err(|_| Error::Busy {
-            channel: self.name.as_str().into(),
-        })?;
-        RefMut::filter_map(core, Option::as_mut).map_err(|_| Stop::EndpointClosed {
-            role: "reader",
-            channel: self.name.clone(),
-        })
-    }
-
     /// The core, unless this process may not use it.
     fn usable(&self) -> Result<RefMut<'_, KrenReader>, Stop> {
         let core = self.core()?;
@@ -212,13 +200,7 @@ impl Reader {
     }
 
     fn close(&self) -> kren_core::Result<()> {
-        self.watch.stop();
-        match self
-            .core
-            .try_borrow_mut()
-            .ok()
-            .and_then(|mut core| core.take())
-        {
+        match self.end.leave() {
             Some(mut core) => {
                 // JavaScript may have moved it and been ended before it could say so.
                 if self.in_javascript.get() {
@@ -231,8 +213,18 @@ impl Reader {
     }
 }
 
-/// Longer messages get a Buffer of their own, so that one that is kept does not hold a whole pool.
-const POOLED: usize = 4096;
+impl Deref for Reader {
+    type Target = End<KrenReader>;
+    fn deref(&self) -> &Self::Target {
+        &self.end
+    }
+}
+
+impl AsRef<Watch> for Reader {
+    fn as_ref(&self) -> &Watch {
+        &self.watch
+    }
+}
 
 impl Live for Reader {
     fn close_at_exit(&self) {
@@ -428,6 +420,11 @@ fn state(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     call.js_str(peer_state(reader.usable()?.writer_state()))
 }
 
+/// `isRemoved()`: whether the name was taken away.
+fn is_removed(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
+    call.js_bool(reader.usable()?.is_removed())
+}
+
 fn peer_closed(reader: &Rc<Reader>, call: &Call<'_, 0>) -> Outcome {
     call.js_bool(reader.usable()?.is_writer_closed())
 }
@@ -443,11 +440,6 @@ fn arm(reader: &Rc<Reader>, call: &Call<'_, 2>) -> Outcome {
             core.writer_waiter()
         }
     })?;
-    Ok(Value::UNDEFINED)
-}
-
-fn set_ref(reader: &Rc<Reader>, call: &Call<'_, 1>) -> Outcome {
-    reader.watch.set_ref(call.context, call.bool(0)?);
     Ok(Value::UNDEFINED)
 }
 

@@ -5,8 +5,6 @@ use std::ptr::null_mut;
 use kren_core::{Error, PeerState, Schema, Strategy};
 use napi::sys;
 
-use crate::call::Call;
-
 /// A JavaScript value of the call in progress.
 #[derive(Clone, Copy)]
 pub(crate) struct Value(pub(crate) sys::napi_value);
@@ -60,16 +58,4 @@ pub(crate) fn peer_state(state: PeerState) -> &'static str {
 /// What a channel's creator says of its messages; empty where that is nothing.
 pub(crate) fn schema_text(schema: Option<&Schema>) -> &str {
     schema.map_or("", Schema::text)
-}
-
-/// The schema whose name and text the arguments from `index` on are, if they are given.
-pub(crate) fn schema<const N: usize>(
-    call: &Call<'_, N>,
-    index: usize,
-) -> Result<Option<Schema>, Stop> {
-    let Some(name) = call.optional(index, Call::string)? else {
-        return Ok(None);
-    };
-    let schema = Schema::new(&name, &call.string(index + 1)?);
-    schema.map(Some).ok_or(Stop::Argument("a schema"))
 }

@@ -9,8 +9,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use kren_core::{Background, Error, Waiter, Watching};
+use kren_core::{Background, Error, Interest, Waiter, Watching};
 use napi::bindgen_prelude::{FromNapiValue, Function};
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi::{Status, sys};
@@ -27,6 +28,8 @@ pub(crate) type Report<const WEAK: bool> =
 struct State {
     /// The wait under way; none where that was over before it began.
     watching: Option<Watching>,
+    /// What else would end it.
+    timer: Option<Watching>,
     /// Whether a wait is under way, of this number: what is told of an earlier one comes too late.
     is_busy: bool,
     number: u64,
@@ -46,7 +49,7 @@ impl Shared {
     fn give_up(&self) {
         let mut state = self.lock();
         state.is_busy = false;
-        let watching = state.watching.take();
+        let watching = (state.watching.take(), state.timer.take());
         drop(state);
         drop(watching);
     }
@@ -59,7 +62,7 @@ impl Shared {
         }
         // At rest before it is reported: the report may be acted upon, and the watch armed again, at once.
         state.is_busy = false;
-        let watching = state.watching.take();
+        let watching = (state.watching.take(), state.timer.take());
         drop(state);
         drop(watching);
         if !matches!(outcome, Err(Error::Interrupted { .. })) {
@@ -72,6 +75,26 @@ impl Shared {
 struct Running {
     shared: Arc<Shared>,
     background: Background,
+}
+
+/// What is waited for.
+pub(crate) enum Awaited {
+    Waiter(Waiter),
+    Interest(Interest),
+    /// Or this time has passed.
+    Within(Interest, Duration),
+}
+
+impl From<Waiter> for Awaited {
+    fn from(waiter: Waiter) -> Self {
+        Self::Waiter(waiter)
+    }
+}
+
+impl From<Interest> for Awaited {
+    fn from(interest: Interest) -> Self {
+        Self::Interest(interest)
+    }
 }
 
 /// The watch of one endpoint; it takes part in the core's thread from when it is first armed.
@@ -91,16 +114,15 @@ impl Watch {
         }
     }
 
-    /// Calls `on_ready` once, from the event loop, when the waiter that `make` gives has done with
-    /// waiting: with `undefined`, or with the error that ended the wait. `length` is what that
+    /// Calls `on_ready` once, from the event loop, when what `make` gives is there, or will not come: with `undefined`, or with the error that ended the wait. `length` is what that
     /// waiter waits for; a wait for the same that is under way goes on instead. `on_ready` is that of
     /// the first call for good.
-    pub(crate) fn arm(
+    pub(crate) fn arm<A: Into<Awaited>>(
         &self,
         context: &Rc<Context>,
         length: usize,
         on_ready: Value,
-        make: impl FnOnce() -> kren_core::Result<Waiter>,
+        make: impl FnOnce() -> kren_core::Result<A>,
     ) -> Result<(), Stop> {
         if self.length.replace(length) != length {
             self.disarm();
@@ -118,14 +140,28 @@ impl Watch {
         if state.is_busy {
             return Ok(());
         }
-        let waiter = make()?;
+        let awaited = make()?.into();
         state.number += 1;
         state.is_busy = true;
         let number = state.number;
         drop(state);
         let shared = Arc::clone(&running.shared);
         let tell = move |outcome| shared.end(number, outcome);
-        match running.background.watch(waiter, tell) {
+        if let Awaited::Within(_, time) = &awaited {
+            let shared = Arc::clone(&running.shared);
+            let at = Instant::now() + *time;
+            let timer = running
+                .background
+                .at(at, move || shared.end(number, Ok(())));
+            running.shared.lock().timer = Some(timer);
+        }
+        let begun = match awaited {
+            Awaited::Waiter(waiter) => running.background.watch(waiter, tell),
+            Awaited::Interest(interest) | Awaited::Within(interest, _) => {
+                running.background.watch_for(interest, move || tell(Ok(())))
+            }
+        };
+        match begun {
             Ok(Some(watching)) => {
                 let mut state = running.shared.lock();
                 // It may be over already.

@@ -1,30 +1,30 @@
 //! The writing endpoint, as `ts/writer.ts` calls it.
 
-use std::cell::{Cell, RefCell, RefMut};
+use std::cell::Cell;
+use std::ops::Deref;
 use std::rc::Rc;
 
 use kren_core::{Error, KrenWriter, WriterOptions};
 
 use crate::call::{Call, Object};
 use crate::context::{Context, Live};
+use crate::end::{End, set_ref};
 use crate::lend::{lend, outline};
-use crate::value::{Outcome, Stop, Value, peer_state, schema, schema_text, strategy};
+use crate::value::{Outcome, Stop, Value, peer_state, schema_text, strategy};
 use crate::waiting::blocking;
 use crate::watch::Watch;
 
 pub(crate) struct Writer {
-    pub(crate) name: String,
-    core: RefCell<Option<KrenWriter>>,
+    end: End<KrenWriter>,
     /// JavaScript has been given the ring, and moves the messages itself.
     in_javascript: Cell<bool>,
-    pub(crate) watch: Watch,
 }
 
 /// `openWriter(name, capacity, mode, alignment, fresh, anyOwner, strategy, prefault, machineWide, schemaName, schemaText)`
 pub(crate) fn open(_: &Rc<Context>, call: &Call<'_, 11>) -> Outcome {
     let name = call.string(0)?;
     let core = options(call)?.create(&name, call.size(1)?)?;
-    Ok(wrap(call, core)?.0.value)
+    Ok(wrap(call, &name, core)?.0.value)
 }
 
 /// The options at 2 to 10.
@@ -51,7 +51,7 @@ pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<WriterOption
     if let Some(wide) = call.optional(8, Call::bool)? {
         options = options.machine_wide(wide);
     }
-    if let Some(schema) = schema(call, 9)? {
+    if let Some(schema) = call.schema(9)? {
         options = options.schema(&schema);
     }
     Ok(options)
@@ -60,19 +60,18 @@ pub(crate) fn options<const N: usize>(call: &Call<'_, N>) -> Result<WriterOption
 /// The object that stands for `core` in JavaScript, and what is behind it.
 pub(crate) fn wrap<'a, const N: usize>(
     call: &'a Call<'_, N>,
+    name: &str,
     core: KrenWriter,
 ) -> Result<(Object<'a>, Rc<Writer>), Stop> {
     let object = call.object()?;
-    object.set(c"name", call.js_str(core.name())?)?;
+    object.set(c"name", call.js_str(name)?)?;
     object.set(c"capacity", call.js_size(core.capacity())?)?;
     object.set(c"alignment", call.js_size(core.alignment())?)?;
     object.set(c"maxMessageLength", call.js_size(core.max_message_len())?)?;
     object.set(c"schema", call.js_str(schema_text(core.schema()))?)?;
     let writer = Rc::new(Writer {
-        name: core.name().to_owned(),
-        core: RefCell::new(Some(core)),
+        end: End::new("writer", name, core),
         in_javascript: Cell::new(false),
-        watch: Watch::new(),
     });
     call.context.adopt(&writer);
     methods(&object, &writer)?;
@@ -85,6 +84,7 @@ fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
     object.method::<_, 0>(c"drained", writer, drained)?;
     object.method::<_, 0>(c"available", writer, available)?;
     object.method::<_, 0>(c"peerState", writer, state)?;
+    object.method::<_, 0>(c"isRemoved", writer, is_removed)?;
     object.method::<_, 0>(c"ring", writer, ring)?;
     object.method::<_, 4>(c"standAt", writer, stand_at)?;
     object.method::<_, 2>(c"wait", writer, wait)?;
@@ -99,47 +99,36 @@ fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
 }
 
 impl Writer {
-    pub(crate) fn core(&self) -> Result<RefMut<'_, KrenWriter>, Stop> {
-        // Taken only by a debugger that evaluates something in the middle of a blocking call.
-        let core = self.core.try_borrow_mut();
-        let core = core.map_err(|_| Error::Busy {
-            channel: self.name.as_str().into(),
-        })?;
-        RefMut::filter_map(core, Option::as_mut).map_err(|_| Stop::EndpointClosed {
-            role: "writer",
-            channel: self.name.clone(),
-        })
-    }
-
-    fn close(&self) -> kren_core::Result<()> {
-        self.end(KrenWriter::close)
-    }
-
+    /// Ends it as `end` says.
     fn end(&self, end: impl FnOnce(KrenWriter) -> kren_core::Result<()>) -> kren_core::Result<()> {
-        self.watch.stop();
-        match self
-            .core
-            .try_borrow_mut()
-            .ok()
-            .and_then(|mut core| core.take())
-        {
-            Some(mut core) => {
-                // JavaScript may have moved it and been ended before it could say so. Damage is for the reader
-                // to find.
-                if self.in_javascript.get() {
-                    let _ = core.catch_up();
-                }
-                end(core)
-            }
-            None => Ok(()),
+        let Some(mut core) = self.leave() else {
+            return Ok(());
+        };
+        // JavaScript may have moved it and been ended before it could say so. Damage is for the reader to find.
+        if self.in_javascript.get() {
+            let _ = core.catch_up();
         }
+        end(core)
+    }
+}
+
+impl Deref for Writer {
+    type Target = End<KrenWriter>;
+    fn deref(&self) -> &Self::Target {
+        &self.end
+    }
+}
+
+impl AsRef<Watch> for Writer {
+    fn as_ref(&self) -> &Watch {
+        &self.watch
     }
 }
 
 impl Live for Writer {
     fn close_at_exit(&self) {
         // Nobody is left to be told of a failure.
-        let _ = self.close();
+        let _ = self.end(KrenWriter::close);
     }
 }
 
@@ -233,6 +222,13 @@ fn state(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
     call.js_str(peer_state(core.reader_state()))
 }
 
+/// `isRemoved()`: whether the name was taken away.
+fn is_removed(writer: &Rc<Writer>, call: &Call<'_, 0>) -> Outcome {
+    let core = writer.core()?;
+    core.check_usable()?;
+    call.js_bool(core.is_removed())
+}
+
 /// `arm(length, onReady)`: see [`Watch::arm`].
 fn arm(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
     let core = writer.core()?;
@@ -243,13 +239,8 @@ fn arm(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
     Ok(Value::UNDEFINED)
 }
 
-fn set_ref(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
-    writer.watch.set_ref(call.context, call.bool(0)?);
-    Ok(Value::UNDEFINED)
-}
-
 fn close(writer: &Rc<Writer>, _: &Call<'_, 0>) -> Outcome {
-    writer.close()?;
+    writer.end(KrenWriter::close)?;
     Ok(Value::UNDEFINED)
 }
 

@@ -4,11 +4,11 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import process from 'node:process';
 import { test } from 'node:test';
-import { Worker } from 'node:worker_threads';
+import * as threads from 'node:worker_threads';
 import {
   assertFine,
   assertGone,
@@ -20,6 +20,7 @@ import {
   pair,
 } from './support/index.mjs';
 
+const { Worker, markAsUncloneable } = threads;
 const skip = process.platform === 'linux' ? false : 'descriptors and /dev/shm, as Linux has them';
 const place = JSON.stringify(createRequire(import.meta.url).resolve('@pawanxz/kren'));
 
@@ -66,6 +67,39 @@ test('many worker threads stream at once, blocking and not (G1)', { timeout: 120
   const ends = await Promise.all(workers.map((running) => once(running, 'exit')));
   assert.deepEqual(ends, Array(8).fill([0]));
   names.forEach(assertGone);
+});
+
+test('every endpoint knows whether its name was taken away', { skip }, (t) => {
+  const [channel, broadcast, post, queue, service] = Array.from({ length: 5 }, channelName);
+  const ends = closing(
+    t,
+    new kren.Writer(channel, 4096),
+    new kren.Reader(channel),
+    new kren.Publisher(broadcast, 4096),
+    new kren.Subscriber(broadcast),
+    new kren.Inbox(post, 4096),
+    new kren.Sender(post),
+    new kren.Dealer(queue, 4096),
+    new kren.Worker(queue),
+    new kren.Server(service),
+    new kren.Client(service),
+  );
+  assert.deepEqual(new Set(ends.map((end) => end.isRemoved)), new Set([false]));
+  for (const name of [channel, broadcast, post, queue, service]) rmSync(`/dev/shm/kren-${name}`);
+  assert.deepEqual(new Set(ends.map((end) => end.isRemoved)), new Set([true]));
+  ends[0].close();
+  assert.throws(() => ends[0].isRemoved, krenError('KREN_CLOSED', channel));
+});
+
+test('an endpoint is not sent to another thread', {
+  skip: markAsUncloneable ? false : 'from Node.js 22.10 on',
+}, (t) => {
+  const name = channelName();
+  const [writer, reader] = pair(t);
+  const [inbox, sender] = closing(t, new kren.Inbox(name, 4096), new kren.Sender(name));
+  for (const end of [writer, reader, inbox, sender]) {
+    assert.throws(() => structuredClone(end), { name: 'DataCloneError' });
+  }
 });
 
 test('of many threads that want one role, one gets it (G5)', async () => {

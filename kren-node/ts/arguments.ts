@@ -117,6 +117,11 @@ export function checkFlag(flag: unknown, option: string): boolean | undefined {
   throw wrongType(option, 'true or false', flag);
 }
 
+export function checkFunction<F>(call: F | undefined, what: string): F | undefined {
+  if (call === undefined || typeof call === 'function') return call;
+  throw wrongType(what, 'a function', call);
+}
+
 /** A whole number that the core then checks for range. */
 export function checkWhole(value: unknown, option: string, channel: string): number | undefined {
   if (value === undefined) return undefined;

@@ -3,10 +3,11 @@
 import type { AsyncOptions, TimeoutOptions } from './arguments';
 import type { ArrowOptions } from './array-writer';
 import { type Arrow, arrowOr } from './arrow';
+import { End } from './end';
 import { krenError } from './errors';
 import { inTurn, inTurnAsync } from './iterate';
 import { arrayIn, arraysIn, type DType, type Part, Refusal, show, tableIn, type TypedArray } from './payload';
-import type { Loan, ReadingSide } from './sides';
+import type { Loan, TakingSide } from './sides';
 import './dispose';
 
 /** A received array. */
@@ -90,7 +91,7 @@ export class BorrowedTable extends Lent {
 }
 
 /** Takes something out of the ring, if a message is there. */
-export type Take<T> = (side: ReadingSide) => T | undefined;
+export type Take<T> = (side: TakingSide) => T | undefined;
 
 /** @internal */
 export const READ = Symbol('read');
@@ -98,8 +99,7 @@ export const READ = Symbol('read');
 export const READ_ASYNC = Symbol('readAsync');
 
 /** What a {@link Reader} can do with arrays and tables. */
-export abstract class ArrayReader {
-  abstract readonly name: string;
+export abstract class ArrayReader extends End {
   /** @internal */
   abstract [READ]<T>(take: Take<T>, options: TimeoutOptions | undefined, call: string): T;
   /** @internal */
@@ -238,13 +238,13 @@ export abstract class ArrayReader {
   }
 }
 
-function takeArray(side: ReadingSide, channel: string): ReceivedArray | undefined {
+function takeArray(side: TakingSide, channel: string): ReceivedArray | undefined {
   const array = look(side, channel, copyArray);
   if (array !== undefined) side.skip();
   return array;
 }
 
-function takeArrays(side: ReadingSide, channel: string): Record<string, ReceivedArray> | undefined {
+function takeArrays(side: TakingSide, channel: string): Record<string, ReceivedArray> | undefined {
   const arrays = look(side, channel, (bytes) => {
     const parts = arraysIn(bytes);
     return named(own(bytes), parts);
@@ -253,7 +253,7 @@ function takeArrays(side: ReadingSide, channel: string): Record<string, Received
   return arrays;
 }
 
-function takeTable(side: ReadingSide, channel: string, arrow: Arrow): object | undefined {
+function takeTable(side: TakingSide, channel: string, arrow: Arrow): object | undefined {
   const table = look(side, channel, (bytes) => decode(arrow, own(bytes).subarray(tableIn(bytes))));
   if (table !== undefined) side.skip();
   return table;
@@ -288,7 +288,7 @@ function own(bytes: Uint8Array): Uint8Array {
 }
 
 /** What `use` makes of the next message, if there is one; the message stays. */
-function look<T>(side: ReadingSide, channel: string, use: (bytes: Uint8Array) => T): T | undefined {
+function look<T>(side: TakingSide, channel: string, use: (bytes: Uint8Array) => T): T | undefined {
   try {
     return side.look(use);
   } catch (error) {

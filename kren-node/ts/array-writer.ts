@@ -2,6 +2,7 @@
 
 import type { AsyncOptions, TagOptions, TimeoutOptions } from './arguments';
 import { type Arrow, arrowOr } from './arrow';
+import { End } from './end';
 import {
   type ArrayInput,
   arrayMessage,
@@ -33,11 +34,11 @@ export const SEND = Symbol('send');
 export const SEND_ASYNC = Symbol('sendAsync');
 
 /** What a {@link Writer} can do with arrays and tables. */
-export abstract class ArrayWriter {
+export abstract class ArrayWriter<O extends TagOptions = TagOptions> extends End {
   /** @internal */
-  abstract [SEND](message: Message, options: (TimeoutOptions & TagOptions) | undefined, call: string): void;
+  abstract [SEND](message: Message, options: (TimeoutOptions & O) | undefined, call: string): void;
   /** @internal */
-  abstract [SEND_ASYNC](message: Message, options: (AsyncOptions & TagOptions) | undefined): Promise<void>;
+  abstract [SEND_ASYNC](message: Message, options: (AsyncOptions & O) | undefined): Promise<void>;
 
   /**
    * Writes an array, which every language reads as one; its elements are copied once. Create the channel with
@@ -51,7 +52,7 @@ export abstract class ArrayWriter {
    * @throws {RangeError} when the shape is not that of the data
    * @throws {TypeError} when `data` is no typed array
    */
-  writeArray(data: ArrayBufferView, options?: ArrayOptions & TimeoutOptions & TagOptions): void {
+  writeArray(data: ArrayBufferView, options?: ArrayOptions & TimeoutOptions & O): void {
     this[SEND](arrayMessage({ data, shape: options?.shape, dtype: options?.dtype }), options, 'writeArray()');
   }
 
@@ -61,10 +62,7 @@ export abstract class ArrayWriter {
    *
    * @throws (as a rejection) as {@link Writer.writeAsync} and {@link writeArray}
    */
-  async writeArrayAsync(
-    data: ArrayBufferView,
-    options?: ArrayOptions & AsyncOptions & TagOptions,
-  ): Promise<void> {
+  async writeArrayAsync(data: ArrayBufferView, options?: ArrayOptions & AsyncOptions & O): Promise<void> {
     await this[SEND_ASYNC](arrayMessage({ data, shape: options?.shape, dtype: options?.dtype }), options);
   }
 
@@ -79,7 +77,7 @@ export abstract class ArrayWriter {
    */
   writeArrays(
     arrays: Readonly<Record<string, ArrayInput | ArrayBufferView>>,
-    options?: TimeoutOptions & TagOptions,
+    options?: TimeoutOptions & O,
   ): void {
     this[SEND](arraysMessage(arrays), options, 'writeArrays()');
   }
@@ -90,7 +88,7 @@ export abstract class ArrayWriter {
    * @throws {KrenError} as {@link Writer.write}
    * @throws {Error} when `apache-arrow` is not installed
    */
-  writeTable(table: unknown, options?: ArrowOptions & TimeoutOptions & TagOptions): void {
+  writeTable(table: unknown, options?: ArrowOptions & TimeoutOptions & O): void {
     const stream =
       table instanceof Uint8Array ? table : arrowOr(options?.arrow).tableToIPC(table as never, 'stream');
     this[SEND](tableMessage(stream), options, 'writeTable()');

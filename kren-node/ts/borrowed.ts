@@ -34,6 +34,7 @@ export class Borrowed {
     this.data = loan.bytes;
     this.tag = loan.tag;
     this.#length = loan.bytes.length;
+    if (loan.about !== undefined) Object.assign(this, loan.about);
   }
 
   /**

@@ -87,11 +87,24 @@ export class KrenError extends Error {
   readonly channel: string;
   /** Of `KREN_LAGGED` and `KREN_EVICTED`: how many messages were missed; the next call goes on behind them. */
   declare readonly missed?: number;
+  /** Of `KREN_REMOTE`: the code that the server failed the call with. */
+  declare readonly remoteCode?: number;
+  /** Of `KREN_REMOTE`: the text that the server failed the call with. */
+  declare readonly remoteText?: string;
 
   /** @internal */
-  constructor(number: number, message: string, channel: string, missed?: number) {
+  constructor(
+    number: number,
+    message: string,
+    channel: string,
+    missed?: number,
+    remoteCode?: number,
+    remoteText?: string,
+  ) {
     super(message);
     if (missed !== undefined) this.missed = missed;
+    if (remoteCode !== undefined) this.remoteCode = remoteCode;
+    if (remoteText !== undefined) this.remoteText = remoteText;
     this.code = (byNumber[number] ?? `KREN_${number}`) as KrenErrorCode;
     this.number = number;
     this.channel = channel;

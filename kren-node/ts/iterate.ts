@@ -8,7 +8,7 @@ import type { Loan } from './sides';
 const END: IteratorReturnResult<undefined> = Object.freeze({ done: true, value: undefined });
 
 /** What {@link Reader.lend} gives: to be gone through with `for`, or with `for await`. */
-export interface Lending extends Iterable<Borrowed>, AsyncIterable<Borrowed> {}
+export interface Lending<L extends Borrowed = Borrowed> extends Iterable<L>, AsyncIterable<L> {}
 
 /** What `take` gives, until the end. */
 export function* inTurn<T>(take: () => T): Generator<T, undefined, undefined> {
@@ -65,18 +65,18 @@ export function inTurnAsync<T>(
 }
 
 /** What `borrow` and `borrowAsync` give, each lent until the next one is asked for or the loop is left. */
-export function lending(
+export function lending<L extends Borrowed>(
   borrow: () => Loan,
   borrowAsync: (signal: AbortSignal) => Promise<Loan>,
   signal: AbortSignal | undefined,
-): Lending {
+): Lending<L> {
   return {
     *[Symbol.iterator]() {
       let lent: Borrowed | undefined;
       try {
         for (const loan of inTurn(borrow)) {
           lent = new Borrowed(loan);
-          yield lent;
+          yield lent as L;
           lent.release();
         }
       } finally {
@@ -92,7 +92,7 @@ export function lending(
           const { done, value } = await loans.next();
           if (done) return END;
           lent = new Borrowed(value);
-          return { done: false, value: lent };
+          return { done: false, value: lent as L };
         },
         return: () => {
           lent?.release();
@@ -101,7 +101,7 @@ export function lending(
         [Symbol.asyncIterator]() {
           return this;
         },
-      } as AsyncIterableIterator<Borrowed>;
+      } as AsyncIterableIterator<L>;
     },
   };
 }

@@ -2,7 +2,7 @@
 
 import { onAbort } from './aborts';
 import { type KrenError, krenError, timedOut } from './errors';
-import type { NativeEndpoint } from './native';
+import type { NativeEnd } from './native';
 import type { OnReady } from './sides';
 import { turned } from './turn';
 
@@ -38,16 +38,26 @@ export class Line {
   length = 0;
   readonly #places = new Set<Place>();
   readonly #owner: object;
-  readonly #native: NativeEndpoint;
+  readonly #native: NativeEnd;
   readonly #armOwner: (length: number, onReady: OnReady) => void;
+  readonly #before: (() => void) | undefined;
   readonly #onReady: OnReady;
   #isYielding = false;
   /** Whether waiting is to keep the process alive, and whether it does just now. */
   #wantsRef = true;
   #hasRef = false;
 
-  /** `arm` has `onReady` called when `owner` can go on: see NativeEndpoint.arm. */
-  constructor(owner: object, native: NativeEndpoint, arm: (length: number, onReady: OnReady) => void) {
+  /**
+   * `arm` has `onReady` called when `owner` can go on: see NativeEndpoint.arm. With `before`, which is called before anybody is
+   * served, those who wait are served in any order: each waits for something of its own.
+   */
+  constructor(
+    owner: object,
+    native: NativeEnd,
+    arm: (length: number, onReady: OnReady) => void,
+    before?: () => void,
+  ) {
+    this.#before = before;
     this.#owner = owner;
     this.#native = native;
     this.#armOwner = arm;
@@ -107,6 +117,8 @@ export class Line {
 
   /** Serves whoever can be served now. */
   serve(failure?: KrenError): void {
+    this.#before?.();
+    let isArmed = false;
     for (const place of this.#places) {
       try {
         const value = place.attempt();
@@ -117,8 +129,9 @@ export class Line {
           this.#remove(place);
           place.reject(failure);
         } else {
-          this.#arm(place.length);
-          return;
+          if (!isArmed) this.#arm(place.length);
+          isArmed = true;
+          if (this.#before === undefined) return;
         }
       } catch (error) {
         this.#remove(place);

@@ -85,9 +85,39 @@ export class Loans {
   }
 }
 
-function takeBack(entry: Entry): void {
+function takeBack(entry: { readonly part: WeakRef<ArrayBuffer> | undefined }): void {
   if (entry.part === undefined) return;
   forgotten.unregister(entry);
   const memory = entry.part.deref();
   if (memory !== undefined) functions.detach(memory);
+}
+
+/** Loans of copies, each of which is given back by itself. */
+export class LoanBook {
+  readonly #channel: string;
+  readonly #open = new Set<{ readonly part: WeakRef<ArrayBuffer> }>();
+
+  constructor(channel: string) {
+    this.#channel = channel;
+  }
+
+  /** Lends `part`; `release` is called once, when it is given back. */
+  lend(part: ArrayBuffer, tag: number, about: object, release: () => void): Loan {
+    markAsUntransferable(part);
+    const entry = { part: new WeakRef(part) };
+    this.#open.add(entry);
+    const end = (): void => {
+      if (!this.#open.delete(entry)) return;
+      takeBack(entry);
+      release();
+    };
+    forgotten.register(part, end, entry);
+    return { bytes: Buffer.from(part), tag, channel: this.#channel, about, end };
+  }
+
+  /** Takes all memory back, for good; nothing is released. */
+  endAll(): void {
+    for (const entry of this.#open) takeBack(entry);
+    this.#open.clear();
+  }
 }

@@ -9,9 +9,17 @@ export type PeerState = 'never_attached' | 'attached' | 'closed' | 'died';
 /** Milliseconds; a negative number stands for "for ever". */
 type Timeout = number;
 
-/** What both endpoints of the native layer have. */
-export interface NativeEndpoint {
+/** What every endpoint of the native layer has. */
+export interface NativeEnd {
   readonly name: string;
+  /** Whether the name was taken away. */
+  isRemoved(): boolean;
+  setRef(on: boolean): void;
+  close(): void;
+}
+
+/** What both endpoints of a ring have. */
+export interface NativeEndpoint extends NativeEnd {
   readonly capacity: number;
   readonly alignment: number;
   readonly schema: string;
@@ -22,8 +30,6 @@ export interface NativeEndpoint {
    * or never will. Does nothing while a wait for the same length is under way, and replaces one for another.
    */
   arm(length: number, onReady: (failure?: KrenError) => void): void;
-  setRef(on: boolean): void;
-  close(): void;
 }
 
 /** The halves of a position, and of the number of messages before it. */
@@ -153,6 +159,108 @@ export interface NativeReader extends NativeEndpoint, NativeRing {
   peerClosed(): boolean;
 }
 
+/** What reads the messages of many. */
+export interface NativeIntake extends NativeEnd {
+  /**
+   * The next message: its length, having been put into `room` at `offset`, or itself where it does not fit or is longer than what
+   * the pool takes. Flags: 1 holds it until `release`, 2 puts it there however long it is. `notes` gets what is known of it.
+   */
+  take(room: Uint8Array, offset: number, flags: number, notes: Uint32Array): Taken | undefined;
+  release(number: number): void;
+  wait(timeout: Timeout): void;
+  arm(what: number, onReady: (failure?: KrenError) => void): void;
+}
+
+/** One of those who send to an inbox, or call a service. */
+export interface Member {
+  /** Tells it from every other that there has been under this name. */
+  readonly number: number;
+  /** Its process; 0 where its number means nothing here, as that of another container's process. */
+  readonly pid: number;
+}
+
+/** A sender that is gone, and from which nothing more comes. */
+export interface Departure extends Member {
+  /** Whether it died; else it has closed. */
+  readonly died: boolean;
+}
+
+export interface NativeInbox extends NativeIntake {
+  /** By their order. */
+  departures(): Record<string, Departure>;
+  senders(): Record<string, Member>;
+  available(): number;
+}
+
+export interface NativeSender extends NativeWriter {
+  readonly number: number;
+  inboxState(): PeerState;
+}
+
+export interface NativeWorker extends NativeIntake {
+  dealerState(): PeerState;
+}
+
+export interface NativeDealer extends NativeEnd {
+  tryWrite(data: ArrayBufferView, tag: number, key: string | undefined): boolean;
+  /** Until something has changed for the workers since the last message that found none. */
+  wait(timeout: Timeout): void;
+  flush(timeout: Timeout): void;
+  drained(): boolean;
+  /** For a change (0), or the end of delivery (1). */
+  arm(what: number, onReady: (failure?: KrenError) => void): void;
+  workers(): number;
+  available(): number;
+  maxMessageLength(): number;
+}
+
+export interface NativeClient extends NativeEnd {
+  /** The number of the call; `undefined` while there is no room for the request. */
+  start(
+    data: ArrayBufferView,
+    tag: number,
+    timeout: Timeout,
+    method: string,
+    retry: boolean,
+  ): number | undefined;
+  /**
+   * The next answer to whichever call: its length, having been put into the pool, or itself; or the error that the call has come
+   * to. `notes` gets the tag, the halves of the call's number, and what it is: 0 one of several, 1 the last or only one,
+   * 2 an end, 3 an error.
+   */
+  next(pool: Uint8Array, offset: number, notes: Uint32Array): Taken | KrenError | undefined;
+  cancel(number: number): void;
+  arm(what: number, onReady: (failure?: KrenError) => void): void;
+  /** For room for a request of `length` bytes. */
+  armRoom(length: number, onReady: (failure?: KrenError) => void, method: string): void;
+  setRoomRef(on: boolean): void;
+  serverState(): PeerState;
+  late(): number;
+  maxRequestLength(): number;
+}
+
+export interface NativeServer extends NativeEnd {
+  /**
+   * The next request: its length, having been put into the pool, or itself. `notes` gets the tag, the halves of the client's number, its
+   * process, the milliseconds that it still waits (2^32 - 1: for ever), whether it names a method, and the request's number.
+   */
+  next(pool: Uint8Array, offset: number, notes: Uint32Array): Taken | undefined;
+  method(number: number): string;
+  reply(number: number, data: ArrayBufferView, tag: number): void;
+  item(number: number, data: ArrayBufferView, tag: number): void;
+  end(number: number): void;
+  fail(number: number, code: number, text: string): void;
+  drop(number: number): void;
+  isCancelled(number: number): boolean;
+  wait(timeout: Timeout): void;
+  arm(what: number, onReady: (failure?: KrenError) => void): void;
+  /** By their order. */
+  clients(): Record<string, Member>;
+}
+
+/** What all that stand on a registry are opened with. */
+type Common = [mode: number | undefined, anyOwner: boolean | undefined, strategy: string | undefined];
+
 export interface Connecting {
   take(): NativeReader | undefined;
   cancel(): void;
@@ -211,6 +319,22 @@ interface Functions {
     timeout: Timeout,
     ...options: [...SubscriberArguments, onDone: () => void]
   ): Connecting;
+  openSender(
+    name: string,
+    ...options: [...Common, senders?: number, capacity?: number, alignment?: number]
+  ): NativeSender;
+  openInbox(name: string, capacity: number, ...options: [...Common, senders?: number]): NativeInbox;
+  openDealer(
+    name: string,
+    capacity: number,
+    ...options: [...Common, workers?: number, alignment?: number]
+  ): NativeDealer;
+  openClient(name: string, ...options: [...Common, clients?: number, capacity?: number]): NativeClient;
+  openServer(
+    name: string,
+    ...options: [...Common, clients?: number, capacity?: number, standby?: Timeout]
+  ): NativeServer;
+  openWorker(name: string, ...options: [...Common, workers?: number, ahead?: number]): NativeWorker;
   connect(
     name: string,
     timeout: Timeout,
@@ -228,7 +352,7 @@ interface Functions {
 
 interface Addon {
   load(
-    makeError: (number: number, message: string, channel: string, missed?: number) => Error,
+    makeError: (...error: ConstructorParameters<typeof KrenError>) => Error,
     nothing: () => void,
   ): Functions;
   errorCodes(): { name: string; number: number }[];
@@ -244,7 +368,7 @@ export const addon = findAddon() as Addon;
 
 /** @internal */
 export const native: Functions = addon.load(
-  (number, message, channel, missed) => new KrenError(number, message, channel, missed),
+  (...error) => new KrenError(...error),
   () => {},
 );
 

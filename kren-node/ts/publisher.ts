@@ -1,7 +1,8 @@
 import { type AsyncOptions, checkOptions, checkTimeout, checkWhole } from './arguments';
 import { NOT_YET, type Task } from './line';
 import { type KnownSubscriber, type NativeWriter, native } from './native';
-import { WritingEnd, type WriterOptions, writerArguments } from './writer';
+import type { OnReady } from './sides';
+import { RingWritingEnd, type WriterOptions, writerArguments } from './writer';
 
 /** How to create a broadcast. */
 export interface PublisherOptions extends WriterOptions {
@@ -29,7 +30,7 @@ export interface CountOptions extends AsyncOptions {
  * {@link waitForSubscribers} where the first messages count. Otherwise it waits for the slowest lossless subscriber; one that
  * has died is passed over within 200 ms.
  */
-export class Publisher extends WritingEnd {
+export class Publisher extends RingWritingEnd {
   readonly #native: NativeWriter;
 
   /**
@@ -73,6 +74,12 @@ export class Publisher extends WritingEnd {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** For room for `length` bytes, or below 0 for so many subscribers. @internal */
+  protected override arm(length: number, onReady: OnReady): void {
+    if (length < 0) this.#native.armSubscribers(-length, onReady);
+    else super.arm(length, onReady);
   }
 
   /** Who is subscribed, and how far behind each is. Makes a system call for each. */

@@ -3,24 +3,19 @@ import {
   checkFlag,
   checkName,
   checkOptions,
-  checkSignal,
   checkStart,
   checkStrategy,
   checkTimeout,
   type Strategy,
   type TimeoutOptions,
 } from './arguments';
-import { isGone, krenError } from './errors';
-import { Line, NOT_YET, type Task } from './line';
+import { isGone } from './errors';
+import { NOT_YET, type Task } from './line';
 import { type NativeReader, native, type PeerState } from './native';
-import { Borrowed } from './borrowed';
-import { inTurn, inTurnAsync, type Lending, lending } from './iterate';
 import { closedReadingSide, openReadingSide } from './open';
-import type { Held, Loan, OnReady, ReadingSide } from './sides';
-import { mustYield } from './turn';
-import { ArrayReader, READ, READ_ASYNC, type Take } from './array-reader';
+import { ReadingEnd } from './reading';
 import { checkSchema, type Schema } from './schema';
-import './dispose';
+import type { ReadingSide } from './sides';
 
 /** How to connect to a channel. */
 export interface ReaderOptions {
@@ -63,17 +58,8 @@ export function adopt(reader: NativeReader): Reader {
   return new Reader(reader.name);
 }
 
-/**
- * The next message of `reader`, held: what was not released when the reader is closed is there for the next one.
- *
- * @internal
- */
-export let readHeld: (reader: ReadingEnd, signal: AbortSignal) => Promise<Held>;
-
 /** What a {@link Reader} and a {@link Subscriber} can do. */
-export abstract class ReadingEnd extends ArrayReader {
-  /** The name of the channel. */
-  readonly name: string;
+export abstract class RingReadingEnd extends ReadingEnd {
   /** Bytes of the ring: what its writer asked for, rounded up to the page size. */
   readonly capacity: number;
   /** Alignment of messages in the ring, in bytes. */
@@ -83,196 +69,25 @@ export abstract class ReadingEnd extends ArrayReader {
 
   readonly #native: NativeReader;
   #side: ReadingSide;
-  readonly #line: Line;
-  readonly #next: Task<Buffer>;
-  readonly #nextHeld: Task<Held>;
-  readonly #nextLoan: Task<Loan>;
   readonly #nextWriter: Task<void>;
   /** There is a new channel of the name, to move over to when everything here is read. */
   #isMoving = false;
-  #isClosed = false;
 
   /** @internal */
   constructor(native: NativeReader) {
-    super();
+    const side = openReadingSide(native);
+    super(native, 'reader', side);
     this.#native = native;
-    this.name = this.#native.name;
-    this.capacity = this.#native.capacity;
-    this.alignment = this.#native.alignment;
-    this.schema = this.#native.schema || undefined;
-    this.#side = openReadingSide(this.#native);
-    this.#line = new Line(this, this.#native, (what, onReady) => this.#arm(what, onReady));
-    const what = 'message';
-    this.#next = { attempt: () => this.#side.take() ?? NOT_YET, length: 0, what };
-    this.#nextHeld = { attempt: () => this.#side.takeHeld() ?? NOT_YET, length: 0, what };
-    this.#nextLoan = { attempt: () => this.#side.borrow() ?? NOT_YET, length: 0, what };
+    this.#side = side;
+    this.capacity = native.capacity;
+    this.alignment = native.alignment;
+    this.schema = native.schema || undefined;
     this.#nextWriter = {
       attempt: () => (this.#follow() ? undefined : NOT_YET),
       length: 1,
       what: 'live writer',
       outlasts: isGone,
     };
-  }
-
-  static {
-    readHeld = (reader, signal) => reader.#take(reader.#nextHeld, -1, signal);
-  }
-
-  /**
-   * The next message. Blocks the thread until there is one, as `readFileSync` does, for `timeout` milliseconds
-   * at most.
-   *
-   * @throws {KrenError} once everything has been read: `KREN_CLOSED` when the writer has closed, `KREN_PEER_DIED`
-   *   when it died; `KREN_TIMED_OUT`; `KREN_BUSY` while `readAsync` waits; `KREN_INTERRUPTED` when a signal comes that
-   *   has a handler, which runs when the event loop turns (Linux); `KREN_CORRUPT`; `KREN_CLOSED` after `close()`
-   */
-  read(options?: TimeoutOptions): Buffer {
-    if (options === undefined && this.#line.length === 0) {
-      const message = this.#side.take();
-      if (message !== undefined) return message;
-    }
-    const timeout = this.#beforeWait(options, 'read()');
-    for (;;) {
-      const message = this.#side.take();
-      if (message !== undefined) return message;
-      this.#wait(timeout);
-    }
-  }
-
-  /**
-   * Up to `max` messages: waits for the first as {@link read} does, and takes with it those that are there already.
-   *
-   * ```js
-   * for (const message of reader.readMany(64)) handle(message);
-   * ```
-   *
-   * @throws {KrenError} as {@link read}
-   * @throws {RangeError} when `max` is no whole number above 0
-   */
-  readMany(max: number, options?: TimeoutOptions): Buffer[] {
-    if (!Number.isSafeInteger(max) || max < 1)
-      throw new RangeError(`max must be a whole number above 0, not ${max}`);
-    const timeout = this.#beforeWait(options, 'readMany()');
-    for (;;) {
-      const messages = this.#side.takeMany(max);
-      if (messages.length > 0) return messages;
-      this.#wait(timeout);
-    }
-  }
-
-  /**
-   * Copies the next message to the start of `target`, waiting for it as {@link read} does, and tells its length. The
-   * cheapest way for large messages, which need no new memory then.
-   *
-   * @throws {KrenError} as {@link read}
-   * @throws {RangeError} when the message is longer than `target`; it stays the next one
-   */
-  readInto(target: Uint8Array, options?: TimeoutOptions): number {
-    if (!(target instanceof Uint8Array)) throw new TypeError('target must be a Buffer or another Uint8Array');
-    const timeout = this.#beforeWait(options, 'readInto()');
-    for (;;) {
-      const length = this.#side.takeInto(target);
-      if (length === undefined) {
-        this.#wait(timeout);
-      } else if (length <= target.byteLength) {
-        return length;
-      } else {
-        throw new RangeError(
-          `the next message of channel '${this.name}' has ${length} bytes and the target ${target.byteLength}; ` +
-            'give a larger one, the message is still there',
-        );
-      }
-    }
-  }
-
-  /**
-   * The next message where it lies in the ring, without a copy, waiting for it as {@link read} does. Several may be
-   * held, and released in any order; the writer gets their bytes back from the oldest on, and a ring that is full of
-   * held messages blocks it.
-   *
-   * ```js
-   * {
-   *   using borrowed = reader.borrow();
-   *   handle(borrowed.data);
-   * } // released here; else call borrowed.release()
-   * ```
-   *
-   * **Release it only when nothing works on its bytes any more.** What goes on in the background, say `socket.write` or
-   * zlib, would go on with another message, or end the process: see {@link Borrowed}, whose `copy()` is for that.
-   *
-   * @throws {KrenError} as {@link read}
-   */
-  borrow(options?: TimeoutOptions): Borrowed {
-    return new Borrowed(this.#borrow(options, 'borrow()'));
-  }
-
-  /**
-   * The messages as they come, each where it lies, until the writer has closed and everything is read: as {@link borrow},
-   * each released when the loop asks for the next one or is left. For `for`, which blocks the thread while it waits, and
-   * for `for await`, which does not. `timeout` and `signal` (of `for await`) are for each message.
-   *
-   * ```js
-   * for (const { data, tag } of reader.lend()) handle(data, tag);    // what is to be kept: message.copy()
-   * ```
-   *
-   * @throws {KrenError} (from the loop) as {@link read}, but for the end; and whatever reason `signal` was aborted with
-   */
-  lend(options?: AsyncOptions): Lending {
-    const { timeout, signal } = this.#check(options ?? {});
-    return lending(
-      () => this.#borrow(options, 'lend()'),
-      (giveUp) => this.#take(this.#nextLoan, timeout, giveUp),
-      signal,
-    );
-  }
-
-  /**
-   * The next message if there is one now, else `null`, whatever the reason. Never waits. Calls of `readAsync`
-   * that wait already are served first.
-   *
-   * @throws {KrenError} `KREN_CORRUPT`; `KREN_CLOSED` after `close()`
-   */
-  tryRead(): Buffer | null {
-    if (this.#line.length > 0) {
-      this.#line.serve();
-      if (this.#line.length > 0) return null;
-    }
-    const message = this.#side.take();
-    if (message !== undefined) return message;
-    return this.#hasMoved() ? (this.#side.take() ?? null) : null;
-  }
-
-  /**
-   * The next message, waiting for it without blocking the event loop. Several calls may wait; they are served in
-   * the order in which they came. A message is never lost to a timeout or an abort.
-   *
-   * @throws {KrenError} (as a rejection) as {@link read}; and whatever reason `signal` was aborted with
-   */
-  readAsync(options?: AsyncOptions): Promise<Buffer> {
-    try {
-      if (options === undefined) return this.#take(this.#next, -1, undefined);
-      const { timeout, signal } = this.#check(options);
-      return this.#take(this.#next, timeout, signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /**
-   * Messages as they come, until the writer has closed and everything is read, or this reader is closed. Throws
-   * `KREN_PEER_DIED` when the writer died. Leaving the loop early leaves the reader open.
-   */
-  [Symbol.iterator](): Generator<Buffer, undefined, undefined> {
-    return inTurn(() => this.read());
-  }
-
-  /**
-   * As the synchronous iterator, without blocking the event loop; it lets timers and sockets have their turn about
-   * every millisecond, however many messages there are. An iteration that is left while it waits (its `return` is
-   * called) takes no message any more.
-   */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return inTurnAsync((giveUp) => this.#take(this.#next, -1, giveUp));
   }
 
   /**
@@ -298,23 +113,12 @@ export abstract class ReadingEnd extends ArrayReader {
    *   connected to; `KREN_CLOSED` after `close()`; and whatever reason `signal` was aborted with
    */
   waitForWriter(options: AsyncOptions = {}): Promise<void> {
-    try {
-      const { timeout, signal } = this.#check(options);
-      if (this.#line.length === 0 && this.#follow()) return Promise.resolve();
-      return this.#line.wait(this.#nextWriter, timeout, signal, false);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    return this.waitFor(this.#nextWriter, options);
   }
 
   /** How many messages have come before the next one. @internal */
   protected countRead(): number {
     return this.#side.count();
-  }
-
-  /** The tag of the message that was handed out last; 0 unless its writer chose one. */
-  get lastTag(): number {
-    return this.#side.lastTag;
   }
 
   /** Bytes of the ring that hold messages not yet read, 8 more for each than its length; 0 = nothing to read. */
@@ -337,49 +141,10 @@ export abstract class ReadingEnd extends ArrayReader {
     return this.#native.peerState();
   }
 
-  /** Whether `close()` was called. */
-  get closed(): boolean {
-    return this.#isClosed;
-  }
-
-  /**
-   * Closes this side; calls of `readAsync` that wait are rejected with `KREN_CLOSED`. Closing twice is fine. The
-   * last side to close a channel with nothing left to deliver removes it. Messages that are still borrowed are
-   * taken back, and stay in the channel. An endpoint that is not closed is closed when it is collected, or when its
-   * thread or the process ends.
-   */
-  close(): void {
-    if (!this.#isClosed) {
-      this.#isClosed = true;
-      this.#side.close();
-      // What is called from now on is refused there.
-      this.#side = closedReadingSide(this.#native);
-    }
-    this.#native.close();
-    this.#line.close(() =>
-      krenError('KREN_CLOSED', `channel '${this.name}': this reader was closed while it waited`, this.name),
-    );
-  }
-
-  /** Lets a call that waits keep the process alive. That is the default. */
-  ref(): this {
-    this.#line.setRef(true);
-    return this;
-  }
-
-  /** Lets the process exit although a call waits. */
-  unref(): this {
-    this.#line.setRef(false);
-    return this;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-    return Promise.resolve();
+  /** @internal */
+  protected override closedSide(): ReadingSide {
+    this.#side = closedReadingSide(this.#native);
+    return this.#side;
   }
 
   /** Whether a writer has come. */
@@ -393,83 +158,17 @@ export abstract class ReadingEnd extends ArrayReader {
       Object.assign(this, figures, { schema: figures.schema || undefined });
       // What the old side has lent it takes back by itself.
       this.#side = openReadingSide(this.#native);
+      this.goOnAt(this.#side);
     }
     return (found & 1) !== 0;
   }
 
-  /** Everything here is read: makes the move that was put off, if it was. */
-  #hasMoved(): boolean {
+  /** Makes the move that was put off, if it was. @internal */
+  protected override hasMoved(): boolean {
     if (!this.#isMoving) return false;
     const side = this.#side;
     this.#follow();
     return this.#side !== side;
-  }
-
-  #wait(timeout: number): void {
-    if (!this.#hasMoved()) this.#side.wait(timeout);
-  }
-
-  #arm(what: number, onReady: OnReady): void {
-    if (what === 0 && this.#hasMoved()) queueMicrotask(onReady);
-    else this.#side.arm(what, onReady);
-  }
-
-  /** @internal */
-  override [READ]<T>(take: Take<T>, options: TimeoutOptions | undefined, call: string): T {
-    const timeout = this.#beforeWait(options, call);
-    for (;;) {
-      const taken = take(this.#side);
-      if (taken !== undefined) return taken;
-      this.#wait(timeout);
-    }
-  }
-
-  /** @internal */
-  override [READ_ASYNC]<T>(take: Take<T>, options: AsyncOptions | undefined): Promise<T> {
-    try {
-      const { timeout, signal } = this.#check(options ?? {});
-      const task: Task<T> = { attempt: () => take(this.#side) ?? NOT_YET, length: 0, what: 'message' };
-      return this.#take(task, timeout, signal);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  #borrow(options: TimeoutOptions | undefined, call: string): Loan {
-    const timeout = this.#beforeWait(options, call);
-    for (;;) {
-      const loan = this.#side.borrow();
-      if (loan !== undefined) return loan;
-      this.#wait(timeout);
-    }
-  }
-
-  /** Does `task`, at once if that is possible. */
-  #take<T>(task: Task<T>, timeout: number, signal: AbortSignal | undefined): Promise<T> {
-    try {
-      const yields = mustYield();
-      if (!yields && this.#line.length === 0) {
-        const taken = task.attempt();
-        if (taken !== NOT_YET) return Promise.resolve(taken);
-      }
-      return this.#line.wait(task, timeout, signal, yields);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /** The timeout of a call that may block, if it may. */
-  #beforeWait(options: TimeoutOptions | undefined, call: string): number {
-    const timeout = options === undefined ? -1 : checkTimeout(checkOptions(options).timeout, this.name);
-    this.#line.refuseToBlock(call);
-    return timeout;
-  }
-
-  #check(options: AsyncOptions): { timeout: number; signal: AbortSignal | undefined } {
-    const checked = checkOptions(options);
-    const signal = checkSignal(checked.signal);
-    signal?.throwIfAborted();
-    return { timeout: checkTimeout(checked.timeout, this.name), signal };
   }
 }
 
@@ -480,7 +179,7 @@ export abstract class ReadingEnd extends ArrayReader {
  * much as Node's own small Buffers do: one that is kept keeps its block. Where few of many are kept for long, keep
  * `Buffer.from(message)`. Messages that were not read stay for the reader that comes after this one.
  */
-export class Reader extends ReadingEnd {
+export class Reader extends RingReadingEnd {
   /**
    * Connects to the channel `name` and starts at its first message that no reader has had.
    *

@@ -14,6 +14,8 @@ export interface Loan {
   readonly bytes: Buffer;
   readonly tag: number;
   readonly channel: string;
+  /** What else the user is to know of it. */
+  readonly about?: object;
   /** Gives it back, and takes it away from whoever still holds it. */
   end(): void;
 }
@@ -24,15 +26,16 @@ export interface Held {
   release(): void;
 }
 
-export interface ReadingSide {
+/** From whatever it reads. */
+export interface TakingSide<M extends Buffer = Buffer> {
   /** The tag of the message that was taken last. */
   lastTag: number;
   /** The next message, if it is there: a copy in memory that V8 owns. */
-  take(): Buffer | undefined;
+  take(): M | undefined;
   /** The same, held: if it is not released before the side is closed, the next reader gets it. */
   takeHeld(): Held | undefined;
   /** Up to `max` messages that are there. */
-  takeMany(max: number): Buffer[];
+  takeMany(max: number): M[];
   /** The length of the next message, having copied it to `target`; `undefined` if there is none. */
   takeInto(target: Uint8Array): number | undefined;
   /** The next message where it lies, if it is there. */
@@ -43,16 +46,20 @@ export interface ReadingSide {
   skip(): void;
   /** Waits, blocking the thread, until there is a message. */
   wait(timeout: Timeout): void;
-  /** For a message (0) or for a writer (1). */
+  /** For a message (0), or what else there is. */
   arm(what: number, onReady: OnReady): void;
+  /** Ends all loans. Nothing else may be called afterwards. */
+  close(): void;
+}
+
+/** From a ring. `arm` also waits for a writer (1). */
+export interface ReadingSide extends TakingSide {
   /** See NativeReader.follow. A side whose channel was left may still be given back what it lent, and nothing else. */
   follow(): number;
   available(): number;
   held(): number;
   /** How many messages have come before the next one. */
   count(): number;
-  /** Ends all loans. Nothing else may be called afterwards. */
-  close(): void;
 }
 
 /** A place in the ring to build a message in. */
@@ -64,16 +71,15 @@ export interface Room {
   abort(): void;
 }
 
-export interface WritingSide {
+/** To wherever it writes. A `key` is for where there are several readers: those of the same one go to the same. */
+export interface PuttingSide {
   /** Writes a message if there is room for it; tells whether it did. */
-  put(data: Uint8Array, tag: number): boolean;
+  put(data: Uint8Array, tag: number, key?: string): boolean;
   /** As `put`, but nothing is seen of it before `publish`, which a `put` implies. */
-  stage(data: Uint8Array, tag: number): boolean;
+  stage(data: Uint8Array, tag: number, key?: string): boolean;
   /** As `put`, of a message in pieces, which have `length` bytes together. */
-  gather(pieces: readonly Uint8Array[], length: number, tag: number): boolean;
+  gather(pieces: readonly Uint8Array[], length: number, tag: number, key?: string): boolean;
   publish(): void;
-  /** Room for `length` bytes, if there is. */
-  reserve(length: number): Room | undefined;
   /** Waits, blocking the thread, until a message of `length` bytes fits. */
   wait(length: number, timeout: Timeout): void;
   flush(timeout: Timeout): void;
@@ -81,4 +87,10 @@ export interface WritingSide {
   arm(length: number, onReady: OnReady): void;
   available(): number;
   close(): void;
+}
+
+/** To a ring. */
+export interface WritingSide extends PuttingSide {
+  /** Room for `length` bytes, if there is. */
+  reserve(length: number): Room | undefined;
 }

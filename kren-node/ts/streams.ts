@@ -5,7 +5,8 @@ import { onAbort } from './aborts';
 import { type AsyncOptions, checkSignal, type Data } from './arguments';
 import { connect } from './connect';
 import { isEnd } from './errors';
-import { type Reader, type ReaderOptions, readHeld } from './reader';
+import type { Reader, ReaderOptions } from './reader';
+import { readHeld } from './reading';
 import type { Held } from './sides';
 import { breakOff, Writer, type WriterOptions } from './writer';
 

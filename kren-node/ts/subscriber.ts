@@ -8,7 +8,7 @@ import {
 } from './arguments';
 import { searching } from './connect';
 import { type NativeReader, native } from './native';
-import { checkAccess, type ReaderOptions, ReadingEnd } from './reader';
+import { checkAccess, type ReaderOptions, RingReadingEnd } from './reader';
 
 /** How to join a broadcast. */
 export interface SubscriberOptions extends Omit<ReaderOptions, 'start' | 'schema'> {
@@ -41,7 +41,7 @@ let adopted: NativeReader | undefined;
  * (see {@link PublisherOptions}), and then gets `KREN_EVICTED`. After that and `KREN_LAGGED` the next call goes on behind what was
  * missed, whose number the error's `missed` is.
  */
-export class Subscriber extends ReadingEnd {
+export class Subscriber extends RingReadingEnd {
   readonly #native: NativeReader;
 
   /**

@@ -1,33 +1,20 @@
 import {
-  type AsyncOptions,
-  bytesOf,
-  changed,
   checkCapacity,
   checkFlag,
-  checkMessages,
   checkName,
   checkOptions,
-  checkSignal,
   checkStrategy,
-  checkTag,
   checkTimeout,
   checkWhole,
-  type Data,
   type Strategy,
-  type TagOptions,
   type TimeoutOptions,
 } from './arguments';
-import { krenError } from './errors';
-import { Line, NOT_YET, type Task } from './line';
 import { type NativeWriter, native, type PeerState } from './native';
 import { closedWritingSide, openWritingSide } from './open';
 import { Reserved } from './reserved';
-import type { OnReady, WritingSide } from './sides';
-import { mustYield } from './turn';
-import { ArrayWriter, SEND, SEND_ASYNC } from './array-writer';
-import type { Message } from './payload';
 import { checkSchema, type Schema } from './schema';
-import './dispose';
+import type { WritingSide } from './sides';
+import { WritingEnd } from './writing';
 
 /** How to create a channel. */
 export interface WriterOptions {
@@ -66,14 +53,10 @@ export interface CloseOptions {
  *
  * @internal
  */
-export let breakOff: (writer: WritingEnd) => void;
+export let breakOff: (writer: RingWritingEnd) => void;
 
-const NO_OPTIONS: AsyncOptions & TagOptions = Object.freeze({});
-
-/** What a {@link Writer} and a {@link Publisher} can do. */
-export abstract class WritingEnd extends ArrayWriter {
-  /** The name of the channel. */
-  readonly name: string;
+/** What a {@link Writer}, a {@link Publisher} and a {@link Sender} can do. */
+export abstract class RingWritingEnd extends WritingEnd {
   /** Bytes of the ring: what was asked for, rounded up to the page size. */
   readonly capacity: number;
   /** Alignment of messages in the ring, in bytes. */
@@ -85,88 +68,21 @@ export abstract class WritingEnd extends ArrayWriter {
 
   readonly #native: NativeWriter;
   #side: WritingSide;
-  /** While it is open nothing else is written: it lies where the next message goes. */
-  #reserved: Reserved | undefined;
-  readonly #line: Line;
-  readonly #drained: Task<void>;
-  #isClosed = false;
 
   /** @internal */
   constructor(native: NativeWriter) {
-    super();
+    const side = openWritingSide(native);
+    super(native, 'writer', side, native.maxMessageLength);
     this.#native = native;
-    this.name = this.#native.name;
-    this.capacity = this.#native.capacity;
-    this.alignment = this.#native.alignment;
-    this.schema = this.#native.schema || undefined;
-    this.maxMessageLength = this.#native.maxMessageLength;
-    this.#side = openWritingSide(this.#native);
-    this.#line = new Line(this, this.#native, (length, onReady) => this.#arm(length, onReady));
-    this.#drained = {
-      attempt: () => (this.#side.drained() ? undefined : NOT_YET),
-      length: this.maxMessageLength,
-      what: 'end of delivery',
-    };
+    this.#side = side;
+    this.capacity = native.capacity;
+    this.alignment = native.alignment;
+    this.schema = native.schema || undefined;
+    this.maxMessageLength = native.maxMessageLength;
   }
 
   static {
-    breakOff = (writer) => writer.#end(() => writer.#native.breakOff());
-  }
-
-  /**
-   * Writes one message. Blocks the thread while the ring has no room for it, for `timeout` milliseconds at most.
-   *
-   * @throws {KrenError} `KREN_TOO_LARGE`; while there is no room: `KREN_TIMED_OUT`, or `KREN_CLOSED` or
-   *   `KREN_PEER_DIED` when the reader that should make it is gone; `KREN_BUSY` while `writeAsync` waits;
-   *   `KREN_INTERRUPTED` when a signal comes that has a handler, which runs when the event loop turns (Linux);
-   *   `KREN_CLOSED` after `close()`
-   * @throws {TypeError} when `data` is not of one of the types
-   */
-  write(data: Data, options?: TimeoutOptions & TagOptions): void {
-    const bytes = bytesOf(data);
-    if (options === undefined && this.#line.length === 0 && this.#reserved === undefined) {
-      if (this.#side.put(bytes, 0)) return;
-    }
-    let tag = 0;
-    let timeout = -1;
-    if (options !== undefined) {
-      const checked = checkOptions(options);
-      tag = checkTag(checked.tag, this.name);
-      timeout = checkTimeout(checked.timeout, this.name);
-    }
-    this.#refuseToBlock('write()');
-    while (!this.#side.put(bytes, tag)) this.#side.wait(bytes.byteLength, timeout);
-  }
-
-  /**
-   * Writes several messages in order, waiting for room as {@link write} does, for `timeout` milliseconds at most each
-   * time. Those that fit together become visible together. When it throws, those before the one that it was at are
-   * sent.
-   *
-   * ```js
-   * writer.writeMany(['a', 'b', 'c']);
-   * ```
-   *
-   * @returns how many were written
-   * @throws as {@link write}, and whatever `messages` throws; {@link TypeError} when `messages` is one message: text, or
-   *   a Buffer
-   */
-  writeMany(messages: Iterable<Data> & object, options?: TimeoutOptions & TagOptions): number {
-    const checked = checkOptions(options);
-    const tag = checkTag(checked.tag, this.name);
-    const timeout = checkTimeout(checked.timeout, this.name);
-    let written = 0;
-    try {
-      for (const data of checkMessages(messages)) {
-        const bytes = bytesOf(data);
-        this.#refuseToBlock('writeMany()');
-        while (!this.#side.stage(bytes, tag)) this.#side.wait(bytes.byteLength, timeout);
-        written += 1;
-      }
-    } finally {
-      this.#side.publish();
-    }
-    return written;
+    breakOff = (writer) => writer.end(() => writer.#native.breakOff());
   }
 
   /**
@@ -190,129 +106,17 @@ export abstract class WritingEnd extends ArrayWriter {
       throw new RangeError(`length must be a whole number, 0 or more, not ${length}`);
     }
     const timeout = checkTimeout(checkOptions(options).timeout, this.name);
-    this.#refuseToBlock('reserve()');
+    this.refuseToBlock('reserve()');
     for (;;) {
       const room = this.#side.reserve(length);
       if (room !== undefined) {
-        this.#reserved = new Reserved(room, this.name, () => {
-          this.#reserved = undefined;
+        this.reserved = new Reserved(room, this.name, () => {
+          this.reserved = undefined;
         });
-        return this.#reserved;
+        return this.reserved;
       }
       this.#side.wait(length, timeout);
     }
-  }
-
-  /**
-   * Writes one message if the ring has room for it now; tells whether it did. Never waits. Calls of `writeAsync`
-   * that wait already are served first.
-   *
-   * @throws {KrenError} `KREN_TOO_LARGE`; `KREN_CLOSED` after `close()`
-   * @throws {TypeError} when `data` is not of one of the types
-   */
-  tryWrite(data: Data, options?: TagOptions): boolean {
-    const tag = options === undefined ? 0 : checkTag(checkOptions(options).tag, this.name);
-    const bytes = bytesOf(data);
-    if (this.#line.length > 0) {
-      this.#line.serve();
-      if (this.#line.length > 0) return false;
-    }
-    this.#refuseWhileReserved('tryWrite()');
-    return this.#side.put(bytes, tag);
-  }
-
-  /**
-   * Writes one message, waiting for room without blocking the event loop. Several calls may wait; they are served
-   * in the order in which they came. Leave `data` as it is until the promise is settled: it is copied into the ring
-   * when there is room.
-   *
-   * @throws {KrenError} (as a rejection) as {@link write}; and whatever reason `signal` was aborted with
-   * @throws {TypeError} (as a rejection) when `data` is not of one of the types, or has changed its length by the time
-   *   there is room (it was transferred, resized or given back)
-   */
-  writeAsync(data: Data, options: AsyncOptions & TagOptions = NO_OPTIONS): Promise<void> {
-    try {
-      const { timeout, signal } = this.#check(options);
-      const tag = checkTag(options.tag, this.name);
-      const bytes = bytesOf(data);
-      const yields = mustYield();
-      this.#refuseWhileReserved('writeAsync()');
-      if (!yields && this.#line.length === 0 && this.#side.put(bytes, tag)) return Promise.resolve();
-      const length = bytes.length;
-      const task: Task<void> = {
-        attempt: () => {
-          if (bytes.length !== length) throw changed(this.name, length, bytes.length);
-          return this.#side.put(bytes, tag) ? undefined : NOT_YET;
-        },
-        length,
-        what: 'room',
-      };
-      return this.#line.wait(task, timeout, signal, yields);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /** @internal */
-  override [SEND](message: Message, options: (TimeoutOptions & TagOptions) | undefined, call: string): void {
-    const checked = checkOptions(options);
-    const tag = checkTag(checked.tag, this.name);
-    const timeout = checkTimeout(checked.timeout, this.name);
-    const { pieces, length } = message;
-    this.#refuseToBlock(call);
-    while (!this.#side.gather(pieces, length, tag)) this.#side.wait(length, timeout);
-  }
-
-  /** @internal */
-  override [SEND_ASYNC](message: Message, options: (AsyncOptions & TagOptions) | undefined): Promise<void> {
-    const { timeout, signal } = this.#check(options ?? NO_OPTIONS);
-    const tag = checkTag(options?.tag, this.name);
-    const { pieces, length } = message;
-    const yields = mustYield();
-    this.#refuseWhileReserved('an asynchronous call');
-    if (!yields && this.#line.length === 0 && this.#side.gather(pieces, length, tag))
-      return Promise.resolve();
-    const task: Task<void> = {
-      attempt: () => {
-        const now = pieces.reduce((sum, piece) => sum + piece.length, 0);
-        if (now !== length) throw changed(this.name, length, now);
-        return this.#side.gather(pieces, length, tag) ? undefined : NOT_YET;
-      },
-      length,
-      what: 'room',
-    };
-    return this.#line.wait(task, timeout, signal, yields);
-  }
-
-  /**
-   * Blocks the thread until the reader has taken everything that was written, for `timeout` milliseconds at most.
-   *
-   * @throws {KrenError} `KREN_TIMED_OUT`; `KREN_CLOSED` or `KREN_PEER_DIED` when the reader went before it was
-   *   done (one that has not come yet is waited for); `KREN_BUSY` while `writeAsync` waits
-   */
-  flush(options?: TimeoutOptions): void {
-    const timeout = checkTimeout(checkOptions(options).timeout, this.name);
-    this.#refuseToBlock('flush()');
-    this.#side.flush(timeout);
-  }
-
-  /**
-   * Waits, without blocking the event loop, until the reader has taken everything that was written before.
-   *
-   * @throws {KrenError} (as a rejection) as {@link flush}; and whatever reason `signal` was aborted with
-   */
-  flushAsync(options: AsyncOptions = NO_OPTIONS): Promise<void> {
-    return this.waitFor(this.#drained, options);
-  }
-
-  /** The longest message, in bytes, that could be written now without waiting. */
-  get available(): number {
-    return this.#side.available();
-  }
-
-  /** Whether `close()` was called. */
-  get closed(): boolean {
-    return this.#isClosed;
   }
 
   /**
@@ -327,86 +131,15 @@ export abstract class WritingEnd extends ArrayWriter {
    * @throws {KrenError} with `discard`, `KREN_PERMISSION_DENIED` when the channel is another user's, who alone may remove
    *   its name: then it is closed, and what is undelivered stays
    */
-  close(options?: CloseOptions): void {
+  override close(options?: CloseOptions): void {
     const discards = checkFlag(checkOptions(options).discard, 'discard') === true;
-    this.#end(() => (discards ? this.#native.closeDiscarding() : this.#native.close()));
+    this.end(() => (discards ? this.#native.closeDiscarding() : this.#native.close()));
   }
 
-  #end(endNative: () => void): void {
-    if (!this.#isClosed) {
-      this.#isClosed = true;
-      this.#reserved?.abort();
-      this.#side.close();
-      // What is called from now on is refused there.
-      this.#side = closedWritingSide(this.#native);
-    }
-    try {
-      endNative();
-    } finally {
-      this.#line.close(() =>
-        krenError('KREN_CLOSED', `channel '${this.name}': this writer was closed while it waited`, this.name),
-      );
-    }
-  }
-
-  /** Lets a call that waits keep the process alive. That is the default. */
-  ref(): this {
-    this.#line.setRef(true);
-    return this;
-  }
-
-  /** Lets the process exit although a call waits. */
-  unref(): this {
-    this.#line.setRef(false);
-    return this;
-  }
-
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    this.close();
-    return Promise.resolve();
-  }
-
-  /** Does `task` in its turn. @internal */
-  protected waitFor(task: Task<void>, options: AsyncOptions): Promise<void> {
-    try {
-      const { timeout, signal } = this.#check(options);
-      if (this.#line.length === 0 && task.attempt() !== NOT_YET) return Promise.resolve();
-      return this.#line.wait(task, timeout, signal, false);
-    } catch (error) {
-      return Promise.reject(error);
-    }
-  }
-
-  /** For room for `length` bytes, or below 0 for so many subscribers. */
-  #arm(length: number, onReady: OnReady): void {
-    if (length < 0) this.#native.armSubscribers(-length, onReady);
-    else this.#side.arm(length, onReady);
-  }
-
-  #refuseToBlock(call: string): void {
-    this.#line.refuseToBlock(call);
-    this.#refuseWhileReserved(call);
-  }
-
-  #refuseWhileReserved(call: string): void {
-    if (this.#reserved !== undefined) {
-      throw krenError(
-        'KREN_BUSY',
-        `channel '${this.name}': ${call} must wait until the reserved room is committed or given up`,
-        this.name,
-      );
-    }
-  }
-
-  #check(options: AsyncOptions): { timeout: number; signal: AbortSignal | undefined } {
-    const checked = checkOptions(options);
-    const signal = checkSignal(checked.signal);
-    signal?.throwIfAborted();
-    return { timeout: checkTimeout(checked.timeout, this.name), signal };
+  /** @internal */
+  protected override closedSide(): WritingSide {
+    this.#side = closedWritingSide(this.#native);
+    return this.#side;
   }
 }
 
@@ -415,7 +148,7 @@ export abstract class WritingEnd extends ArrayWriter {
  *
  * What was written stays in the channel until a reader has had it, whatever becomes of the writer.
  */
-export class Writer extends WritingEnd {
+export class Writer extends RingWritingEnd {
   readonly #native: NativeWriter;
 
   /**

@@ -48,7 +48,8 @@ export function closing(t, ...endpoints) {
 export function leaving(t, name) {
   t.after(() => {
     if (process.platform !== 'linux') return;
-    rmSync(`/dev/shm/kren-${name}`, { force: true });
+    const left = (entry) => entry === `kren-${name}` || entry.startsWith(`kren-${name}@`);
+    for (const entry of readdirSync('/dev/shm').filter(left)) rmSync(`/dev/shm/${entry}`);
   });
 }
 

@@ -4,11 +4,18 @@ import type { Readable, Writable } from 'node:stream';
 import kren, {
   type Borrowed,
   connect,
+  type Departure,
   KrenError,
   type KrenErrorCode,
+  type Letter,
+  type Member,
   type PeerState,
   type Reader,
+  type Reply,
+  type Request,
   type Reserved,
+  type Sender,
+  type Worker as QueueWorker,
   Writer,
 } from '@pawanxz/kren';
 
@@ -94,6 +101,55 @@ try {
   }
 }
 
+const inbox = new kren.Inbox('name', 4096, {
+  senders: 4,
+  onDeparture: ({ number, pid, died }: Departure) => console.log(number, pid, died),
+});
+const sender: Sender = new kren.Sender('name', { capacity: 4096 });
+sender.write('text', { tag: 1 });
+const letter: Letter = await inbox.readAsync({ timeout: 5 });
+const from: Member | undefined = inbox.lastSender;
+for await (const { data, sender } of inbox.lend()) console.log(data, sender.pid);
+console.log(
+  letter.sender.number,
+  letter.tag,
+  letter.toString(),
+  from,
+  inbox.senders,
+  inbox.isRemoved,
+  sender.number,
+);
+
+const dealer = new kren.Dealer('name', 4096, { workers: 2 });
+dealer.write('text', { key: 'one', tag: 1, timeout: 5 });
+await dealer.writeArrayAsync(new Float32Array(2), { key: 'one' });
+const worker: QueueWorker = new kren.Worker('name', { ahead: 1 });
+for await (const work of worker) console.log(work.redelivered, work.tag, work.length);
+const taken = await worker.borrowAsync({ timeout: 5 });
+console.log(taken.redelivered, taken.data.length, worker.dealerState, dealer.workers);
+worker.done();
+
+const server = new kren.Server('name', { standby: 5 });
+server
+  .method('sync', (request: Request) => request.data)
+  .method('async', async () => 'text')
+  .method('none', (request) => request.fail(1, 'text'))
+  .method('many', async function* () {
+    yield 'text';
+  });
+await server.serve({ signal: AbortSignal.timeout(5) });
+for await (const request of server) {
+  request.item('text', { tag: 1 });
+  request.end();
+}
+const client = new kren.Client('name');
+const answer: Reply = await client.call('text', { method: 'sync', timeout: 5, tag: 1, retry: true });
+for await (const reply of client.stream('text')) console.log(reply.tag, answer);
+
+// @ts-expect-error: a key is for a dealer
+writer.write('text', { key: 'one' });
+// @ts-expect-error: a number is no answer
+server.method('number', () => 5);
 // @ts-expect-error: a number is no data
 writer.write(5);
 // @ts-expect-error: no such strategy
