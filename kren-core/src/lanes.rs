@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 /// Messages from one lane before the next one has its turn.
 const BURST: u32 = 32;
-/// Times that a hot lane is found empty before it cools down.
-const COOL: u32 = 64;
+/// Times that a hot lane is found empty before it cools down, if it is not the last one that is hot.
+const COOL: u32 = 256;
+/// Looks between two at the clock, which takes longer than a look.
+const POLLS: u32 = 16;
 /// How long a blocking call polls before it sleeps.
 const SPIN: Duration = Duration::from_micros(20);
 /// The selector's key for the registry itself; lanes have the numbers of their seats, which start from 1.
@@ -137,7 +139,8 @@ impl Lanes {
             }
             self.burst = 0;
             self.hot.rotate_left(1);
-            if lane.empty > COOL && self.away.is_none() {
+            // The last one is not worth it: while it alone is in use, each message would have to ring.
+            if lane.empty > COOL && self.hot.len() > 1 && self.away.is_none() {
                 lane.is_hot = false;
                 self.hot.pop_back();
                 has_cooled = true;
@@ -186,13 +189,19 @@ impl Lanes {
         timeout: Option<Duration>,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<usize> {
+        if let Some(number) = self.next()? {
+            return Ok(number);
+        }
         let start = Instant::now();
+        let spins = self.registry.endpoint().spins();
         loop {
-            if let Some(number) = self.next()? {
-                return Ok(number);
-            }
-            if start.elapsed() < SPIN && self.registry.endpoint().spins() {
+            for _ in 0..if spins { POLLS } else { 1 } {
+                if let Some(number) = self.next()? {
+                    return Ok(number);
+                }
                 std::hint::spin_loop();
+            }
+            if spins && start.elapsed() < SPIN {
                 continue;
             }
             let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));

@@ -1,5 +1,6 @@
 //! The calling side of a service.
 
+use super::by_number::ByNumber;
 use super::envelope::{Envelope, Part, failure};
 use crate::group::Silent;
 use crate::layout::Kind;
@@ -7,7 +8,7 @@ use crate::registry::{Plan, Registry};
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
 use crate::{Error, Interest, KrenReader, KrenWriter, Lease, Result, Strategy};
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ pub struct KrenClient {
     requests: KrenWriter,
     registry: Registry,
     next_call: u64,
-    open: HashMap<u64, Open>,
+    open: ByNumber<Open>,
     /// Answers to calls that nobody waits for any more.
     late: u64,
     alive: Option<Instant>,
@@ -250,6 +251,9 @@ impl KrenClient {
         options: CallOptions<'_>,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Call> {
+        if let Some(call) = self.try_start(request, options)? {
+            return Ok(call);
+        }
         let start = Instant::now();
         loop {
             if let Some(call) = self.try_start(request, options)? {
@@ -276,7 +280,8 @@ impl KrenClient {
                 reason: "its name has more than 65,535 bytes",
             });
         };
-        self.check_server()?;
+        let now = Instant::now();
+        self.check_server(now)?;
         self.next_call += 1;
         let call = self.next_call;
         let envelope = Envelope {
@@ -302,7 +307,7 @@ impl KrenClient {
             server,
             timeout: options.timeout,
             may_retry: options.may_retry,
-            sent: Instant::now(),
+            sent: now,
             parts: VecDeque::new(),
         };
         self.open.insert(call, open);
@@ -506,8 +511,11 @@ impl KrenClient {
 
     /// What a part of an answer means for its call.
     fn finish(&mut self, call: Call, reply: Reply) -> Result<Option<Reply>> {
-        if reply.part.is_last() {
-            self.open.remove(&call.0);
+        if reply.part.is_last()
+            && let Some(open) = self.open.remove(&call.0)
+        {
+            // It was there after that: all that is known without a look at the clock.
+            self.alive = self.alive.max(Some(open.sent));
         }
         match reply.part {
             Part::Error => {
@@ -555,7 +563,6 @@ impl KrenClient {
                 part: envelope.part,
                 bytes: Bytes::InPlace(message.into_lease()),
             };
-            self.alive = Some(Instant::now());
             if wanted == Some(Call(envelope.call)) {
                 return Ok(Some(reply));
             }
@@ -654,8 +661,8 @@ impl KrenClient {
     }
 
     /// Fails where there is no server. Asks the system only if none has answered for a while.
-    fn check_server(&mut self) -> Result<()> {
-        if self.alive.is_some_and(|alive| alive.elapsed() < TRUST) {
+    fn check_server(&mut self, now: Instant) -> Result<()> {
+        if self.alive.is_some_and(|alive| now < alive + TRUST) {
             return Ok(());
         }
         if self.registry.owner() != PeerState::Attached {
@@ -663,7 +670,7 @@ impl KrenClient {
                 channel: Arc::clone(self.registry.name()),
             });
         }
-        self.alive = Some(Instant::now());
+        self.alive = Some(now);
         Ok(())
     }
 
@@ -816,7 +823,7 @@ impl ClientOptions {
             requests,
             registry,
             next_call: 0,
-            open: HashMap::new(),
+            open: ByNumber::default(),
             late: 0,
             alive: None,
         })

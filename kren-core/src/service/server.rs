@@ -1,5 +1,6 @@
 //! The answering side of a service.
 
+use super::by_number::{ByNumber, Numbers};
 use super::envelope::{Envelope, Part};
 use crate::inbox::{SenderId, number};
 use crate::lanes::Lanes;
@@ -8,7 +9,7 @@ use crate::registry::{Plan, Registry};
 use crate::segment::Way;
 use crate::{Error, Interest, KrenWriter, Lease, Mapped, Result, Strategy};
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,7 +32,7 @@ const STANDBY: Duration = Duration::from_millis(20);
 /// died had not answered goes to its successor where the client allows it, and fails otherwise.
 pub struct KrenServer {
     // Before the lanes, and the seat with them: the service's name goes with the last lane.
-    ways: HashMap<u64, Arc<WayBack>>,
+    ways: ByNumber<Arc<WayBack>>,
     lanes: Lanes,
     /// Requests that a predecessor may have begun with: for each lane, the messages before this count.
     suspect: HashMap<u64, u64>,
@@ -43,7 +44,7 @@ struct WayBack {
     channel: Arc<str>,
     out: Mutex<Out>,
     /// Calls that the client has given up and that are not answered yet.
-    cancelled: Mutex<HashSet<u64>>,
+    cancelled: Mutex<Numbers>,
     /// Something is kept that had no room.
     is_behind: AtomicBool,
 }
@@ -65,7 +66,7 @@ impl WayBack {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cancelled(&self) -> MutexGuard<'_, HashSet<u64>> {
+    fn cancelled(&self) -> MutexGuard<'_, Numbers> {
         self.cancelled
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -138,7 +139,8 @@ pub struct Request {
     start: usize,
     method: Range<usize>,
     envelope: Envelope,
-    arrived: Instant,
+    /// Of those whose client does not wait for ever.
+    arrived: Option<Instant>,
     client: SenderId,
     way: Arc<WayBack>,
     is_answered: bool,
@@ -166,9 +168,9 @@ impl Request {
     /// What is left of the time that the client waits; `None`: it waits for ever.
     #[must_use]
     pub fn time_left(&self) -> Option<Duration> {
-        let left =
-            (self.envelope.left > 0).then(|| Duration::from_millis(self.envelope.left.into()));
-        left.map(|left| left.saturating_sub(self.arrived.elapsed()))
+        let arrived = self.arrived?;
+        let left = Duration::from_millis(self.envelope.left.into());
+        Some(left.saturating_sub(arrived.elapsed()))
     }
 
     /// Whether the client has given the call up, as far as the server has heard: it hears of it when it looks for requests.
@@ -378,9 +380,9 @@ impl KrenServer {
         timeout: Option<Duration>,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Request> {
-        let start = Instant::now();
+        let within = timeout.map(|timeout| (Instant::now(), timeout));
         loop {
-            let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
+            let left = within.map(|(start, timeout)| timeout.saturating_sub(start.elapsed()));
             // What is kept for a slow client is tried again meanwhile.
             let slice = match self.flush() {
                 true => left,
@@ -453,7 +455,7 @@ impl KrenServer {
             start: envelope.front(self.alignment),
             method: envelope.method(self.alignment),
             envelope,
-            arrived: Instant::now(),
+            arrived: (envelope.left > 0).then(Instant::now),
             client,
             way,
             is_answered: false,
@@ -657,7 +659,7 @@ impl ServerOptions {
             .collect();
         Ok(KrenServer {
             lanes,
-            ways: HashMap::new(),
+            ways: ByNumber::default(),
             suspect,
             alignment: self.plan.alignment,
         })
