@@ -338,16 +338,14 @@ impl KrenWorker {
                 self.set_adopted(None)?;
             }
         }
+        if self.lane.is_none() {
+            self.find_lane()?;
+        }
         if self.lane.as_ref().is_some_and(KrenReader::has_message) {
             return Ok(true);
         }
-        if self.is_time_to_look() {
-            if self.lane.is_none() {
-                self.find_lane()?;
-            }
-            if self.adopted.is_none() {
-                self.adopt()?;
-            }
+        if self.is_time_to_look() && self.adopted.is_none() {
+            self.adopt()?;
         }
         Ok(self
             .adopted

@@ -150,6 +150,23 @@ impl<T: Send> Endpoint<T> {
         py.detach(|| finish(core))
     }
 
+    /// Asks the core for what it may refuse.
+    pub(crate) fn ask<R>(
+        &self,
+        py: Python<'_>,
+        ask: impl FnOnce(&mut T) -> Result<R>,
+    ) -> PyResult<R> {
+        self.hold(py)
+            .and_then(|mut core| Ok(ask(&mut core)?))
+            .map_err(|failure| failure.into_exception(py))
+    }
+
+    /// As text, by the name that the class has in Python.
+    pub(crate) fn describe(&self, class: &str) -> String {
+        let state = if self.is_closed() { "closed" } else { "open" };
+        format!("<kren.{class} '{}' {state}>", self.name)
+    }
+
     fn take_patiently(&self, py: Python<'_>) -> Option<T> {
         const STEP: Duration = Duration::from_millis(1);
         let mut left = CLOSE_PATIENCE;

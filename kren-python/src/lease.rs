@@ -2,17 +2,15 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use kren_core::{Lease as Held, Mapped};
+use kren_core::Lease as Held;
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::PyValueError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView};
 
-use crate::buffer::to_bytes;
-use crate::pin::{Bytes, pin};
+use crate::hold::Hold;
+use crate::sender::SenderId;
 
 /// A received message where it lies in the ring: what Reader.borrow() returns.
 ///
@@ -22,69 +20,32 @@ use crate::pin::{Bytes, pin};
 /// are still in use put that off until they go. Any number of leases may be held, and
 /// released in any order; the writer gets bytes back from the oldest on.
 ///
+/// Of a work queue it is a piece of work, and releasing it says that the work is done.
+///
 /// After its release every use raises ValueError.
 #[pyclass(frozen, module = "kren")]
 pub(crate) struct Lease {
-    state: Mutex<State>,
-    start: *const u8,
-    len: usize,
+    hold: Hold<Held>,
     tag: u32,
-    /// Whoever holds this object by a pointer that Python does not count finds stale bytes at worst.
-    _mapped: Mapped,
+    origin: Origin,
 }
 
-struct State {
-    /// None once the bytes have been given back.
-    held: Option<Held>,
-    /// Buffers that others have of it.
-    exports: usize,
-    /// No more buffers are given out, and the last one that comes back gives the bytes back.
-    released: bool,
+/// What is known of a message beside its bytes.
+#[derive(Clone, Copy)]
+pub(crate) enum Origin {
+    Channel,
+    Inbox(SenderId),
+    Queue { redelivered: bool },
 }
-
-// SAFETY: `start` leads into the mapping that `_mapped` keeps, and is only read through while `held`,
-// which may be used on any thread, keeps the bytes as they are.
-unsafe impl Send for Lease {}
-// SAFETY: as for `Send`; what changes is behind a lock.
-unsafe impl Sync for Lease {}
 
 impl Lease {
-    pub(crate) fn new(held: Held, mapped: Mapped) -> Self {
+    pub(crate) fn new(held: Held, origin: Origin) -> Self {
+        let mapped = held.mapped();
         Self {
-            start: held.as_ptr(),
-            len: held.len(),
             tag: held.tag(),
-            state: Mutex::new(State {
-                held: Some(held),
-                exports: 0,
-                released: false,
-            }),
-            _mapped: mapped,
+            hold: Hold::new(held, mapped),
+            origin,
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A buffer has come back.
-    fn let_go(&self) {
-        let mut state = self.state();
-        state.exports -= 1;
-        if state.released && state.exports == 0 {
-            let held = state.held.take();
-            drop(state);
-            drop(held);
-        }
-    }
-
-    fn check(&self) -> PyResult<()> {
-        if self.state().released {
-            return Err(PyValueError::new_err(
-                "this message was released; use it inside its `with` block, or copy it with bytes()",
-            ));
-        }
-        Ok(())
     }
 }
 
@@ -95,13 +56,7 @@ impl Lease {
     /// While buffers taken from the lease are in use (a memoryview, a numpy array) the message stays in the
     /// ring, and those buffers stay valid; it is given back when the last of them goes.
     fn release(&self) {
-        let mut state = self.state();
-        state.released = true;
-        if state.exports == 0 {
-            let held = state.held.take();
-            drop(state);
-            drop(held);
-        }
+        self.hold.release();
     }
 
     /// The number that the message was written with; 0 unless the writer gave one.
@@ -110,14 +65,30 @@ impl Lease {
         self.tag
     }
 
+    /// Who sent it, if it comes from an inbox; None otherwise.
+    #[getter]
+    fn sender(&self) -> Option<SenderId> {
+        match self.origin {
+            Origin::Inbox(sender) => Some(sender),
+            _ => None,
+        }
+    }
+
+    /// Whether a worker that is gone may have had it before, if it comes from a work queue: its work may be done
+    /// already, or half.
+    #[getter]
+    fn redelivered(&self) -> bool {
+        matches!(self.origin, Origin::Queue { redelivered: true })
+    }
+
     /// Whether release() was called, or the `with` block left.
     #[getter]
     fn released(&self) -> bool {
-        self.state().released
+        self.hold.is_released()
     }
 
     fn __enter__(this: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
-        this.check()?;
+        this.hold.check()?;
         Ok(this)
     }
 
@@ -131,8 +102,8 @@ impl Lease {
     }
 
     fn __len__(&self) -> PyResult<usize> {
-        self.check()?;
-        Ok(self.len)
+        self.hold.check()?;
+        Ok(self.hold.len())
     }
 
     fn __getitem__<'py>(
@@ -143,15 +114,7 @@ impl Lease {
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let state = self.state();
-        match &state.held {
-            Some(held) if !state.released => to_bytes(py, held),
-            _ => {
-                drop(state);
-                self.check()?;
-                to_bytes(py, &[])
-            }
-        }
+        self.hold.copy(py)
     }
 
     fn __richcmp__<'py>(
@@ -173,14 +136,15 @@ impl Lease {
     }
 
     fn __repr__(&self) -> String {
-        let state = if self.state().released {
+        let state = if self.hold.is_released() {
             ", released"
         } else {
             ""
         };
         format!(
             "<kren.Lease of {} bytes, tag={}{state}>",
-            self.len, self.tag
+            self.hold.len(),
+            self.tag
         )
     }
 
@@ -192,16 +156,8 @@ impl Lease {
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        let lease = this.get();
-        lease.check()?;
-        lease.state().exports += 1;
-        let bytes = Bytes {
-            start: lease.start.cast_mut(),
-            len: lease.len,
-            readonly: true,
-        };
-        // SAFETY: the bytes stay as they are while the message is held, which the count makes sure of.
-        unsafe { pin(this.as_any(), bytes, let_go, view, flags) }
+        // SAFETY: the caller's promise.
+        unsafe { this.get().hold.export(this.as_any(), let_go, view, flags) }
     }
 
     /// Does nothing, for what is released is the view's own object. Without it numpy would not ask for a buffer that
@@ -216,5 +172,8 @@ impl Lease {
 
 fn let_go(lease: &Bound<'_, PyAny>) {
     // SAFETY: called with the lease that `__getbuffer__` passed on.
-    unsafe { lease.cast_unchecked::<Lease>() }.get().let_go();
+    unsafe { lease.cast_unchecked::<Lease>() }
+        .get()
+        .hold
+        .let_go();
 }

@@ -6,26 +6,35 @@ mod array;
 #[cfg(unix)]
 mod bell;
 mod buffer;
+mod client;
 mod connecting;
+mod dealer;
 mod detached;
 mod endpoint;
 mod errors;
 mod exit;
 mod fast;
+mod hold;
+mod inbox;
 mod inspect;
 mod interpreter;
 mod lease;
 mod many;
+mod message;
 mod notifier;
 mod options;
 mod pin;
 mod publisher;
 mod reader;
 mod selector;
+mod sender;
+mod server;
 mod slot;
+mod source;
 mod subscriber;
 mod timeout;
 mod turn;
+mod worker;
 mod writer;
 
 /// Shared-memory channels (native half); use the package `kren`.
@@ -44,13 +53,21 @@ mod native {
         write_arrays, write_described,
     };
     #[pymodule_export]
+    use crate::client::Client;
+    #[pymodule_export]
     use crate::connecting::Stop;
     #[pymodule_export]
+    use crate::dealer::Dealer;
+    #[pymodule_export]
     use crate::errors::{adopt_errors, error_of};
+    #[pymodule_export]
+    use crate::inbox::Inbox;
     #[pymodule_export]
     use crate::inspect::{channels, inspect_channel};
     #[pymodule_export]
     use crate::lease::Lease;
+    #[pymodule_export]
+    use crate::message::adopt_message;
     #[pymodule_export]
     use crate::notifier::Notifier;
     #[pymodule_export]
@@ -60,9 +77,15 @@ mod native {
     #[pymodule_export]
     use crate::selector::Selector;
     #[pymodule_export]
+    use crate::sender::{Departure, Sender, SenderId};
+    #[pymodule_export]
+    use crate::server::{Request, Server};
+    #[pymodule_export]
     use crate::slot::Slot;
     #[pymodule_export]
     use crate::subscriber::Subscriber;
+    #[pymodule_export]
+    use crate::worker::Worker;
     #[pymodule_export]
     use crate::writer::Writer;
 

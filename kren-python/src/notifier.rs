@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use kren_core::{Background, Error, Waiter, Watching};
+use kren_core::{Background, Error, Interest, Waiter, Watching};
 #[cfg(not(unix))]
 use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::*;
@@ -15,6 +15,9 @@ use crate::bell::Bell;
 use crate::errors::exception;
 #[cfg(unix)]
 use crate::errors::system_error;
+
+/// What is done when a wait is over.
+type Tell = Box<dyn FnOnce(kren_core::Result<()>) + Send>;
 
 /// Waits for an endpoint on another thread and makes a file descriptor readable then.
 ///
@@ -134,6 +137,21 @@ impl Notifier {
 impl Notifier {
     /// Starts to wait; does nothing while a wait is under way.
     pub(crate) fn arm(&self, py: Python<'_>, waiter: Waiter) -> PyResult<()> {
+        self.begin(py, |background, tell| background.watch(waiter, tell))
+    }
+
+    /// The same for what a selector would wait for.
+    pub(crate) fn arm_for(&self, py: Python<'_>, interest: Interest) -> PyResult<()> {
+        self.begin(py, |background, tell| {
+            background.watch_for(interest, move || tell(Ok(())))
+        })
+    }
+
+    fn begin(
+        &self,
+        py: Python<'_>,
+        watch: impl FnOnce(&Background, Tell) -> kren_core::Result<Option<Watching>>,
+    ) -> PyResult<()> {
         if self.is_forked() {
             let error = Error::Forked {
                 channel: self.channel.as_str().into(),
@@ -155,8 +173,8 @@ impl Notifier {
         let number = state.number;
         drop(state);
         let shared = Arc::clone(&self.shared);
-        let watching = background.watch(waiter, move |outcome| shared.end(number, outcome));
-        match watching {
+        let tell: Tell = Box::new(move |outcome| shared.end(number, outcome));
+        match watch(&background, tell) {
             Ok(Some(watching)) => {
                 let mut state = self.shared.lock();
                 // It may be over already.

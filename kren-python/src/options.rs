@@ -1,12 +1,15 @@
 //! Arguments that need more than a type: strategies, sizes, names, numbers.
 
+use std::time::Duration;
+
 use kren_core::{Error, ErrorCode, PeerState, Schema, Start, Strategy};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyString};
+use pyo3::types::{PyBool, PyBytes, PyString};
 
 use crate::errors::{exception, exception_of};
+use crate::timeout::seconds;
 
 pub(crate) fn strategy(
     py: Python<'_>,
@@ -194,6 +197,59 @@ impl<'py> FromPyObject<'_, 'py> for Tag {
             PyValueError::new_err(text)
         })
         .map(Self)
+    }
+}
+
+/// The options that all who join or own a registry have in common, set on its builder.
+macro_rules! with_access {
+    ($settings:expr, $py:expr, $name:expr, $mode:expr, $any_owner:expr, $strategy:expr) => {{
+        let mut settings = $settings
+            .any_owner($any_owner)
+            .strategy($crate::options::strategy($py, $name, $strategy)?);
+        if let Some(mode) = $mode {
+            settings = settings.mode($crate::options::integer($name, "mode", mode)?);
+        }
+        settings
+    }};
+}
+pub(crate) use with_access;
+
+/// A `standby=` argument: whether a server waits for the end of another one, and for how long.
+#[derive(Clone, Copy)]
+pub(crate) struct Standby(pub(crate) Option<Option<Duration>>);
+
+impl Standby {
+    pub(crate) const NO: Self = Self(None);
+}
+
+impl<'py> FromPyObject<'_, 'py> for Standby {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match value.cast::<PyBool>() {
+            Ok(is) => Ok(Self(is.is_true().then_some(None))),
+            Err(_) => seconds(&value, "standby").map(|limit| Self(Some(limit))),
+        }
+    }
+}
+
+/// A `key=` argument: what messages have in common that go to the same worker.
+pub(crate) struct Key(pub(crate) Vec<u8>);
+
+impl<'py> FromPyObject<'_, 'py> for Key {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        if let Ok(text) = value.cast::<PyString>() {
+            return Ok(Self(text.to_string_lossy().into_owned().into_bytes()));
+        }
+        match value.cast::<PyBytes>() {
+            Ok(bytes) => Ok(Self(bytes.as_bytes().to_vec())),
+            Err(_) => Err(PyTypeError::new_err(format!(
+                "key must be a str or bytes, not {}",
+                kind_of(&value)
+            ))),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use kren_core::{Error, KrenReader, Message};
 use pyo3::exceptions::PyValueError;
@@ -9,18 +10,19 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::buffer::{to_bytes, with_target};
-use crate::connecting::{Shape, Stop, connect};
+use crate::connecting::{Check, Shape, Stop, connect};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
-use crate::lease::Lease;
+use crate::lease::{Lease, Origin};
 use crate::many::take_ready;
 use crate::notifier::Notifier;
 use crate::options::{self, Max};
 use crate::selector::Selector;
-use crate::timeout::{Deadline, Timeout};
+use crate::source::{self, Source};
+use crate::timeout::Timeout;
 
 /// Messages that read_many takes at most, unless told otherwise.
-const MANY: usize = 1024;
+pub(crate) const MANY: usize = 1024;
 
 /// The reading end of a channel (native half; use kren.Reader).
 #[pyclass(frozen, subclass, module = "kren._kren")]
@@ -193,12 +195,10 @@ impl Reader {
     /// Any number may be held; see `held`. Raises what read() does.
     #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
     fn borrow(&self, py: Python<'_>, timeout: Timeout) -> PyResult<Lease> {
-        // Made first: the message is taken out of the ring's order by what follows.
-        let mapped = self.hold(py)?.mapped();
         let held = self
             .next_message(py, timeout, |message| Ok(message.into_lease()))
             .map_err(|failure| failure.into_exception(py))?;
-        Ok(Lease::new(held, mapped))
+        Ok(Lease::new(held, Origin::Channel))
     }
 
     /// Wait until a live writer holds the channel: the first one, or the successor of one that closed or died.
@@ -217,6 +217,12 @@ impl Reader {
             core.wait(py, |core, check| core.wait_attached(timeout.limit(), check))
         });
         waited.map_err(|failure| failure.into_exception(py))
+    }
+
+    /// Whether the channel's name does not lead here any more, since somebody has removed it.
+    #[getter]
+    fn is_removed(&self, py: Python<'_>) -> PyResult<bool> {
+        self.look(py, KrenReader::is_removed)
     }
 
     /// Bytes of the ring that leases keep from the writer, record headers included, and with them
@@ -388,14 +394,7 @@ impl Reader {
         timeout: Timeout,
         convert: impl Fn(Message<'_>) -> Result<R, Failure>,
     ) -> Result<R, Failure> {
-        let mut core = self.endpoint.hold(py)?;
-        let mut deadline = None;
-        loop {
-            if let Some(message) = core.try_read()? {
-                return convert(message);
-            }
-            wait(py, &mut core, timeout, &mut deadline)?;
-        }
+        source::next(py, &self.endpoint, timeout, convert)
     }
 
     fn read_ready(
@@ -412,7 +411,7 @@ impl Reader {
             if !list.is_empty() {
                 return Ok(());
             }
-            wait(py, &mut core, timeout, &mut deadline)?;
+            source::wait(py, &mut core, timeout, &mut deadline)?;
         }
     }
 
@@ -421,38 +420,28 @@ impl Reader {
         py: Python<'_>,
         convert: impl Fn(Message<'_>) -> Result<R, Failure>,
     ) -> PyResult<Option<R>> {
-        let message = self
-            .endpoint
-            .hold(py)
-            .and_then(|mut core| match core.try_read()? {
-                Some(message) => convert(message).map(Some),
-                None => Ok(None),
-            });
-        message.map_err(|failure| failure.into_exception(py))
+        source::if_any(py, &self.endpoint, convert).map_err(|failure| failure.into_exception(py))
     }
 }
 
-/// Waits for a message, as long as `deadline` allows, which is `timeout` from the first call on.
-fn wait(
-    py: Python<'_>,
-    core: &mut Held<'_, KrenReader>,
-    timeout: Timeout,
-    deadline: &mut Option<Deadline>,
-) -> Result<(), Failure> {
-    // Before the GIL is given away: taking it back costs more than most waits last.
-    if !timeout.is_zero() && core.poll_readable() {
-        return Ok(());
+impl Source for KrenReader {
+    type Item<'a> = Message<'a>;
+
+    #[inline]
+    fn try_take(&mut self) -> kren_core::Result<Option<Message<'_>>> {
+        self.try_read()
     }
-    let left = deadline
-        .get_or_insert_with(|| Deadline::after(timeout))
-        .left();
-    let waited = core.wait(py, |core, check| core.wait_readable(left, check));
-    match waited {
-        Err(Failure::Channel(error @ Error::TimedOut { .. })) if core.held() > 0 => {
-            let held = core.held();
-            Err(Failure::TimedOutHolding(error, held))
-        }
-        waited => waited,
+
+    fn poll(&mut self) -> bool {
+        self.poll_readable()
+    }
+
+    fn wait(&mut self, timeout: Option<Duration>, check: Check<'_>) -> kren_core::Result<()> {
+        self.wait_readable(timeout, check)
+    }
+
+    fn held(&self) -> usize {
+        KrenReader::held(self)
     }
 }
 

@@ -54,7 +54,7 @@ impl<'py> FromPyObject<'_, 'py> for Patience {
 }
 
 /// A number of seconds to wait, the argument `what`; None is for ever.
-fn seconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Option<Duration>> {
+pub(crate) fn seconds(value: &Bound<'_, PyAny>, what: &str) -> PyResult<Option<Duration>> {
     if value.is_none() {
         return Ok(None);
     }

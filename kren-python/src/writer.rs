@@ -211,6 +211,12 @@ impl Writer {
         flushed.map_err(|failure| failure.into_exception(py))
     }
 
+    /// Whether the channel's name does not lead here any more, since somebody has removed it.
+    #[getter]
+    fn is_removed(&self, py: Python<'_>) -> PyResult<bool> {
+        self.look_if_usable(py, KrenWriter::is_removed)
+    }
+
     /// Length in bytes of the longest message that fits right now.
     #[getter]
     fn available(&self, py: Python<'_>) -> PyResult<usize> {

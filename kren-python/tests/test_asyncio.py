@@ -211,7 +211,7 @@ def test_cancellation_at_any_moment_loses_no_message(channel: str) -> None:
             task = asyncio.create_task(read_one())
             await turns(number % 4)
             writer.write(b"%d" % number)
-            notifier = reader._line._notifier
+            notifier = reader._line._watch.notifier
             if number % 2 and notifier is not None:
                 # Until the native thread has rung, which the loop has not heard of yet.
                 notifier.wait()
@@ -449,7 +449,7 @@ def test_a_waiting_task_costs_no_descriptor_and_no_thread_once_it_is_over(channe
         async def test(writer: kren.Writer, reader: kren.Reader) -> None:
             with pytest.raises(kren.TimedOut):
                 await reader.aread(timeout=0.001)
-            notifier = reader._line._notifier
+            notifier = reader._line._watch.notifier
             assert notifier is not None
             assert not asyncio.get_running_loop().remove_reader(notifier.fileno())
 

@@ -1,7 +1,7 @@
 //! The calling side of a service.
 
 use super::by_number::ByNumber;
-use super::envelope::{Envelope, Part, failure};
+use super::envelope::{Envelope, Part, failure, short};
 use crate::group::Silent;
 use crate::layout::Kind;
 use crate::registry::{Plan, Registry};
@@ -284,8 +284,10 @@ impl KrenClient {
         self.check_server(now)?;
         self.next_call += 1;
         let call = self.next_call;
+        let server = self.registry.owner_session();
         let envelope = Envelope {
             may_retry: options.may_retry,
+            server: short(server),
             method,
             left: options.timeout.map_or(0, |timeout| {
                 u32::try_from(timeout.as_millis())
@@ -294,7 +296,6 @@ impl KrenClient {
             }),
             ..Envelope::new(call, Part::Request)
         };
-        let server = self.registry.owner_session();
         match self.send(envelope, &options, request) {
             Ok(()) => {}
             Err(Error::Full { .. }) => return Ok(None),

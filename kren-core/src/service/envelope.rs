@@ -2,6 +2,11 @@
 
 use std::ops::Range;
 
+/// As much of a server's session as a request says.
+pub(super) fn short(session: u32) -> u8 {
+    session as u8 & 0x7f
+}
+
 /// Bytes of it, on a channel whose payloads are aligned to no more than this.
 const LEN: usize = 16;
 /// What the payload behind a method's name is aligned to, at least.
@@ -52,6 +57,8 @@ pub(super) struct Envelope {
     pub(super) call: u64,
     pub(super) part: Part,
     pub(super) may_retry: bool,
+    /// Of a request: the low bits of the session of the server that it is for.
+    pub(super) server: u8,
     /// What is left of the client's time-out when it sends a request, in milliseconds; 0 is no time-out.
     pub(super) left: u32,
     /// Bytes of a method's name that stand behind it.
@@ -64,6 +71,7 @@ impl Envelope {
             call,
             part,
             may_retry: false,
+            server: 0,
             left: 0,
             method: 0,
         }
@@ -90,7 +98,7 @@ impl Envelope {
     pub(super) fn store(&self, target: &mut [u8]) {
         target[..8].copy_from_slice(&self.call.to_le_bytes());
         target[8] = self.part.number();
-        target[9] = if self.may_retry { MAY_RETRY } else { 0 };
+        target[9] = u8::from(self.may_retry) * MAY_RETRY | self.server << 1;
         target[10..12].copy_from_slice(&self.method.to_le_bytes());
         target[12..LEN].copy_from_slice(&self.left.to_le_bytes());
     }
@@ -107,6 +115,7 @@ impl Envelope {
             call: u64::from_le_bytes(message[..8].try_into().ok()?),
             part,
             may_retry: message[9] & MAY_RETRY != 0,
+            server: message[9] >> 1,
             left: u32::from_le_bytes(message[12..LEN].try_into().ok()?),
             method: u16::from_le_bytes(message[10..12].try_into().ok()?),
         };
@@ -137,6 +146,7 @@ mod tests {
                     call: 0x0102_0304_0506_0708,
                     part,
                     may_retry: part == Part::Request,
+                    server: 0x55,
                     left: 77,
                     method: 300,
                 };

@@ -1,12 +1,12 @@
 //! The answering side of a service.
 
 use super::by_number::{ByNumber, Numbers};
-use super::envelope::{Envelope, Part};
+use super::envelope::{Envelope, Part, short};
 use crate::inbox::{SenderId, number};
 use crate::lanes::Lanes;
 use crate::layout::Kind;
-use crate::registry::{Plan, Registry};
-use crate::segment::Way;
+use crate::registry::{Member, Plan, Registry};
+use crate::segment::{PeerState, Way};
 use crate::{Error, Interest, KrenWriter, Lease, Mapped, Result, Strategy};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -47,10 +47,25 @@ struct WayBack {
     cancelled: Mutex<Numbers>,
     /// Something is kept that had no room.
     is_behind: AtomicBool,
+    /// The client is gone, and nobody else comes for its answers.
+    is_over: AtomicBool,
+}
+
+impl Drop for WayBack {
+    fn drop(&mut self) {
+        let out = self.out.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if self.is_over.load(Ordering::Relaxed)
+            && let Some(writer) = out.writer.take()
+        {
+            // Else its name would stand for ever.
+            let _ = writer.close_discarding();
+        }
+    }
 }
 
 struct Out {
-    writer: KrenWriter,
+    /// `None` once it is closed.
+    writer: Option<KrenWriter>,
     kept: VecDeque<Kept>,
     kept_bytes: usize,
 }
@@ -75,9 +90,17 @@ impl WayBack {
     fn send(&self, envelope: Envelope, tag: u32, body: &[u8]) -> Result<()> {
         let mut out = self.out();
         out.flush(&self.is_behind);
-        let front = Envelope::len(out.writer.alignment());
+        let Out {
+            writer: Some(writer),
+            kept,
+            kept_bytes,
+        } = &mut *out
+        else {
+            return Ok(());
+        };
+        let front = Envelope::len(writer.alignment());
         let len = front + body.len();
-        let max = out.writer.max_message_len();
+        let max = writer.max_message_len();
         if len > max {
             return Err(Error::TooLarge {
                 channel: Arc::clone(&self.channel),
@@ -85,8 +108,8 @@ impl WayBack {
                 max: max - front,
             });
         }
-        if out.kept.is_empty() {
-            match out.writer.try_reserve(len) {
+        if kept.is_empty() {
+            match writer.try_reserve(len) {
                 Ok(mut slot) => {
                     envelope.store(&mut slot);
                     slot[front..].copy_from_slice(body);
@@ -98,7 +121,7 @@ impl WayBack {
                 Err(error) => return Err(error),
             }
         }
-        if out.kept_bytes + len > BACKLOG {
+        if *kept_bytes + len > BACKLOG {
             return Err(Error::Full {
                 channel: Arc::clone(&self.channel),
                 needed: body.len(),
@@ -108,8 +131,8 @@ impl WayBack {
         let mut bytes = vec![0; len];
         envelope.store(&mut bytes);
         bytes[front..].copy_from_slice(body);
-        out.kept_bytes += len;
-        out.kept.push_back(Kept { tag, bytes });
+        *kept_bytes += len;
+        kept.push_back(Kept { tag, bytes });
         self.is_behind.store(true, Ordering::Relaxed);
         Ok(())
     }
@@ -118,8 +141,11 @@ impl WayBack {
 impl Out {
     /// Hands over what was kept, as far as there is room.
     fn flush(&mut self, is_behind: &AtomicBool) {
+        let Some(writer) = &mut self.writer else {
+            return;
+        };
         while let Some(kept) = self.kept.front() {
-            match self.writer.try_write_tagged(kept.tag, &kept.bytes) {
+            match writer.try_write_tagged(kept.tag, &kept.bytes) {
                 Ok(()) => {
                     self.kept_bytes -= kept.bytes.len();
                     self.kept.pop_front();
@@ -432,12 +458,13 @@ impl KrenServer {
                 let way = Arc::new(WayBack {
                     channel: Arc::clone(self.lanes.registry.name()),
                     out: Mutex::new(Out {
-                        writer: self.lanes.registry.lane_writer(member, Way::Back)?,
+                        writer: Some(self.lanes.registry.lane_writer(member, Way::Back)?),
                         kept: VecDeque::new(),
                         kept_bytes: 0,
                     }),
                     cancelled: Mutex::default(),
                     is_behind: AtomicBool::new(false),
+                    is_over: AtomicBool::new(false),
                 });
                 self.ways.insert(client.number, Arc::clone(&way));
                 way
@@ -463,7 +490,9 @@ impl KrenServer {
         let is_suspect = self
             .suspect
             .get(&client.number)
-            .is_some_and(|before| count < *before);
+            .is_some_and(|before| count < *before)
+            // Who was quick has asked this one.
+            && envelope.server != short(self.lanes.registry.owner_session());
         if is_suspect && !envelope.may_retry {
             // A predecessor may have begun with it. If the client is gone, nobody minds.
             let _ = request.refuse(DIED, "the server died over this request");
@@ -512,7 +541,9 @@ impl KrenServer {
     fn tidy(&mut self) {
         while let Some(gone) = self.lanes.take_gone() {
             // Requests that are still at work keep it as long as they live.
-            self.ways.remove(&number(gone.member));
+            if let Some(way) = self.ways.remove(&number(gone.member)) {
+                way.is_over.store(true, Ordering::Relaxed);
+            }
         }
     }
 
@@ -542,12 +573,37 @@ impl KrenServer {
     }
 }
 
+impl Drop for KrenServer {
+    fn drop(&mut self) {
+        for lane in self.lanes.iter() {
+            if self.lanes.registry.state_of(lane.member) != PeerState::Attached
+                && let Some(way) = self.ways.get(&number(lane.member))
+            {
+                way.is_over.store(true, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
 impl std::fmt::Debug for KrenServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KrenServer")
             .field("name", &self.name())
             .field("clients", &self.lanes.iter().count())
             .finish_non_exhaustive()
+    }
+}
+
+/// Lets go of what a predecessor has answered to clients that are gone: nobody comes for it.
+fn discard_answers(registry: &Registry) {
+    let is_gone = |member: &Member| {
+        registry.has_lane(*member, Way::Back) && registry.state_of(*member) != PeerState::Attached
+    };
+    for member in registry.sessions().filter(is_gone) {
+        // One that cannot be opened is left where it is.
+        if let Ok(writer) = registry.lane_writer(member, Way::Back) {
+            let _ = writer.close_discarding();
+        }
     }
 }
 
@@ -652,6 +708,7 @@ impl ServerOptions {
             }
             std::thread::sleep(STANDBY);
         };
+        discard_answers(&registry);
         let lanes = Lanes::new(registry)?;
         let suspect = lanes
             .iter()

@@ -10,7 +10,9 @@ A channel has a name, one writer and one reader; the other side may be in Python
     with kren.Reader("my_channel") as reader:
         print(reader.read())
 
-A broadcast has one kren.Publisher, which writes each message once, and many kren.Subscribers.
+A broadcast has one kren.Publisher, which writes each message once, and many kren.Subscribers. An
+inbox has one kren.Inbox and many kren.Senders. A work queue has one kren.Dealer and many
+kren.Workers. A service has one kren.Server and many kren.Clients.
 
 Everything that can wait takes a timeout in seconds, lets other threads run, and can be interrupted
 by Ctrl-C. With asyncio use ``await kren.connect(name)``, ``await reader.aread()``, ``async for
@@ -20,7 +22,7 @@ builtin that fits.
 
 from kren._arrays import ArraySlot
 from kren._broadcast import Publisher, Subscriber
-from kren._connect import connect, subscribe
+from kren._connect import connect, stand_by, subscribe
 from kren._endpoints import Reader, Start, Strategy, Writer
 from kren._errors import (
     Busy,
@@ -58,9 +60,21 @@ from kren._errors import (
     WriterExists,
     WrongKind,
 )
+from kren._inbox import Inbox, Message, Sender
 from kren._inspect import ChannelInfo, SideInfo, channels, inspect
-from kren._kren import Array, Lease, Slot, SubscriberInfo, __version__
+from kren._kren import (
+    Array,
+    Departure,
+    Lease,
+    Request,
+    SenderId,
+    Slot,
+    SubscriberInfo,
+    __version__,
+)
+from kren._queue import Dealer, Worker
 from kren._selector import EVENT_READ, EVENT_WRITE, Selector, SelectorKey
+from kren._service import Call, Client, Server
 
 __all__ = [
     "EVENT_READ",
@@ -68,16 +82,21 @@ __all__ = [
     "Array",
     "ArraySlot",
     "Busy",
+    "Call",
     "Cancelled",
     "CapacityMismatch",
     "ChannelInfo",
+    "Client",
     "Closed",
     "Corrupt",
+    "Dealer",
+    "Departure",
     "Empty",
     "EndpointClosed",
     "Evicted",
     "Forked",
     "Full",
+    "Inbox",
     "Interrupted",
     "InvalidCapacity",
     "InvalidName",
@@ -86,6 +105,7 @@ __all__ = [
     "KrenError",
     "Lagged",
     "Lease",
+    "Message",
     "NoSeat",
     "NoServer",
     "NotAnArray",
@@ -98,9 +118,13 @@ __all__ = [
     "ReaderExists",
     "Remote",
     "Removed",
+    "Request",
     "SchemaMismatch",
     "Selector",
     "SelectorKey",
+    "Sender",
+    "SenderId",
+    "Server",
     "ServerDied",
     "SideInfo",
     "Slot",
@@ -111,6 +135,7 @@ __all__ = [
     "TimedOut",
     "TooLarge",
     "VersionMismatch",
+    "Worker",
     "Writer",
     "WriterExists",
     "WrongKind",
@@ -118,5 +143,6 @@ __all__ = [
     "channels",
     "connect",
     "inspect",
+    "stand_by",
     "subscribe",
 ]

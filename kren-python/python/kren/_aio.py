@@ -22,6 +22,55 @@ SLICE = 0.001
 """Seconds that ready messages may keep the event loop from turning."""
 
 
+class Watch:
+    """A notifier, and an event loop that hears of it."""
+
+    def __init__(self, channel: str, ready: Callable[[], None]) -> None:
+        self._channel = channel
+        self._ready = ready
+        self._watched: int | None = None
+        self.notifier: Notifier | None = None
+
+    def begin(
+        self, loop: asyncio.AbstractEventLoop, arm: Callable[[Notifier], float | None]
+    ) -> float | None:
+        """Have `ready` called in the loop when what `arm` has the notifier wait for is there."""
+        if self.notifier is None or not self.notifier.is_open():
+            self.notifier = Notifier(self._channel)
+        period = arm(self.notifier)
+        if self._watched is not None:
+            return period
+        try:
+            fd = self.notifier.fileno()
+            loop.add_reader(fd, self._ready)
+            self._watched = fd
+        except OSError as error:
+            what = "awaiting takes a place among what the event loop watches"
+            raise system_error(self._channel, what, error) from error
+        except NotImplementedError:
+            # Windows' default loop watches no descriptors. A thread per wait is slower, and needs
+            # nothing of the loop but call_soon_threadsafe.
+            relay = threading.Thread(
+                target=_relay, args=(loop, self.notifier, self._ready), daemon=True
+            )
+            try:
+                relay.start()
+            except RuntimeError as error:
+                raise system_error(self._channel, "awaiting takes a thread", error) from error
+        return period
+
+    def end(self, loop: asyncio.AbstractEventLoop) -> None:
+        # By the number that the loop knows, whatever it leads to by now.
+        if self._watched is not None:
+            loop.remove_reader(self._watched)
+        self._watched = None
+
+    def forget(self) -> None:
+        """Let go of the notifier, also where the loop is gone."""
+        self.notifier = None
+        self._watched = None
+
+
 class _Ticket:
     """A place in the queue."""
 
@@ -51,22 +100,22 @@ class Line:
         self._channel = channel
         self._queue: deque[_Ticket] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._notifier: Notifier | None = None
-        self._watched: int | None = None
+        self._watch = Watch(channel, self._ready)
         self._slice_end: float | None = None
         self._closed = False
 
     async def take(
         self,
         attempt: Callable[[], _T | None],
-        arm: Callable[[Notifier], None],
+        arm: Callable[[Notifier], float | None],
         timeout: float | None,
         what: str,
     ) -> _T:
         """Return what `attempt` returns, as soon as it is this task's turn and that is not None.
 
-        `arm` has the notifier wait until `attempt` is worth another try. `what` is what an error
-        says did not come within `timeout` seconds.
+        `arm` has the notifier wait until `attempt` is worth another try, which it is anyway after
+        as many seconds as `arm` returns, if it does. `what` is what an error says did not come
+        within `timeout` seconds.
         """
         loop = asyncio.get_running_loop()
         if self._slice_end is not None and loop.time() >= self._slice_end:
@@ -88,7 +137,7 @@ class Line:
         self._closed = True
         loop = self._loop
         if loop is None:
-            self._notifier = None
+            self._watch.forget()
             return
         try:
             loop.call_soon_threadsafe(self._ready)
@@ -100,7 +149,7 @@ class Line:
         self,
         loop: asyncio.AbstractEventLoop,
         attempt: Callable[[], _T | None],
-        arm: Callable[[Notifier], None],
+        arm: Callable[[Notifier], float | None],
         timeout: float | None,
         what: str,
     ) -> _T:
@@ -108,22 +157,27 @@ class Line:
         self._queue.append(ticket)
         self._loop = loop
         timer = None if timeout is None else loop.call_later(timeout, ticket.expire)
+        beat = None
         try:
             while True:
                 if self._queue[0] is ticket:
                     result = attempt()
                     if result is not None:
                         return result
-                    if self._notifier is not None:
-                        self._notifier.raise_failure()
+                    if self._watch.notifier is not None:
+                        self._watch.notifier.raise_failure()
                     if not ticket.expired:
-                        self._watch(loop, arm)
+                        period = self._watch.begin(loop, arm)
+                        beat = period and loop.call_later(period, ticket.wake)
                 if ticket.expired:
                     raise timed_out(self._channel, what, timeout or 0)
                 await ticket.sleep(loop)
+                if beat:
+                    beat.cancel()
         finally:
-            if timer is not None:
-                timer.cancel()
+            for handle in (timer, beat):
+                if handle:
+                    handle.cancel()
             self._leave(ticket)
 
     def _leave(self, ticket: _Ticket) -> None:
@@ -131,13 +185,14 @@ class Line:
             return  # The loop was closed under this task, and the queue given to another.
         was_first = self._queue[0] is ticket
         self._queue.remove(ticket)
-        if was_first and self._notifier is not None:
-            self._notifier.disarm()
+        if was_first and self._watch.notifier is not None:
+            self._watch.notifier.disarm()
         if not self._queue:
-            self._unwatch()
+            if self._loop is not None:
+                self._watch.end(self._loop)
             self._loop = None
             if self._closed:
-                self._notifier = None
+                self._watch.forget()
         elif was_first:
             self._queue[0].wake()
 
@@ -157,42 +212,11 @@ class Line:
         """Forget the tasks of a loop that is gone."""
         self._queue.clear()
         self._loop = None
-        self._notifier = None
-        self._watched = None
-
-    def _watch(self, loop: asyncio.AbstractEventLoop, arm: Callable[[Notifier], None]) -> None:
-        if self._notifier is None or not self._notifier.is_open():
-            self._notifier = Notifier(self._channel)
-        arm(self._notifier)
-        if self._watched is not None:
-            return
-        try:
-            fd = self._notifier.fileno()
-            loop.add_reader(fd, self._ready)
-            self._watched = fd
-        except OSError as error:
-            what = "awaiting takes a place among what the event loop watches"
-            raise system_error(self._channel, what, error) from error
-        except NotImplementedError:
-            # Windows' default loop watches no descriptors. A thread per wait is slower, and needs
-            # nothing of the loop but call_soon_threadsafe.
-            relay = threading.Thread(
-                target=_relay, args=(loop, self._notifier, self._ready), daemon=True
-            )
-            try:
-                relay.start()
-            except RuntimeError as error:
-                raise system_error(self._channel, "awaiting takes a thread", error) from error
-
-    def _unwatch(self) -> None:
-        # By the number that the loop knows, whatever it leads to by now.
-        if self._watched is not None and self._loop is not None:
-            self._loop.remove_reader(self._watched)
-        self._watched = None
+        self._watch.forget()
 
     def _ready(self) -> None:
-        if self._notifier is not None:
-            self._notifier.silence()
+        if self._watch.notifier is not None:
+            self._watch.notifier.silence()
         if self._queue:
             self._queue[0].wake()
 

@@ -9,9 +9,10 @@ from typing import Any, Generic, Literal, TypedDict, TypeVar, Unpack
 from kren import _kren
 from kren._broadcast import Subscriber
 from kren._endpoints import Reader, Start, Strategy
-from kren._errors import NotFound, TimedOut, system_error
+from kren._errors import NotFound, TimedOut, WriterExists, system_error
+from kren._service import Server
 
-_End = TypeVar("_End", Reader, Subscriber)
+_End = TypeVar("_End", Reader, Subscriber, Server)
 
 
 class _Access(TypedDict, total=False):
@@ -31,6 +32,14 @@ class _Subscription(_Access, total=False):
     start: Literal["newest", "oldest"] | int
     lossy: bool
     durable: bool | str
+
+
+class _Serving(TypedDict, total=False):
+    capacity: int
+    clients: int
+    mode: int | None
+    any_owner: bool
+    strategy: Strategy
 
 
 async def connect(name: str, timeout: float | None = None, **options: Unpack[_Options]) -> Reader:
@@ -81,6 +90,31 @@ async def subscribe(
         found = Subscriber.__new__(Subscriber, name, timeout=limit, _stop=stop, **options)
         found.__init__(name)
         return found
+
+    return await _Search(name, search).result()
+
+
+async def stand_by(name: str, timeout: float | None = None, **options: Unpack[_Serving]) -> Server:
+    """Serve a name once no other server does; as Server(name, standby=timeout), for asyncio.
+
+    name: the service's name.
+    timeout: seconds to wait for the end of the server that is there; None waits for ever.
+    options: capacity, clients, mode, any_owner and strategy, as for Server().
+
+    Raises what Server() raises; otherwise as connect().
+    """
+    limit = _kren.check_timeout(timeout)
+    try:
+        return Server(name, **options)
+    except WriterExists:
+        if limit == 0:
+            raise
+    standby = True if limit is None else limit
+
+    def search(stop: _kren.Stop) -> Server:
+        server = Server.__new__(Server, name, standby=standby, _stop=stop, **options)
+        server.__init__(name)
+        return server
 
     return await _Search(name, search).result()
 

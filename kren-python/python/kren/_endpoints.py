@@ -1,7 +1,8 @@
 """Writer and Reader: the native endpoints, with asyncio and clean exits added."""
 
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, Self, final
+from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, Self, TypeVar, final
 
 from kren import _kren
 from kren._aio import Line
@@ -10,7 +11,7 @@ from kren._exit import prepare_exit
 from kren._tables import TableReader, TableWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from typing_extensions import Buffer
 
@@ -23,6 +24,8 @@ Start = Literal["oldest", "newest"]
 PeerState = Literal["never_attached", "attached", "closed", "died"]
 """How the other side stands."""
 
+_T = TypeVar("_T")
+
 
 def _refuse_pickling(kind: str, name: str) -> NoReturn:
     raise TypeError(
@@ -31,15 +34,52 @@ def _refuse_pickling(kind: str, name: str) -> NoReturn:
     )
 
 
-class WriterFace(TableWriter):
-    """What a Writer and a Publisher have in common beside the native half: asyncio and blocks."""
+class End:
+    """What all ends have in common beside their native halves: blocks, and no pickling."""
 
-    # The slots are the classes': the native half of a Publisher is another base beside this one.
+    # The slots are the classes': a native half is another base beside this one.
     __slots__ = ()
 
     # Kept here: an endpoint may be opened while Python ends and this module's variables are gone.
     _new_line = Line
     _prepare_exit = staticmethod(prepare_exit)
+
+    if TYPE_CHECKING:
+
+        @property
+        def name(self) -> str: ...
+        def close(self) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> NoReturn:
+        _refuse_pickling(type(self).__name__, self.name)
+
+
+class WriterFace(TableWriter, End):
+    """What Writer, Publisher and Sender have in common beside the native half: asyncio."""
+
+    __slots__ = ()
 
     async def awrite(self, data: "Buffer", timeout: float | None = None, *, tag: int = 0) -> None:
         """Write one message; as write(), for asyncio: it awaits room, and never blocks the loop.
@@ -69,51 +109,63 @@ class WriterFace(TableWriter):
 
     close.__doc__ = _kren.Writer.close.__doc__
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+class ReadFace(End, Generic[_T]):
+    """What all ends have in common from which something is read: asyncio."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        _refuse_pickling(type(self).__name__, self.name)
-
-
-class ReaderFace(TableReader):
-    """What a Reader and a Subscriber have in common beside the native half: asyncio and blocks."""
-
-    # The slots are the classes': the native half of a Subscriber is another base beside this one.
     __slots__ = ()
 
-    # Kept here: an endpoint may be opened while Python ends and this module's variables are gone.
-    _new_line = Line
-    _prepare_exit = staticmethod(prepare_exit)
+    _awaited = "message"
 
-    async def aread(self, timeout: float | None = None) -> bytes:
-        """Return the next message; as read(), for asyncio: it never blocks the event loop.
+    if TYPE_CHECKING:
+        _line: Line
 
-        A message that is there already comes at once, without another thread. Cancelled or timed
-        out, it has taken nothing. Tasks that wait at the same time read in the order in which they
-        came.
+        def _attempt(self) -> _T | None: ...
+        def _arm(self, notifier: _kren.Notifier) -> float | None: ...
+        def _select(self, selector: _kren.Selector, key: int) -> None: ...
+
+    async def aread(self, timeout: float | None = None) -> _T:
+        """Return what read() does, for asyncio: it never blocks the event loop.
+
+        What is there already comes at once, without another thread. Cancelled or timed out, it has
+        taken nothing. Tasks that wait at the same time read in the order in which they came.
         """
         limit = _kren.check_timeout(timeout)
-        return await self._line.take(self.try_read, self._arm, limit, "message")
+        return await self._line.take(self._attempt, self._arm, limit, self._awaited)
+
+    def __aiter__(self) -> AsyncIterator[_T]:
+        return self
+
+    async def __anext__(self) -> _T:
+        try:
+            return await self.aread()
+        except EndpointClosed:
+            raise
+        except Closed:
+            raise StopAsyncIteration from None
+
+
+def lend(
+    read: "Callable[[float | None], _kren.Lease]", timeout: float | None
+) -> "Iterator[_kren.Lease]":
+    """Iterate over what `read` returns, and release each as the next one is asked for."""
+    while True:
+        try:
+            lease = read(timeout)
+        except EndpointClosed:
+            raise
+        except Closed:
+            return
+        with lease:
+            yield lease
+
+
+class ReaderFace(TableReader, ReadFace[bytes]):
+    """What a Reader and a Subscriber have in common beside the native half."""
+
+    __slots__ = ()
+
+    _attempt = _kren.Reader.try_read
 
     async def aread_tagged(self, timeout: float | None = None) -> tuple[int, bytes]:
         """Return (tag, message) of the next message; otherwise as aread()."""
@@ -137,57 +189,13 @@ class ReaderFace(TableReader):
             for lease in reader.lend():
                 handle(memoryview(lease))
         """
-        while True:
-            try:
-                lease = self.borrow(timeout)
-            except EndpointClosed:
-                raise
-            except Closed:
-                return
-            with lease:
-                yield lease
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        try:
-            return await self.aread()
-        except EndpointClosed:
-            raise
-        except Closed:
-            raise StopAsyncIteration from None
+        return lend(self.borrow, timeout)
 
     def close(self) -> None:
         super().close()
         self._line.close()
 
     close.__doc__ = _kren.Reader.close.__doc__
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def __reduce__(self) -> NoReturn:
-        _refuse_pickling(type(self).__name__, self.name)
 
 
 @final

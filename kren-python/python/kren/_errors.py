@@ -293,6 +293,10 @@ class Remote(KrenError, RuntimeError):
 
     code = 28
     code_name = "REMOTE"
+    remote_code: int = 0
+    """What the server gave to fail()."""
+    remote_text: str = ""
+    """What the server gave to fail()."""
 
 
 class SchemaMismatch(KrenError, ValueError):

@@ -6,16 +6,20 @@ from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple, Self, final
 
 from kren import _kren
-from kren._endpoints import ReaderFace, WriterFace
+from kren._endpoints import ReadFace, WriterFace
+from kren._service import Client
 
 EVENT_READ = selectors.EVENT_READ
 EVENT_WRITE = selectors.EVENT_WRITE
+
+Selectable = ReadFace[Any] | WriterFace | Client
+"""What a selector can wait for."""
 
 
 class SelectorKey(NamedTuple):
     """What was registered: the endpoint, or None for a timer; the events; and the user's data."""
 
-    endpoint: ReaderFace | WriterFace | None
+    endpoint: Selectable | None
     events: int
     data: Any
     number: int
@@ -25,8 +29,11 @@ class SelectorKey(NamedTuple):
 class Selector:
     """Waits for any number of endpoints and timers at once, in the manner of Python's `selectors`.
 
-    Registered are a Reader or Subscriber, for a message (EVENT_READ), or a Writer or Publisher, for
-    room (EVENT_WRITE).
+    Registered are a Reader, Subscriber, Inbox, Worker, Server or Client, for messages, requests or
+    answers (EVENT_READ), or a Writer, Publisher or Sender, for room (EVENT_WRITE). An inbox is
+    ready as well when a sender has come or gone, and a worker when others may have left something:
+    try_read() may then return None. What a client waits for changes with its calls: register it
+    anew for each wait.
     `select` tells what is ready until it is no longer so, in another order each time. An endpoint
     is ready too when its other side has closed or died, or when it was closed itself: the call that
     follows says which.
@@ -45,13 +52,13 @@ class Selector:
         """
         self._core = _kren.Selector()
         self._keys: dict[int, SelectorKey] = {}
-        self._numbers: dict[ReaderFace | WriterFace, int] = {}
+        self._numbers: dict[Selectable, int] = {}
         self._next = 0
         self._once: set[int] = set()
 
     def register(
         self,
-        endpoint: ReaderFace | WriterFace,
+        endpoint: Selectable,
         events: int,
         data: object = None,
         *,
@@ -64,14 +71,14 @@ class Selector:
         Raises ValueError for events that the endpoint has not, KeyError if it is registered
         already, Busy if it is in another selector or awaited, TooLarge.
         """
-        wanted = EVENT_READ if isinstance(endpoint, ReaderFace) else EVENT_WRITE
+        wanted = EVENT_READ if isinstance(endpoint, (ReadFace, Client)) else EVENT_WRITE
         if events != wanted:
             name = "EVENT_READ" if wanted == EVENT_READ else "EVENT_WRITE"
             raise ValueError(f"a {type(endpoint).__name__} can be registered for {name} alone")
         if endpoint in self._numbers:
             raise KeyError(f"{endpoint!r} is already registered")
         number = self._take_number()
-        if isinstance(endpoint, ReaderFace):
+        if isinstance(endpoint, (ReadFace, Client)):
             endpoint._select(self._core, number)
         else:
             endpoint._select(self._core, number, length)
@@ -91,7 +98,7 @@ class Selector:
             self._once.add(number)
         return self._keep(SelectorKey(None, 0, data, number))
 
-    def unregister(self, what: ReaderFace | WriterFace | SelectorKey) -> SelectorKey:
+    def unregister(self, what: Selectable | SelectorKey) -> SelectorKey:
         """Take an endpoint, or what a key stands for, out, and return its key.
 
         Raises KeyError if it is not registered.
@@ -124,7 +131,7 @@ class Selector:
         """End the `select` under way, or else the next one, with Interrupted. From any thread."""
         self._core.cancel()
 
-    def get_key(self, endpoint: ReaderFace | WriterFace) -> SelectorKey:
+    def get_key(self, endpoint: Selectable) -> SelectorKey:
         """Return the key of a registered endpoint; raises KeyError."""
         return self._keys[self._numbers[endpoint]]
 
