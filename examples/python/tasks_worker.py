@@ -1,7 +1,7 @@
 """Does the tasks that tasks_dealer gives it, and sends each result to tasks_collector.
 
-It ends when the dealer closes. As many workers as you like. A task is done, for the dealer, when the next one is asked for: kill a
-worker, and another one does what it had begun.
+It ends when the dealer closes. As many workers as you like. A task is done, for the dealer, when
+the next one is asked for: kill a worker, and another one does what it had begun.
 
 Usage: python tasks_worker.py [CHANNEL]
 """
