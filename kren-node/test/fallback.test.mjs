@@ -20,6 +20,7 @@ const ESSENTIALS = [
   'streams',
   'arrays',
   'tables',
+  'inbox',
 ];
 
 test('everything works without external ArrayBuffers too', {
