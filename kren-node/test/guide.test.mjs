@@ -131,6 +131,41 @@ test('pm2.md: a process takes over when the old one has gone', { skip, timeout }
   assert.equal(reader.writerState, 'closed');
 });
 
+test('inbox.md: messages of many, and who has gone', { skip, timeout }, async (t) => {
+  const name = channelName();
+  leaving(t, name); // the inbox is killed
+  const inbox = start(t, 'inbox.md', 'collect.mjs', 'events', name);
+  assert.equal(await inbox.line(), 'ready');
+  const sender = new kren.Sender(name);
+  sender.write('hello');
+  assert.equal(await inbox.line(), `${process.pid}: hello`);
+  sender.close();
+  assert.equal(await inbox.line(), `${process.pid} is done`);
+});
+
+test('inbox.md: work for any of many', { skip, timeout }, async (t) => {
+  const name = channelName();
+  const dealer = closing(t, new kren.Dealer(name, 65536));
+  const worker = start(t, 'inbox.md', 'resize.mjs', 'thumbnails', name);
+  for (const work of ['one', 'two']) await dealer.writeAsync(work, { timeout });
+  dealer.close();
+  assert.equal(await worker.line(), 'one');
+  assert.equal(await worker.line(), 'two');
+  assert.equal(await worker.end, 0);
+});
+
+test('service.md: calls and their answers', { skip, timeout }, async (t) => {
+  const name = channelName();
+  const server = start(t, 'service.md', 'serve.mjs', 'texts', name);
+  assert.equal(await server.line(), 'serving');
+  const client = start(t, 'service.md', 'ask.mjs', 'texts', name);
+  for (const line of ['LOUDER', 'one', 'by', 'one']) assert.equal(await client.line(), line);
+  assert.match(await client.line(), /no method 'none'/);
+  assert.equal(await client.end, 0);
+  server.running.kill('SIGTERM');
+  assert.equal(await server.end, 0);
+});
+
 test('electron.md: messages reach a window', { skip, timeout }, async (t) => {
   run.add('electron.md main.cjs');
   writeFileSync(join(folder, 'electron.cjs'), programs('electron.md')['main.cjs']);
