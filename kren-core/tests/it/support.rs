@@ -39,7 +39,8 @@ impl Name {
     pub(crate) fn new(what: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        Self(format!("it-{what}-{}-{count}", std::process::id()))
+        // Short enough to be the name of a shared-memory object on macOS too, where a longer one gives way to a digest.
+        Self(format!("it-{what:.9}-{:x}-{count:x}", std::process::id()))
     }
 
     /// Where the segment lies.
