@@ -20,11 +20,11 @@ pub(crate) struct Awaiting {
 }
 
 impl Awaiting {
-    fn background(&mut self) -> Result<Background> {
+    fn background(&mut self, channel: &str) -> Result<Background> {
         if let Some(background) = &self.background {
             return Ok(background.clone());
         }
-        let background = Background::new()?;
+        let background = Background::new(channel)?;
         self.background = Some(background.clone());
         Ok(background)
     }
@@ -33,17 +33,17 @@ impl Awaiting {
     pub(crate) fn until(&mut self, waiter: Waiter) -> Result<Until> {
         self.turns = 0;
         Ok(Until {
-            background: self.background()?,
+            background: self.background(waiter.channel())?,
             waiter: Some(waiter),
             watching: None,
             told: Told::default(),
         })
     }
 
-    /// Waits for a while.
-    pub(crate) fn pause(&mut self, time: Duration) -> Result<Pause> {
+    /// Waits for a while, for the sake of this channel.
+    pub(crate) fn pause(&mut self, channel: &str, time: Duration) -> Result<Pause> {
         Ok(Pause {
-            background: self.background()?,
+            background: self.background(channel)?,
             until: Instant::now() + time,
             watching: None,
             told: Told::default(),

@@ -18,7 +18,7 @@ use std::time::Instant;
 /// # let name = format!("doc-background-{}", std::process::id());
 /// let mut writer = KrenWriter::create(&name, 4096)?;
 /// let mut reader = KrenReader::connect(&name)?;
-/// let background = Background::new()?;
+/// let background = Background::new(&name)?;
 /// let (tell, told) = mpsc::channel();
 /// let watching = background.watch(reader.message_waiter()?, move |outcome| tell.send(outcome).unwrap())?;
 /// assert!(watching.is_some(), "there is nothing yet");
@@ -35,14 +35,14 @@ pub struct Background(Arc<Reactor>);
 pub struct Watching(#[allow(dead_code, reason = "dropping it ends the wait")] reactor::Watching);
 
 impl Background {
-    /// Finds the thread, or starts it.
+    /// Finds the thread, or starts it, for the sake of this channel: errors are about it.
     ///
     /// # Errors
     ///
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), [`Error::PermissionDenied`](crate::Error::PermissionDenied),
     /// [`Error::Io`](crate::Error::Io): there can be no more shared memory, descriptors or threads.
-    pub fn new() -> Result<Self> {
-        Reactor::current().map(Self)
+    pub fn new(channel: &str) -> Result<Self> {
+        Reactor::current(channel).map(Self)
     }
 
     /// As [`Waiter::wait`], without blocking: calls `tell` once, on the thread, with what that would have returned.

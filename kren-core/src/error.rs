@@ -323,6 +323,46 @@ pub enum Error {
     NotAnArray { channel: Arc<str>, reason: Arc<str> },
 }
 
+/// The channel's name in any error, borrowed as the error is.
+macro_rules! channel_of {
+    ($error:expr) => {
+        match $error {
+            Error::NotFound { channel, .. }
+            | Error::WriterExists { channel, .. }
+            | Error::ReaderExists { channel, .. }
+            | Error::Full { channel, .. }
+            | Error::Empty { channel }
+            | Error::TimedOut { channel, .. }
+            | Error::Closed { channel, .. }
+            | Error::PeerDied { channel, .. }
+            | Error::TooLarge { channel, .. }
+            | Error::InvalidName { name: channel, .. }
+            | Error::InvalidCapacity { channel, .. }
+            | Error::CapacityMismatch { channel, .. }
+            | Error::PermissionDenied { channel, .. }
+            | Error::OutOfMemory { channel, .. }
+            | Error::Corrupt { channel, .. }
+            | Error::VersionMismatch { channel, .. }
+            | Error::Forked { channel }
+            | Error::Interrupted { channel }
+            | Error::Io { channel, .. }
+            | Error::Busy { channel }
+            | Error::InvalidOption { channel, .. }
+            | Error::Removed { channel, .. }
+            | Error::SchemaMismatch { channel, .. }
+            | Error::NotAnArray { channel, .. }
+            | Error::NoServer { channel }
+            | Error::ServerDied { channel }
+            | Error::Cancelled { channel }
+            | Error::Remote { channel, .. }
+            | Error::Lagged { channel, .. }
+            | Error::Evicted { channel, .. }
+            | Error::WrongKind { channel, .. }
+            | Error::NoSeat { channel, .. } => channel,
+        }
+    };
+}
+
 impl Error {
     /// The stable code of this error.
     #[must_use]
@@ -366,40 +406,13 @@ impl Error {
     /// The channel the error is about.
     #[must_use]
     pub fn channel(&self) -> &str {
-        match self {
-            Self::NotFound { channel, .. }
-            | Self::WriterExists { channel, .. }
-            | Self::ReaderExists { channel, .. }
-            | Self::Full { channel, .. }
-            | Self::Empty { channel }
-            | Self::TimedOut { channel, .. }
-            | Self::Closed { channel, .. }
-            | Self::PeerDied { channel, .. }
-            | Self::TooLarge { channel, .. }
-            | Self::InvalidName { name: channel, .. }
-            | Self::InvalidCapacity { channel, .. }
-            | Self::CapacityMismatch { channel, .. }
-            | Self::PermissionDenied { channel, .. }
-            | Self::OutOfMemory { channel, .. }
-            | Self::Corrupt { channel, .. }
-            | Self::VersionMismatch { channel, .. }
-            | Self::Forked { channel }
-            | Self::Interrupted { channel }
-            | Self::Io { channel, .. }
-            | Self::Busy { channel }
-            | Self::InvalidOption { channel, .. }
-            | Self::Removed { channel, .. }
-            | Self::SchemaMismatch { channel, .. }
-            | Self::NotAnArray { channel, .. }
-            | Self::NoServer { channel }
-            | Self::ServerDied { channel }
-            | Self::Cancelled { channel }
-            | Self::Remote { channel, .. }
-            | Self::Lagged { channel, .. }
-            | Self::Evicted { channel, .. }
-            | Self::WrongKind { channel, .. }
-            | Self::NoSeat { channel, .. } => channel,
-        }
+        channel_of!(self)
+    }
+
+    /// The same, said of another channel: of one that the user knows.
+    pub(crate) fn about(mut self, name: &str) -> Self {
+        *channel_of!(&mut self) = name.into();
+        self
     }
 }
 

@@ -13,6 +13,14 @@ use std::time::Instant;
 /// owner, who goes on using it; a call of its own that blocks has precedence as long as it lasts.
 pub struct Interest(pub(crate) Box<dyn Point>);
 
+impl Interest {
+    /// The name of the channel.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        self.0.name()
+    }
+}
+
 /// One thing that is waited for.
 pub(crate) trait Point: Send + Sync {
     /// The channel's name.

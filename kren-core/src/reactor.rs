@@ -97,8 +97,9 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// Those of a bell that is made; [`Error::Io`] when there can be no more threads.
-    pub(crate) fn current() -> Result<Arc<Self>> {
+    /// Those of a bell that is made; [`Error::Io`] when there can be no more threads. They are about `channel`, for whose sake the
+    /// reactor is wanted.
+    pub(crate) fn current(channel: &str) -> Result<Arc<Self>> {
         let mut current = home()
             .reactor
             .lock()
@@ -106,7 +107,7 @@ impl Reactor {
         if let Some(reactor) = current.upgrade() {
             return Ok(reactor);
         }
-        let reactor = Arc::new(Self::start()?);
+        let reactor = Arc::new(Self::start().map_err(|error| error.about(channel))?);
         *current = Arc::downgrade(&reactor);
         Ok(reactor)
     }

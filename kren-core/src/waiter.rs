@@ -105,6 +105,12 @@ impl Waiter {
         result
     }
 
+    /// The name of the channel that this waits for.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        self.endpoint.name()
+    }
+
     /// Makes [`Waiter::wait`] return [`Error::Interrupted`], now or when it is called.
     ///
     /// Does not block. A thread that is just falling asleep may take up to 100 ms to notice.

@@ -85,6 +85,15 @@ pub(crate) enum Awaited {
     Within(Interest, Duration),
 }
 
+impl Awaited {
+    fn channel(&self) -> &str {
+        match self {
+            Self::Waiter(waiter) => waiter.channel(),
+            Self::Interest(interest) | Self::Within(interest, _) => interest.channel(),
+        }
+    }
+}
+
 impl From<Waiter> for Awaited {
     fn from(waiter: Waiter) -> Self {
         Self::Waiter(waiter)
@@ -128,8 +137,15 @@ impl Watch {
             self.disarm();
         }
         let mut running = self.running.borrow_mut();
+        if running
+            .as_ref()
+            .is_some_and(|its| its.shared.lock().is_busy)
+        {
+            return Ok(());
+        }
+        let awaited: Awaited = make()?.into();
         if running.is_none() {
-            let started = start(context, on_ready)?;
+            let started = start(context, awaited.channel(), on_ready)?;
             started.set_ref(context, self.keeps_alive.get());
             *running = Some(started);
         }
@@ -137,10 +153,6 @@ impl Watch {
             return Ok(());
         };
         let mut state = running.shared.lock();
-        if state.is_busy {
-            return Ok(());
-        }
-        let awaited = make()?.into();
         state.number += 1;
         state.is_busy = true;
         let number = state.number;
@@ -219,8 +231,8 @@ impl Running {
     }
 }
 
-fn start(context: &Rc<Context>, on_ready: Value) -> Result<Running, Stop> {
-    let background = Background::new().map_err(Stop::Kren)?;
+fn start(context: &Rc<Context>, channel: &str, on_ready: Value) -> Result<Running, Stop> {
+    let background = Background::new(channel).map_err(Stop::Kren)?;
     let report = report_to::<true>(context, on_ready)?;
     let state = Mutex::default();
     Ok(Running {

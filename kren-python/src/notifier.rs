@@ -164,7 +164,7 @@ impl Notifier {
         }
         let background = match &state.background {
             Some(background) => background.clone(),
-            None => Background::new().map_err(|error| exception(py, &error))?,
+            None => Background::new(&self.channel).map_err(|error| exception(py, &error))?,
         };
         state.background = Some(background.clone());
         state.number += 1;

@@ -245,9 +245,7 @@ async def main():
             else:
                 await kren.connect(sys.argv[1] + "-missing")
         except kren.Io as error:
-            # The thread serves all endpoints, so for aread the error names no channel of theirs.
-            named = sys.argv[2] == "aread" or error.channel.startswith(sys.argv[1])
-            print(error.errno, "thread" in str(error), named)
+            print(error.errno, "thread" in str(error), error.channel.startswith(sys.argv[1]))
 asyncio.run(main())
 """
     with child(code, channel, wait) as waiting:

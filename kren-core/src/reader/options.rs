@@ -192,7 +192,7 @@ impl ReaderOptions {
                 reader.skip_to(from)?;
                 return Ok(reader);
             }
-            awaiting.pause(pause)?.await;
+            awaiting.pause(name, pause)?.await;
             pause = (pause * 2).min(segment::PAUSE_MAX);
         }
     }
