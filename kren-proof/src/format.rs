@@ -8,6 +8,7 @@ mod several;
 pub use several::Seat;
 
 use std::fmt;
+use std::ops::Range;
 
 /// Offsets inside the segment header.
 pub mod header {
@@ -133,6 +134,40 @@ fn broken<T>(what: impl Into<String>) -> Result<T, Broken> {
     Err(Broken(what.into()))
 }
 
+/// The flags, and the schema and the origin that they speak of.
+fn judge_description(bytes: &[u8], kind: u32) -> Result<(), Broken> {
+    // 1 is that of a broadcast which passes slow subscribers over; 2 and 4 say that there is a schema, an origin.
+    let flags = u32_at(bytes, header::FLAGS);
+    if flags & !7 != 0 || (flags & 1 != 0 && kind != 1) {
+        return broken(format!("flags {flags}"));
+    }
+    let is_zero = |range: Range<usize>| bytes[range].iter().all(|byte| *byte == 0);
+    if !(is_zero(60..64) && is_zero(96..128) && is_zero(768..header::CHECKSUM)) {
+        return broken("a reserved word is not zero");
+    }
+    for (flag, numbers, texts) in [
+        (2, 72..80, &[128..192, 256..768][..]),
+        (4, 80..96, &[192..256]),
+    ] {
+        let is_there = flags & flag != 0;
+        if !is_there && !is_zero(numbers) {
+            return broken("a hash without a description");
+        }
+        for text in texts {
+            let field = &bytes[text.clone()];
+            let len = field
+                .iter()
+                .position(|byte| *byte == 0)
+                .unwrap_or(field.len());
+            let is_text = std::str::from_utf8(&field[..len]).is_ok();
+            if !is_text || !is_zero(text.start + len..text.end) || (!is_there && len > 0) {
+                return broken("a text in the header");
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A whole segment whose header is sound.
 #[derive(Debug, Clone)]
 pub struct Segment {
@@ -174,11 +209,7 @@ impl Segment {
         if !matches!((kind, readers), (0, 1) | (1, 1..=64)) {
             return broken("it is neither a channel with one reader nor a broadcast");
         }
-        // The first flag is that of a broadcast which passes slow subscribers over.
-        let is_plain = u32_at(&bytes, header::FLAGS) <= kind;
-        if !is_plain || bytes[72..header::CHECKSUM].iter().any(|byte| *byte != 0) {
-            return broken("it says more than KREN's own channels do");
-        }
+        judge_description(&bytes, kind)?;
         let shape = Shape {
             granularity,
             capacity: capacity as usize,

@@ -1,7 +1,7 @@
 //! The reading half of the ring.
 
 use super::copy::copy;
-use super::mark::messages_before;
+use super::mark::{bounded, messages_before};
 use super::prefetch::{LINE, prefetch_for_load};
 use super::record::{Record, commit_word, stride, tag};
 use super::{Memory, RingError, Shape};
@@ -201,7 +201,7 @@ impl<M: Memory> Consumer<M> {
 
     /// Stands at `cursor`, up to which somebody else has read on this side's behalf, `count` messages in all.
     pub(crate) fn stand_at(&mut self, cursor: u64, count: u64) {
-        self.count = count;
+        self.count = bounded(count, cursor);
         // Whatever the number: offsets stay in the ring, and on the alignment.
         self.cursor = cursor - cursor % self.shape.alignment as u64;
         self.lap = self.cursor - self.shape.offset(self.cursor) as u64;

@@ -7,7 +7,7 @@
 use super::record::{commit_word, stride};
 use super::{Memory, Shape};
 use crate::Role;
-use crate::layout::{MARKS, Mark, POSITION_NONE};
+use crate::layout::{ALIGNMENT_MIN, MARKS, Mark, POSITION_NONE};
 use crate::sync::{Ordering, fence};
 
 /// Tries of [`messages_before`], whose marks a live writer may change meanwhile.
@@ -74,10 +74,16 @@ pub(crate) fn messages_before<M: Memory>(
     role: Role,
     position: u64,
 ) -> u64 {
-    (0..ATTEMPTS)
+    let count = (0..ATTEMPTS)
         .find_map(|_| count_from_marks(memory, shape, position))
         // Relaxed: see above.
-        .unwrap_or_else(|| memory.page(role).progress.0.count.load(Ordering::Relaxed))
+        .unwrap_or_else(|| memory.page(role).progress.0.count.load(Ordering::Relaxed));
+    bounded(count, position)
+}
+
+/// No more messages than can lie before `position`: damage must not make the sums overflow.
+pub(super) fn bounded(count: u64, position: u64) -> u64 {
+    count.min(position / ALIGNMENT_MIN as u64)
 }
 
 fn count_from_marks<M: Memory>(memory: &M, shape: &Shape, position: u64) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! The writing half of the ring.
 
-use super::mark::{leave_mark, messages_before, oldest_mark};
+use super::mark::{bounded, leave_mark, messages_before, oldest_mark};
 use super::prefetch::{LINE, can_demote, demote, prefetch_for_store};
 use super::record::{NOT_COMMITTED, commit_word, header, stride};
 use super::{Memory, RingError, Shape, copy};
@@ -170,7 +170,7 @@ impl<M: Memory> Producer<M> {
 
     /// Stands at `position`, up to which somebody else has written on this side's behalf, `count` messages in all.
     pub(crate) fn stand_at(&mut self, position: u64, count: u64) {
-        self.count = count;
+        self.count = bounded(count, position);
         // Whatever the number: offsets stay in the ring, and on the alignment.
         self.position = position - position % self.shape.alignment as u64;
         self.lap = self.position - self.shape.offset(self.position) as u64;
