@@ -8,7 +8,7 @@ use crate::gates;
 use crate::layout::{STANCE_DURABLE, STANCE_GATING, STANCE_JOINING, STANCE_LOSSY};
 use crate::ring::{self, Consumer, Memory, Shape};
 use crate::segment::{self, Access, PeerState, Segment, Start, Who};
-use crate::sync::Ordering;
+use crate::sync::{Ordering, fence};
 use crate::{Error, Result, Role};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,8 +54,11 @@ impl KrenReader {
         // A durable subscriber that comes back finds its place.
         let resumes = presence.stance.load(Ordering::Relaxed) == STANCE_DURABLE;
         if !resumes {
+            let identity = subscription.durable.unwrap_or(0);
+            presence.identity.store(identity, Ordering::Relaxed);
             // Whoever had this seat before holds nothing up any more. Before `attach` announces that it is taken.
-            presence.stance.store(STANCE_JOINING, Ordering::Relaxed);
+            // Release: whoever sees that somebody joins sees by which name (`be_the_only_one`).
+            presence.stance.store(STANCE_JOINING, Ordering::Release);
         }
         let endpoint = Endpoint::attach(segment, strategy, None)?;
         let shape = Shape::new(endpoint.mapping().geometry());
@@ -78,10 +81,8 @@ impl KrenReader {
             access,
             endpoint,
         };
-        let identity = subscription.durable.unwrap_or(0);
-        let presence = &reader.endpoint.own().presence.0;
-        presence.identity.store(identity, Ordering::Relaxed);
         if !resumes {
+            reader.be_the_only_one()?;
             reader.join(subscription.start)?;
             if let Start::After(count) = subscription.start
                 && let missed @ 1.. = reader.consumer.count().saturating_sub(count)
@@ -92,6 +93,39 @@ impl KrenReader {
         }
         reader.endpoint.announce_arrival();
         Ok(reader)
+    }
+
+    /// Of several that join at once by one name for the first time, one goes on: each has said its name before it looks, so
+    /// of two at least one sees the other; the one with the higher seat gives way, and the other waits until it knows.
+    fn be_the_only_one(&self) -> Result<()> {
+        let Some(identity @ 1..) = self.subscription.and_then(|how| how.durable) else {
+            return Ok(());
+        };
+        let mapping = &**self.endpoint.mapping();
+        let own = self.endpoint.seat();
+        // Pairs with itself on the other side: one of the two names is stored before the other side's look.
+        fence(Ordering::SeqCst);
+        let start = Instant::now();
+        for seat in gates::seats(mapping).filter(|seat| *seat != own) {
+            let presence = &mapping.page(seat).presence.0;
+            loop {
+                let stance = presence.stance.load(Ordering::Acquire);
+                let is_rival = stance != STANCE_LOSSY
+                    && presence.identity.load(Ordering::Relaxed) == identity
+                    && self.endpoint.segment().is_held(seat);
+                if !is_rival {
+                    break;
+                }
+                if stance != STANCE_JOINING || seat < own || start.elapsed() > PATIENCE {
+                    return Err(Error::ReaderExists {
+                        channel: Arc::clone(self.endpoint.name()),
+                        holder: presence.holder(),
+                    });
+                }
+                std::thread::yield_now();
+            }
+        }
+        Ok(())
     }
 
     /// Takes a place in the ring and, unless it is lossy, makes the writer respect it.

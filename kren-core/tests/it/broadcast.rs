@@ -2,6 +2,7 @@
 
 use crate::support::{Limit, Name, PAGE, PATIENCE, Parts, Process, Role, mix, pattern};
 use kren_core::{Error, KrenPublisher, KrenReader, KrenSubscriber, KrenWriter, PeerState, Start};
+use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
 pub(crate) const PARTS: Parts = &[
@@ -287,6 +288,31 @@ fn a_slow_subscriber_is_evicted() {
     while expected < at {
         assert_eq!(number(&slow.read().unwrap()), expected);
         expected += 1;
+    }
+}
+
+/// B6: of several that join at once by one name, which nobody has had before, one has it.
+#[test]
+fn a_durable_name_is_one_subscriber() {
+    let _limit = Limit::new();
+    const AT_ONCE: usize = 3;
+    for _ in 0..300 {
+        let name = Name::new("one-name");
+        let options = KrenPublisher::options().subscribers(AT_ONCE);
+        let _publisher = options.create(&name, PAGE).unwrap();
+        let start = Barrier::new(AT_ONCE);
+        let outcomes: Vec<_> = std::thread::scope(|scope| {
+            let join = || {
+                start.wait();
+                KrenSubscriber::options().durable("log").connect(&name)
+            };
+            let joining: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(join)).collect();
+            joining.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let have_it = outcomes.iter().filter(|outcome| outcome.is_ok());
+        assert_eq!(have_it.count(), 1, "{outcomes:?}");
+        let refused = outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+        refused.for_each(|error| assert!(matches!(error, Error::ReaderExists { .. }), "{error}"));
     }
 }
 
