@@ -2,11 +2,11 @@
 
 use crate::group::{Group, Silent};
 use crate::layout::Kind;
-use crate::registry::{Member, Plan, Registry};
+use crate::registry::{Member, Plan, Registry, plan_setters};
 use crate::ring::Memory;
 use crate::segment::{PeerState, Way};
 use crate::selector::Selector;
-use crate::{Error, Interest, KrenWriter, Result, Role, Strategy};
+use crate::{Error, Interest, KrenWriter, Result, Role};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -537,26 +537,7 @@ impl DealerOptions {
         self
     }
 
-    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.plan.mode = Some(mode);
-        self
-    }
-
-    /// Accepts segments that belong to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.plan.access.any_owner = any_owner;
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.plan.strategy = strategy;
-        self
-    }
+    plan_setters!();
 
     /// Creates the work queue `name`; see [`KrenDealer::create`].
     ///

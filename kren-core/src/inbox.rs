@@ -2,8 +2,8 @@
 
 use crate::lanes::{Gone, Lanes};
 use crate::layout::Kind;
-use crate::registry::{Member, Plan, Registry};
-use crate::{Interest, Lease, Message, Result, Strategy};
+use crate::registry::{Member, Plan, Registry, plan_setters};
+use crate::{Interest, Lease, Message, Result};
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -275,26 +275,7 @@ impl InboxOptions {
         self
     }
 
-    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.plan.mode = Some(mode);
-        self
-    }
-
-    /// Accepts segments that belong to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.plan.access.any_owner = any_owner;
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.plan.strategy = strategy;
-        self
-    }
+    plan_setters!();
 
     /// Creates the inbox `name`; see [`KrenInbox::create`].
     ///

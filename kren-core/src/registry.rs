@@ -57,6 +57,33 @@ impl Plan {
     }
 }
 
+/// What the options of all that stand on a registry have in common.
+macro_rules! plan_setters {
+    () => {
+        /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
+        #[must_use]
+        pub fn mode(mut self, mode: u32) -> Self {
+            self.plan.mode = Some(mode);
+            self
+        }
+
+        /// Accepts segments that belong to another user. Default: refused.
+        #[must_use]
+        pub fn any_owner(mut self, any_owner: bool) -> Self {
+            self.plan.access.any_owner = any_owner;
+            self
+        }
+
+        /// How blocking calls wait.
+        #[must_use]
+        pub fn strategy(mut self, strategy: $crate::Strategy) -> Self {
+            self.plan.strategy = strategy;
+            self
+        }
+    };
+}
+pub(crate) use plan_setters;
+
 /// One session of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Member {
@@ -303,6 +330,12 @@ impl View {
     pub(crate) fn has_lane(&self, member: Member, way: Way) -> bool {
         let name = self.lane_name(member, way);
         segment::exists(&name, self.lane_access()).unwrap_or(true)
+    }
+
+    /// Removes what is left for nobody in the lanes of a member that is gone.
+    pub(crate) fn tidy_lanes(&self, Member { seat, session }: Member) {
+        let segment = self.endpoint.segment();
+        segment.tidy_lanes(seat, session, self.plan.access);
     }
 
     /// The longest message that a lane can carry, as this side would make it.

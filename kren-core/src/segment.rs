@@ -358,14 +358,7 @@ impl Segment {
     pub(crate) fn undelivered(&self) -> Result<(u64, u64)> {
         let shape = Shape::new(self.mapping.geometry());
         let memory = |seat| RingMemory::new(Arc::clone(&self.mapping), seat);
-        let survey = |seat| {
-            let reader = Consumer::resume(memory(seat), shape)?;
-            let found = reader.survey()?;
-            if found.0 == 0 {
-                reader.check_empty()?;
-            }
-            Ok(found)
-        };
+        let survey = |seat| survey(memory(seat), shape);
         let look = || {
             // Which stores where the writer stands, so only the writer may.
             if self.seat == Seat::WRITER {
@@ -404,6 +397,16 @@ impl Segment {
         self.object.let_go(Seat::WRITER);
         Ok(())
     }
+}
+
+/// Messages, and bytes of the ring, that the reader of `memory` has not released.
+fn survey(memory: RingMemory, shape: Shape) -> std::result::Result<(u64, u64), RingError> {
+    let reader = Consumer::resume(memory, shape)?;
+    let found = reader.survey()?;
+    if found.0 == 0 {
+        reader.check_empty()?;
+    }
+    Ok(found)
 }
 
 /// What to say of a ring that could not be taken over.

@@ -1,9 +1,9 @@
 //! One of the writing sides of an inbox.
 
 use crate::layout::Kind;
-use crate::registry::{Plan, Registry};
+use crate::registry::{Plan, Registry, plan_setters};
 use crate::segment::{PeerState, Way};
-use crate::{Batch, KrenWriter, Result, Slot, Strategy};
+use crate::{Batch, KrenWriter, Result, Slot};
 use std::time::Duration;
 
 /// One of the writing sides of an inbox ([`KrenInbox`](crate::KrenInbox)), of which there may be many.
@@ -244,26 +244,7 @@ impl SenderOptions {
         self
     }
 
-    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.plan.mode = Some(mode);
-        self
-    }
-
-    /// Accepts segments that belong to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.plan.access.any_owner = any_owner;
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.plan.strategy = strategy;
-        self
-    }
+    plan_setters!();
 
     /// Joins the inbox `name`; see [`KrenSender::connect`].
     ///

@@ -2,10 +2,10 @@
 
 use crate::group::{Group, Silent};
 use crate::layout::Kind;
-use crate::registry::{Member, Plan, Registry};
+use crate::registry::{Member, Plan, Registry, plan_setters};
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
-use crate::{Error, Interest, KrenReader, Lease, Message, Result, Strategy};
+use crate::{Error, Interest, KrenReader, Lease, Message, Result};
 use std::ops::Deref;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -347,6 +347,9 @@ impl KrenWorker {
         if self.is_time_to_look() && self.adopted.is_none() {
             self.adopt()?;
         }
+        if self.lane.as_ref().is_some_and(KrenReader::has_message) {
+            return Ok(true);
+        }
         Ok(self
             .adopted
             .as_ref()
@@ -470,26 +473,7 @@ impl WorkerOptions {
         self
     }
 
-    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.plan.mode = Some(mode);
-        self
-    }
-
-    /// Accepts segments that belong to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.plan.access.any_owner = any_owner;
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.plan.strategy = strategy;
-        self
-    }
+    plan_setters!();
 
     /// Joins the work queue `name`; see [`KrenWorker::connect`].
     ///

@@ -4,9 +4,14 @@ use super::{Access, Segment, Wish, open};
 use crate::gates;
 use crate::layout::{Seat, SegmentHeader};
 use crate::os::{Failure, Object, Place};
+use crate::ring::Shape;
+use crate::ring_memory::RingMemory;
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+/// The two sides of a lane.
+const ENDS: usize = 2;
 
 /// Which way a lane leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,14 +79,22 @@ fn take_seat(
     })
 }
 
-/// Whether a lane of this session stands, which it does as long as somebody is on it or something is in it; or one of the
-/// session before, which a dealer may have made when the seat was just taken anew (Q4).
+/// Whether a lane of this session stands, which is over; or one of the session before, which a dealer may have made when
+/// the seat was just taken anew (Q4). What a death has left, and nobody will come for, is removed first (I3).
 fn has_lanes(name: &str, instance: u64, seat: Seat, session: u32, access: Access) -> bool {
     let stands = |session: u32, way: Way| {
-        let lane = lane_name(name, instance, seat, session, way);
-        // What cannot be looked at is there.
-        let found = Place::new(&lane, access.machine_wide).open(true);
-        !matches!(found, Ok(None))
+        let lane: Arc<str> = lane_name(name, instance, seat, session, way).into();
+        let place = Place::new(&lane, access.machine_wide);
+        match place.open(true) {
+            Ok(None) => false,
+            Ok(Some(object)) => {
+                let is_waste = || way == Way::Back || is_empty(&lane, &object);
+                object.remove_if_alone(&place, ENDS, is_waste);
+                !matches!(object.is_named(&place), Ok(false))
+            }
+            // What cannot be looked at is there.
+            Err(_) => true,
+        }
     };
     [session, session.saturating_sub(1)]
         .into_iter()
@@ -89,8 +102,28 @@ fn has_lanes(name: &str, instance: u64, seat: Seat, session: u32, access: Access
         .any(|session| stands(session, Way::Forth) || stands(session, Way::Back))
 }
 
+/// Whether nothing is left in a lane; what cannot be judged is not nothing.
+fn is_empty(lane: &Arc<str>, object: &Object) -> bool {
+    let Ok(header) = super::read_header(lane, object) else {
+        return false;
+    };
+    let Ok(mapping) = object.map(header.geometry, None, false) else {
+        return false;
+    };
+    let memory = RingMemory::new(Arc::new(mapping), Seat::READER);
+    matches!(
+        super::survey(memory, Shape::new(&header.geometry)),
+        Ok((0, _))
+    )
+}
+
 impl Segment {
-    /// Whether a lane of any member stands.
+    /// Removes what is left for nobody in the lanes of a session that is over.
+    pub(crate) fn tidy_lanes(&self, seat: Seat, session: u32, access: Access) {
+        has_lanes(&self.name, self.instance, seat, session, access);
+    }
+
+    /// Whether a lane of any member stands; all are gone.
     pub(crate) fn has_lanes(&self, access: Access) -> bool {
         gates::seats(&*self.mapping).any(|seat| {
             let session = &self.mapping.page(seat).presence.0.session;

@@ -4,10 +4,10 @@ use super::by_number::ByNumber;
 use super::envelope::{Envelope, Part, failure, short};
 use crate::group::Silent;
 use crate::layout::Kind;
-use crate::registry::{Plan, Registry};
+use crate::registry::{Plan, Registry, plan_setters};
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
-use crate::{Error, Interest, KrenReader, KrenWriter, Lease, Result, Strategy};
+use crate::{Error, Interest, KrenReader, KrenWriter, Lease, Result};
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -789,26 +789,7 @@ impl ClientOptions {
         self
     }
 
-    /// Accepts segments that belong to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.plan.access.any_owner = any_owner;
-        self
-    }
-
-    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.plan.mode = Some(mode);
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.plan.strategy = strategy;
-        self
-    }
+    plan_setters!();
 
     /// Joins the service `name`; see [`KrenClient::connect`].
     ///

@@ -7,7 +7,7 @@ use crate::lanes::Lanes;
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry};
 use crate::segment::{PeerState, Way};
-use crate::{Error, Interest, KrenWriter, Lease, Mapped, Result, Strategy};
+use crate::{Error, Interest, KrenWriter, Lease, Mapped, Result};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::ops::{Deref, Range};
@@ -646,26 +646,7 @@ impl ServerOptions {
         self
     }
 
-    /// Permission bits of what has to be made; see [`WriterOptions::mode`](crate::WriterOptions::mode).
-    #[must_use]
-    pub fn mode(mut self, mode: u32) -> Self {
-        self.plan.mode = Some(mode);
-        self
-    }
-
-    /// Accepts segments that belong to another user. Default: refused.
-    #[must_use]
-    pub fn any_owner(mut self, any_owner: bool) -> Self {
-        self.plan.access.any_owner = any_owner;
-        self
-    }
-
-    /// How blocking calls wait.
-    #[must_use]
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.plan.strategy = strategy;
-        self
-    }
+    plan_setters!();
 
     /// Serves `name` from now on; see [`KrenServer::create`].
     ///
