@@ -36,6 +36,10 @@ fn g3_no_death_loses_a_message_or_wedges_the_peer() {
         "publish-looks ",
         "publish-evicts ",
         "durable-releases ",
+        "sender-writes ",
+        "inbox-reads ",
+        "dealer-deals ",
+        "client-calls ",
     ] {
         let row = table
             .lines()

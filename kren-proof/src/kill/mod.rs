@@ -3,6 +3,7 @@
 //! channel; then everything that was promised is looked for.
 
 mod actor;
+mod company;
 mod message;
 mod peer;
 mod report;
@@ -21,7 +22,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
-use trace::{Step, Victim};
+use trace::{Place, Step, Victim};
 use verify::Aftermath;
 use visible::Watch;
 
@@ -34,6 +35,13 @@ enum Points {
     Spread(usize),
     /// After every change that other processes can see.
     Visible,
+}
+
+/// One of them: which instruction it is, and how to get there.
+#[derive(Clone, Copy)]
+struct Point {
+    at: usize,
+    place: Place,
 }
 
 /// The `kill` command; tells whether every check passed.
@@ -68,7 +76,7 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
         let started = Instant::now();
         match caught(|| survey(scenario, points)) {
             Ok((steps, at)) => {
-                let outcomes = run_all(scenario, (points, &at), jobs);
+                let outcomes = run_all(scenario, &at, jobs);
                 report.scenario(scenario, steps, outcomes, started.elapsed());
             }
             Err(what) => report.not_carried_out(scenario, &what),
@@ -93,6 +101,11 @@ pub(crate) fn actor(arguments: &[String]) -> Result<bool, String> {
         .iter()
         .find(|known| known.name == name)
         .ok_or("no such scenario")?;
+    // What a process looks up once, such as its limits, takes most of the instructions of the first channel.
+    drop(kren_core::KrenWriter::create(
+        &format!("{channel}-first"),
+        1,
+    ));
     match (role.as_str(), scenario.predecessor) {
         ("victim", _) => (scenario.victim)(channel),
         ("predecessor", Some(run)) => run(channel),
@@ -110,30 +123,56 @@ fn channel(point: usize) -> String {
     format!("{}{point:07}", prefix())
 }
 
-/// How many instructions the scenario takes, and at which points to die.
-fn survey(scenario: &Scenario, points: Points) -> Result<(usize, Vec<usize>), String> {
+/// How many instructions the scenario takes, and at which of them to die.
+fn survey(scenario: &Scenario, points: Points) -> Result<(usize, Vec<Point>), String> {
     let channel = channel(9_999_999);
-    let (mut steps, mut changes) = (0, 0);
+    // The step behind each call, and behind each change.
+    let (mut steps, mut calls, mut changes) = (0, vec![0], vec![0]);
     let (victim, live) = stage(scenario, &channel, |victim| {
-        let mut watch = Watch::new(scenario, &channel);
-        while victim.step()? == Step::Running {
+        let mut watch = match points {
+            Points::Visible => Some(Watch::new(scenario, &channel)),
+            Points::Every(_) | Points::Spread(_) => None,
+        };
+        loop {
+            let step = victim.step()?;
+            if step == Step::Done {
+                return Ok(());
+            }
             steps += 1;
-            changes += usize::from(watch.has_changed());
+            let is_call = step == Step::Called;
+            if is_call {
+                calls.push(steps);
+            }
+            if watch
+                .as_mut()
+                .is_some_and(|watch| watch.has_changed(is_call))
+            {
+                changes.push(steps);
+            }
         }
-        Ok(())
     })?;
     victim.kill();
     verify::verify(scenario, &channel, live, Instant::now())?;
-    let points = match points {
+    let at: Vec<usize> = match points {
         Points::Every(stride) => (0..=steps).step_by(stride).collect(),
         Points::Spread(count) => {
             let stride = steps / count + 1;
             let first = Rng::new(fresh_seed()).below(stride);
             (first..=steps).step_by(stride).collect()
         }
-        Points::Visible => (0..=changes).collect(),
+        Points::Visible => changes,
     };
-    Ok((steps, points))
+    let point = |at: usize| {
+        let passed = calls.partition_point(|call| *call <= at) - 1;
+        Point {
+            at,
+            place: Place {
+                calls: passed,
+                steps: at - calls[passed],
+            },
+        }
+    };
+    Ok((steps, at.into_iter().map(point).collect()))
 }
 
 /// Brings the channel, its peers and the victim to the start, and lets `run` move the victim.
@@ -165,19 +204,9 @@ fn program(role: &str, scenario: &Scenario, channel: &str) -> Result<Command, St
 }
 
 /// One death and its aftermath.
-fn die(scenario: &Scenario, points: Points, point: usize) -> Result<Aftermath, String> {
-    let channel = channel(point);
-    let (victim, live) = stage(scenario, &channel, |victim| {
-        let mut watch = Watch::new(scenario, &channel);
-        let mut passed = 0;
-        while passed < point && victim.step()? == Step::Running {
-            passed += match points {
-                Points::Every(_) | Points::Spread(_) => 1,
-                Points::Visible => usize::from(watch.has_changed()),
-            };
-        }
-        Ok(())
-    })?;
+fn die(scenario: &Scenario, point: Point) -> Result<Aftermath, String> {
+    let channel = channel(point.at);
+    let (victim, live) = stage(scenario, &channel, |victim| victim.go_to(point.place))?;
     let killed = Instant::now();
     victim.kill();
     verify::verify(scenario, &channel, live, killed)
@@ -186,7 +215,7 @@ fn die(scenario: &Scenario, points: Points, point: usize) -> Result<Aftermath, S
 /// Every point, several at once, since much of the time goes into waiting.
 fn run_all(
     scenario: &Scenario,
-    (points, at): (Points, &[usize]),
+    points: &[Point],
     jobs: usize,
 ) -> Vec<(usize, Result<Aftermath, String>)> {
     let jobs = match scenario.peer {
@@ -195,18 +224,18 @@ fn run_all(
         scenario::Peer::BlockedWriter | scenario::Peer::SleepingReader => 8 * jobs,
     };
     let next = AtomicUsize::new(0);
-    let outcomes = Mutex::new(Vec::with_capacity(at.len()));
+    let outcomes = Mutex::new(Vec::with_capacity(points.len()));
     std::thread::scope(|scope| {
-        for worker in 0..jobs.min(at.len()) {
+        for worker in 0..jobs.min(points.len()) {
             let (next, outcomes) = (&next, &outcomes);
             scope.spawn(move || {
                 trace::settle_on_processor(worker);
-                while let Some(point) = at.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = caught(|| die(scenario, points, *point));
+                while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let outcome = caught(|| die(scenario, *point));
                     outcomes
                         .lock()
                         .expect("no worker panics")
-                        .push((*point, outcome));
+                        .push((point.at, outcome));
                 }
             });
         }

@@ -1,6 +1,7 @@
 //! The other side of the channel, in the tracer's process, and how it learns what happened.
 
 use super::actor::{capacity, path, put};
+use super::company::Company;
 use super::message::{message, number};
 use super::scenario::{Peer, Scenario};
 use super::several::Several;
@@ -21,6 +22,8 @@ pub(super) enum Live {
     SleepingReader(Blocked<KrenReader, (u32, Vec<u8>)>),
     /// Of a broadcast.
     Several(Several),
+    /// Of an inbox, a queue or a service.
+    Company(Company),
 }
 
 /// A thread in a blocking call: gives its endpoint back, and what the call said when.
@@ -43,6 +46,9 @@ impl Live {
         if let Some(crowd) = scenario.crowd {
             return Self::Several(Several::before(scenario, crowd, channel));
         }
+        if let Some(part) = scenario.part {
+            return Self::Company(Company::before(scenario, part, channel));
+        }
         match scenario.peer {
             Peer::Writer | Peer::BlockedWriter => {
                 let mut writer = KrenWriter::create(channel, capacity()).unwrap();
@@ -56,6 +62,7 @@ impl Live {
     /// The victim is about to begin: the peers that block do so now.
     pub(super) fn at_begin(self, scenario: &Scenario, channel: &str) -> Self {
         match (scenario.peer, self) {
+            (_, Self::Company(company)) => Self::Company(company.at_begin(scenario, channel)),
             (_, Self::Several(several)) => match scenario.crowd {
                 Some(crowd) => Self::Several(several.at_begin(scenario, crowd, channel)),
                 None => Self::Several(several),

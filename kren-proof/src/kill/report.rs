@@ -74,7 +74,7 @@ impl Report {
             }
         }
         let slack = steps / SLACK;
-        for (point, into) in &turns {
+        for (point, into) in turns.iter().filter(|_| !scenario.keeps_time) {
             let is_amid = |state: &Seen| state.first + slack < *point && point + slack < state.last;
             if seen
                 .iter()

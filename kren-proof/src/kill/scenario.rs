@@ -1,5 +1,6 @@
 //! What is done to a channel, one instruction at a time.
 
+use super::company::{self, Part};
 use super::message::filling;
 use super::{actor, several};
 
@@ -47,6 +48,8 @@ pub(super) struct Scenario {
     pub(super) peer: Peer,
     /// Of a broadcast: who else is on it.
     pub(super) crowd: Option<Crowd>,
+    /// Of an inbox, a queue or a service: the victim's part in it.
+    pub(super) part: Option<Part>,
     /// Runs in a process that then dies without closing.
     pub(super) predecessor: Option<fn(&str)>,
     /// Runs in the process that is killed.
@@ -56,6 +59,8 @@ pub(super) struct Scenario {
     pub(super) change: Change,
     /// Whether there may be no channel of that name afterwards.
     pub(super) may_be_absent: bool,
+    /// It waits for a time to pass, so that no two runs take the same instructions.
+    pub(super) keeps_time: bool,
 }
 
 impl Scenario {
@@ -65,11 +70,13 @@ impl Scenario {
             name,
             peer,
             crowd: None,
+            part: None,
             predecessor,
             victim,
             prepared,
             change,
             may_be_absent: false,
+            keeps_time: false,
         }
     }
 
@@ -83,8 +90,18 @@ impl Scenario {
         self
     }
 
+    fn as_part(mut self, part: Part) -> Self {
+        self.part = Some(part);
+        self
+    }
+
     fn after(mut self, predecessor: fn(&str)) -> Self {
         self.predecessor = Some(predecessor);
+        self
+    }
+
+    fn keeps_time(mut self) -> Self {
+        self.keeps_time = true;
         self
     }
 
@@ -184,6 +201,7 @@ pub(super) fn all() -> Vec<Scenario> {
     ]
     .into_iter()
     .chain(of_several(full))
+    .chain(of_company())
     .collect()
 }
 
@@ -207,8 +225,11 @@ fn of_several(full: u32) -> Vec<Scenario> {
             actor::publish_past_the_dead,
         )
         .among(Nobody)
-        .after(actor::die_full),
-        new("publish-evicts", full, Commits(1), actor::publish_evicts).among(PublisherThatEvicts),
+        .after(actor::die_full)
+        .keeps_time(),
+        new("publish-evicts", full, Commits(1), actor::publish_evicts)
+            .among(PublisherThatEvicts)
+            .keeps_time(),
         new("publisher-continues", 3, Nothing, actor::create)
             .among(Nobody)
             .after(actor::die_looking),
@@ -231,5 +252,33 @@ fn of_several(full: u32) -> Vec<Scenario> {
         new("leave-durable", 3, Nothing, actor::leave_durable).among(Subscriber),
         new("unsubscribe", 3, Nothing, actor::unsubscribe).among(Subscriber),
         new("lossy-falls-behind", lapped, Nothing, actor::fall_behind).among(Subscriber),
+    ]
+}
+
+/// Those of inboxes, queues and services.
+fn of_company() -> Vec<Scenario> {
+    use Change::{Commits, Nothing, Releases};
+    use Part::{Client, Dealer, Inbox, Sender, Server, Worker};
+    use company::actor;
+    let new = Scenario::new;
+    vec![
+        new("sender-joins", 0, Nothing, actor::sender_joins).as_part(Sender),
+        new("sender-writes", 3, Commits(1), actor::sender_writes).as_part(Sender),
+        new("sender-leaves", 3, Nothing, actor::sender_leaves).as_part(Sender),
+        new("inbox-comes", 3, Nothing, actor::inbox_comes).as_part(Inbox),
+        new("inbox-reads", 3, Releases(1), actor::inbox_reads).as_part(Inbox),
+        new("inbox-closes", 3, Nothing, actor::inbox_closes).as_part(Inbox),
+        new("dealer-begins", 0, Commits(1), actor::dealer_begins).as_part(Dealer),
+        new("dealer-deals", 3, Commits(1), actor::dealer_deals).as_part(Dealer),
+        new("dealer-closes", 3, Nothing, actor::dealer_closes).as_part(Dealer),
+        new("worker-joins", 0, Nothing, actor::worker_joins).as_part(Worker),
+        new("worker-works", 3, Releases(1), actor::worker_works).as_part(Worker),
+        new("worker-leaves", 3, Nothing, actor::worker_leaves).as_part(Worker),
+        new("server-comes", 0, Nothing, actor::server_comes).as_part(Server),
+        new("server-answers", 1, Releases(1), actor::server_answers).as_part(Server),
+        new("server-closes", 0, Nothing, actor::server_closes).as_part(Server),
+        new("client-joins", 0, Nothing, actor::client_joins).as_part(Client),
+        new("client-calls", 0, Commits(1), actor::client_calls).as_part(Client),
+        new("client-gives-up", 1, Releases(1), actor::client_gives_up).as_part(Client),
     ]
 }

@@ -1,6 +1,7 @@
-//! Running another process one machine instruction at a time.
+//! Running another process one machine instruction, or one system call, at a time.
 #![allow(unsafe_code)]
 
+use std::collections::HashMap;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
@@ -47,10 +48,25 @@ pub(super) fn settle_on_processor(worker: usize) {
     }
 }
 
+/// What the kernel marks the signal of a stop at a system call with.
+const AT_CALL: i32 = libc::SIGTRAP | 0x80;
+
+/// A place in what a victim does: so many system calls, and so many instructions behind the last of them.
+///
+/// Most instructions lie between calls that nobody else can see anything of; running from call to call gets there a
+/// hundred times sooner than instruction by instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) calls: usize,
+    pub(super) steps: usize,
+}
+
 /// Where a step has led.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
     Running,
+    /// As `Running`, by a system call.
+    Called,
     /// The victim has reached [`end`].
     Done,
 }
@@ -61,6 +77,8 @@ pub(super) enum Step {
 pub(super) struct Victim {
     pid: libc::pid_t,
     is_reaped: bool,
+    /// Whether the instruction at an address is a system call.
+    calls: HashMap<u64, bool>,
 }
 
 impl Victim {
@@ -84,9 +102,11 @@ impl Victim {
         let mut victim = Self {
             pid: child.id() as libc::pid_t,
             is_reaped: false,
+            calls: HashMap::new(),
         };
         victim.wait_for(libc::SIGTRAP)?; // exec
-        victim.request(libc::PTRACE_SETOPTIONS, libc::PTRACE_O_EXITKILL as usize)?;
+        let options = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACESYSGOOD;
+        victim.request(libc::PTRACE_SETOPTIONS, options as usize)?;
         victim.request(libc::PTRACE_CONT, 0)?;
         victim.wait_for(BEGIN)?;
         Ok(victim)
@@ -131,12 +151,75 @@ impl Victim {
 
     /// Lets the victim execute one instruction; a system call counts as one.
     pub(super) fn step(&mut self) -> Result<Step, String> {
+        let is_call = self.is_at_call()?;
+        Ok(match self.step_blindly()? {
+            Step::Running if is_call => Step::Called,
+            step => step,
+        })
+    }
+
+    fn step_blindly(&mut self) -> Result<Step, String> {
         self.request(libc::PTRACE_SINGLESTEP, 0)?;
         match self.wait()? {
             libc::SIGTRAP => Ok(Step::Running),
             END => Ok(Step::Done),
             other => Err(format!("signal {other} came to the victim")),
         }
+    }
+
+    /// Brings the victim from its beginning to `place`, or to its end.
+    pub(super) fn go_to(&mut self, place: Place) -> Result<(), String> {
+        let mut calls = 0;
+        while calls < place.calls {
+            self.request(libc::PTRACE_SYSCALL, 0)?;
+            match self.wait()? {
+                AT_CALL => calls += usize::from(self.info()?.op == libc::PTRACE_SYSCALL_INFO_EXIT),
+                END => return Ok(()),
+                other => return Err(format!("signal {other} came to the victim")),
+            }
+        }
+        for _ in 0..place.steps {
+            if self.step_blindly()? == Step::Done {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn info(&self) -> Result<libc::ptrace_syscall_info, String> {
+        // SAFETY: an all-zero structure is valid, and the kernel fills in as much as is said to be there.
+        let (info, filled) = unsafe {
+            let mut info: libc::ptrace_syscall_info = std::mem::zeroed();
+            let len = size_of_val(&info);
+            let request = libc::PTRACE_GET_SYSCALL_INFO;
+            let filled = libc::ptrace(request, self.pid, len, &raw mut info);
+            (info, filled)
+        };
+        match filled {
+            -1 => Err(format!("ptrace: {}", io::Error::last_os_error())),
+            _ => Ok(info),
+        }
+    }
+
+    /// Whether the next instruction is a system call.
+    fn is_at_call(&mut self) -> Result<bool, String> {
+        let at = self.info()?.instruction_pointer;
+        if let Some(is_call) = self.calls.get(&at) {
+            return Ok(*is_call);
+        }
+        // SAFETY: reads a word of the victim's, or fails.
+        let word = unsafe { libc::ptrace(libc::PTRACE_PEEKTEXT, self.pid, at, 0) };
+        let is_call = match std::env::consts::ARCH {
+            "x86_64" => word & 0xffff == 0x050f,
+            "aarch64" => word & 0xffff_ffff == 0xd400_0001,
+            other => {
+                return Err(format!(
+                    "what a system call looks like on {other} is not known"
+                ));
+            }
+        };
+        self.calls.insert(at, is_call);
+        Ok(is_call)
     }
 
     /// Kills the victim where it stands, and waits until nothing is left of it.

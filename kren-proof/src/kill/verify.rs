@@ -4,7 +4,7 @@ use super::actor::{capacity, path};
 use super::message::{LAST, message, number};
 use super::peer::{Live, Settled};
 use super::scenario::{Change, Scenario};
-use super::several;
+use super::{company, several};
 use crate::format::Segment;
 use kren_core::{Error, KrenReader, KrenWriter};
 use std::fs;
@@ -31,6 +31,7 @@ pub(super) fn verify(
         (Live::Several(all), Some(crowd)) => {
             return several::verify(scenario, crowd, channel, all);
         }
+        (Live::Company(there), _) => return company::verify(scenario, channel, there),
         (live, _) => live,
     };
     let Settled {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::actor::{capacity, path};
+use super::company::files;
 use super::scenario::{Peer, Scenario};
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd as _;
@@ -14,16 +15,18 @@ use std::{ptr, slice};
 /// As many as any scenario has.
 const SEATS: usize = 4;
 
-/// Looks at a channel again and again.
+/// Looks at a channel, with its lanes if it has any, again and again.
 pub(super) struct Watch {
-    path: String,
+    channel: String,
+    has_lanes: bool,
     /// The page that the peer stores, and which therefore says nothing of the victim.
     foreign: Option<usize>,
-    last: Option<Look>,
+    last: Vec<Look>,
 }
 
 /// A segment as it was.
 struct Look {
+    path: String,
     file: File,
     inode: u64,
     shown: *const u8,
@@ -39,32 +42,55 @@ impl Watch {
             Peer::Writer | Peer::BlockedWriter => Some(1),
             Peer::Reader | Peer::SleepingReader => Some(2),
         };
-        let path = path(channel);
-        let last = Look::at(&path);
-        Self {
-            path,
+        let mut watch = Self {
+            channel: channel.to_owned(),
+            has_lanes: scenario.part.is_some(),
             foreign,
-            last,
+            last: vec![],
+        };
+        watch.last = watch.look();
+        watch
+    }
+
+    fn paths(&self) -> Vec<String> {
+        match self.has_lanes {
+            true => files(&self.channel),
+            false => vec![path(&self.channel)],
         }
     }
 
-    /// Whether the channel looks different from the last time.
-    pub(super) fn has_changed(&mut self) -> bool {
-        let inode = std::fs::metadata(&self.path).map(|found| found.ino()).ok();
-        let is_same = match &mut self.last {
-            Some(last) => Some(last.inode) == inode && !last.has_changed(self.foreign),
-            None => inode.is_none(),
-        };
+    fn look(&self) -> Vec<Look> {
+        self.paths().into_iter().filter_map(Look::at).collect()
+    }
+
+    /// Whether the channel looks different from the last time. Names and locks change by system calls alone.
+    pub(super) fn has_changed(&mut self, was_call: bool) -> bool {
+        let foreign = self.foreign;
+        if !was_call {
+            return self
+                .last
+                .iter_mut()
+                .any(|last| last.bytes_have_changed(foreign));
+        }
+        let there = self.paths().into_iter().filter_map(|path| {
+            let inode = std::fs::metadata(&path).ok()?.ino();
+            Some((path, inode))
+        });
+        let is_same = there.eq(self.last.iter().map(|last| (last.path.clone(), last.inode)))
+            && !self
+                .last
+                .iter_mut()
+                .any(|last| last.has_changed(self.foreign));
         if !is_same {
-            self.last = Look::at(&self.path);
+            self.last = self.look();
         }
         !is_same
     }
 }
 
 impl Look {
-    fn at(path: &str) -> Option<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+    fn at(path: String) -> Option<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
         let data = file.metadata().ok()?;
         let len = data.len() as usize;
         // SAFETY: a new mapping at an address the kernel chooses disturbs nothing.
@@ -86,6 +112,7 @@ impl Look {
         let bytes = unsafe { slice::from_raw_parts(shown, len) }.to_vec();
         let locks = locks(&file);
         Some(Self {
+            path,
             inode: data.ino(),
             file,
             shown,
@@ -95,14 +122,21 @@ impl Look {
     }
 
     fn has_changed(&mut self, foreign: Option<usize>) -> bool {
+        self.bytes_have_changed(foreign) || locks(&self.file) != self.locks
+    }
+
+    /// Since the last look that found a change, which this one then is.
+    fn bytes_have_changed(&mut self, foreign: Option<usize>) -> bool {
         // SAFETY: as above.
         let now = unsafe { slice::from_raw_parts(self.shown, self.bytes.len()) };
-        let mut pages = now
-            .chunks(capacity())
-            .zip(self.bytes.chunks(capacity()))
-            .enumerate();
-        pages.any(|(page, (now, then))| Some(page) != foreign && now != then)
-            || locks(&self.file) != self.locks
+        let pages = now.chunks(capacity()).zip(self.bytes.chunks(capacity()));
+        let has_changed = pages
+            .enumerate()
+            .any(|(page, (now, then))| Some(page) != foreign && now != then);
+        if has_changed {
+            self.bytes.copy_from_slice(now);
+        }
+        has_changed
     }
 }
 
