@@ -49,7 +49,10 @@ fn out_of_descriptors<T: std::fmt::Debug>(result: kren_core::Result<T>) {
         ),
         "{error:?}"
     );
-    assert!(error.to_string().contains("takes one descriptor"), "{error}");
+    assert!(
+        error.to_string().contains("takes one descriptor"),
+        "{error}"
+    );
 }
 
 fn without_descriptors(role: &Role) {

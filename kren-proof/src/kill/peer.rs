@@ -23,7 +23,7 @@ pub(super) enum Live {
     /// Of a broadcast.
     Several(Several),
     /// Of an inbox, a queue or a service.
-    Company(Company),
+    Company(Box<Company>),
 }
 
 /// A thread in a blocking call: gives its endpoint back, and what the call said when.
@@ -47,7 +47,7 @@ impl Live {
             return Self::Several(Several::before(scenario, crowd, channel));
         }
         if let Some(part) = scenario.part {
-            return Self::Company(Company::before(scenario, part, channel));
+            return Self::Company(Box::new(Company::before(scenario, part, channel)));
         }
         match scenario.peer {
             Peer::Writer | Peer::BlockedWriter => {
@@ -62,7 +62,9 @@ impl Live {
     /// The victim is about to begin: the peers that block do so now.
     pub(super) fn at_begin(self, scenario: &Scenario, channel: &str) -> Self {
         match (scenario.peer, self) {
-            (_, Self::Company(company)) => Self::Company(company.at_begin(scenario, channel)),
+            (_, Self::Company(company)) => {
+                Self::Company(Box::new(company.at_begin(scenario, channel)))
+            }
             (_, Self::Several(several)) => match scenario.crowd {
                 Some(crowd) => Self::Several(several.at_begin(scenario, crowd, channel)),
                 None => Self::Several(several),

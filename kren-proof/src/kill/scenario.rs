@@ -90,7 +90,7 @@ impl Scenario {
         self
     }
 
-    fn as_part(mut self, part: Part) -> Self {
+    fn part(mut self, part: Part) -> Self {
         self.part = Some(part);
         self
     }
@@ -262,23 +262,23 @@ fn of_company() -> Vec<Scenario> {
     use company::actor;
     let new = Scenario::new;
     vec![
-        new("sender-joins", 0, Nothing, actor::sender_joins).as_part(Sender),
-        new("sender-writes", 3, Commits(1), actor::sender_writes).as_part(Sender),
-        new("sender-leaves", 3, Nothing, actor::sender_leaves).as_part(Sender),
-        new("inbox-comes", 3, Nothing, actor::inbox_comes).as_part(Inbox),
-        new("inbox-reads", 3, Releases(1), actor::inbox_reads).as_part(Inbox),
-        new("inbox-closes", 3, Nothing, actor::inbox_closes).as_part(Inbox),
-        new("dealer-begins", 0, Commits(1), actor::dealer_begins).as_part(Dealer),
-        new("dealer-deals", 3, Commits(1), actor::dealer_deals).as_part(Dealer),
-        new("dealer-closes", 3, Nothing, actor::dealer_closes).as_part(Dealer),
-        new("worker-joins", 0, Nothing, actor::worker_joins).as_part(Worker),
-        new("worker-works", 3, Releases(1), actor::worker_works).as_part(Worker),
-        new("worker-leaves", 3, Nothing, actor::worker_leaves).as_part(Worker),
-        new("server-comes", 0, Nothing, actor::server_comes).as_part(Server),
-        new("server-answers", 1, Releases(1), actor::server_answers).as_part(Server),
-        new("server-closes", 0, Nothing, actor::server_closes).as_part(Server),
-        new("client-joins", 0, Nothing, actor::client_joins).as_part(Client),
-        new("client-calls", 0, Commits(1), actor::client_calls).as_part(Client),
-        new("client-gives-up", 1, Releases(1), actor::client_gives_up).as_part(Client),
+        new("sender-joins", 0, Nothing, actor::sender_joins).part(Sender),
+        new("sender-writes", 3, Commits(1), actor::sender_writes).part(Sender),
+        new("sender-leaves", 3, Nothing, actor::sender_leaves).part(Sender),
+        new("inbox-comes", 3, Nothing, actor::inbox_comes).part(Inbox),
+        new("inbox-reads", 3, Releases(1), actor::inbox_reads).part(Inbox),
+        new("inbox-closes", 3, Nothing, actor::inbox_closes).part(Inbox),
+        new("dealer-begins", 0, Commits(1), actor::dealer_begins).part(Dealer),
+        new("dealer-deals", 3, Commits(1), actor::dealer_deals).part(Dealer),
+        new("dealer-closes", 3, Nothing, actor::dealer_closes).part(Dealer),
+        new("worker-joins", 0, Nothing, actor::worker_joins).part(Worker),
+        new("worker-works", 3, Releases(1), actor::worker_works).part(Worker),
+        new("worker-leaves", 3, Nothing, actor::worker_leaves).part(Worker),
+        new("server-comes", 0, Nothing, actor::server_comes).part(Server),
+        new("server-answers", 1, Releases(1), actor::server_answers).part(Server),
+        new("server-closes", 0, Nothing, actor::server_closes).part(Server),
+        new("client-joins", 0, Nothing, actor::client_joins).part(Client),
+        new("client-calls", 0, Commits(1), actor::client_calls).part(Client),
+        new("client-gives-up", 1, Releases(1), actor::client_gives_up).part(Client),
     ]
 }

@@ -31,7 +31,7 @@ pub(super) fn verify(
         (Live::Several(all), Some(crowd)) => {
             return several::verify(scenario, crowd, channel, all);
         }
-        (Live::Company(there), _) => return company::verify(scenario, channel, there),
+        (Live::Company(there), _) => return company::verify(scenario, channel, *there),
         (live, _) => live,
     };
     let Settled {

@@ -195,6 +195,7 @@ pub(super) fn files(channel: &str) -> Vec<String> {
     found
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn said(error: Error) -> String {
     error.to_string()
 }
