@@ -145,24 +145,19 @@ fn judge_description(bytes: &[u8], kind: u32) -> Result<(), Broken> {
     if !(is_zero(60..64) && is_zero(96..128) && is_zero(768..header::CHECKSUM)) {
         return broken("a reserved word is not zero");
     }
-    for (flag, numbers, texts) in [
-        (2, 72..80, &[128..192, 256..768][..]),
-        (4, 80..96, &[192..256]),
-    ] {
-        let is_there = flags & flag != 0;
-        if !is_there && !is_zero(numbers) {
+    for (flag, numbers) in [(2, 72..80), (4, 80..96)] {
+        if flags & flag == 0 && !is_zero(numbers) {
             return broken("a hash without a description");
         }
-        for text in texts {
-            let field = &bytes[text.clone()];
-            let len = field
-                .iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(field.len());
-            let is_text = std::str::from_utf8(&field[..len]).is_ok();
-            if !is_text || !is_zero(text.start + len..text.end) || (!is_there && len > 0) {
-                return broken("a text in the header");
-            }
+    }
+    for (flag, text) in [(2, 128..192), (4, 192..256), (2, 256..768)] {
+        let field = &bytes[text.clone()];
+        let len = field.iter().position(|byte| *byte == 0);
+        let len = len.unwrap_or(field.len());
+        let is_text = std::str::from_utf8(&field[..len]).is_ok();
+        let is_due = flags & flag != 0 || len == 0;
+        if !is_text || !is_due || !is_zero(text.start + len..text.end) {
+            return broken("a text in the header");
         }
     }
     Ok(())
