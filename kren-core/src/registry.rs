@@ -332,12 +332,6 @@ impl View {
         segment::exists(&name, self.lane_access()).unwrap_or(true)
     }
 
-    /// Removes what is left for nobody in the lanes of a member that is gone.
-    pub(crate) fn tidy_lanes(&self, Member { seat, session }: Member) {
-        let segment = self.endpoint.segment();
-        segment.tidy_lanes(seat, session, self.plan.access);
-    }
-
     /// The longest message that a lane can carry, as this side would make it.
     pub(crate) fn longest(&self) -> Result<usize> {
         let wish = self.plan.wish(Purpose::Channel);

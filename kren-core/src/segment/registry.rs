@@ -118,11 +118,6 @@ fn is_empty(lane: &Arc<str>, object: &Object) -> bool {
 }
 
 impl Segment {
-    /// Removes what is left for nobody in the lanes of a session that is over.
-    pub(crate) fn tidy_lanes(&self, seat: Seat, session: u32, access: Access) {
-        has_lanes(&self.name, self.instance, seat, session, access);
-    }
-
     /// Whether a lane of any member stands; all are gone.
     pub(crate) fn has_lanes(&self, access: Access) -> bool {
         gates::seats(&*self.mapping).any(|seat| {

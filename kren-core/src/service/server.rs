@@ -5,7 +5,7 @@ use super::envelope::{Envelope, Part, short};
 use crate::inbox::{SenderId, number};
 use crate::lanes::Lanes;
 use crate::layout::Kind;
-use crate::registry::{Member, Plan, Registry};
+use crate::registry::{Member, Plan, Registry, plan_setters};
 use crate::segment::{PeerState, Way};
 use crate::{Error, Interest, KrenWriter, Lease, Mapped, Result};
 use std::borrow::Cow;
