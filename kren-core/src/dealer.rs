@@ -342,6 +342,7 @@ impl KrenDealer {
                 writer,
             };
             self.lanes.insert(number, lane);
+            self.registry.tell_member(member);
         }
         Ok(())
     }

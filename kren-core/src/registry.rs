@@ -159,10 +159,41 @@ impl Registry {
     /// That something has changed, for a selector.
     pub(crate) fn changes(&self) -> Result<Interest> {
         self.endpoint.check_process()?;
-        Ok(Interest(Box::new(Changes {
-            endpoint: Arc::clone(&self.endpoint),
-            seen: Arc::clone(&self.seen),
-        })))
+        let (view, seen) = (self.view.clone(), Arc::clone(&self.seen));
+        Ok(self.told(move || view.epoch() != seen.load(Ordering::Relaxed)))
+    }
+
+    /// For the owner: tells a member that its lane has been made (I4).
+    pub(crate) fn tell_member(&mut self, member: Member) {
+        self.view.endpoint.announce_arrival();
+        let endpoint = &self.view.endpoint;
+        self.waker.notify(
+            endpoint.own(),
+            endpoint.mapping().page(member.seat),
+            endpoint.own_signal(),
+            u64::MAX,
+        );
+    }
+
+    /// For a member: waits until somebody has told something since the epoch was `seen`, `most` at most.
+    pub(crate) fn wait_told(
+        &self,
+        seen: u32,
+        most: Duration,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let has_changed = || self.epoch() != seen;
+        self.view
+            .endpoint
+            .wait_for_arrivals(Some(most), &has_changed, check)
+    }
+
+    /// That `is_there` says so, which is asked whenever this side is told something, and now and then.
+    pub(crate) fn told(&self, is_there: impl Fn() -> bool + Send + Sync + 'static) -> Interest {
+        Interest(Box::new(Told {
+            endpoint: Arc::clone(&self.view.endpoint),
+            is_there,
+        }))
     }
 
     /// Tells the owner, and other members that wait, that something has changed (I4).
@@ -352,13 +383,13 @@ impl View {
     }
 }
 
-/// Changes in a registry, as its owner waits for them.
-struct Changes {
+/// What somebody on the registry tells, as its owner or a member waits for it.
+struct Told<F> {
     endpoint: Arc<Endpoint>,
-    seen: Arc<AtomicU32>,
+    is_there: F,
 }
 
-impl Point for Changes {
+impl<F: Fn() -> bool + Send + Sync> Point for Told<F> {
     fn name(&self) -> &Arc<str> {
         self.endpoint.name()
     }
@@ -372,12 +403,9 @@ impl Point for Changes {
     }
 
     fn look(&self) -> Look {
-        let commons = self.endpoint.commons();
-        // Acquire: pairs with the Release addition in `tell`.
-        let epoch = commons.map_or(0, |commons| commons.epoch.0.load(Ordering::Acquire));
-        match epoch == self.seen.load(Ordering::Relaxed) {
-            true => Look::Not(0),
-            false => Look::Ready,
+        match (self.is_there)() {
+            true => Look::Ready,
+            false => Look::Not(0),
         }
     }
 
@@ -390,7 +418,7 @@ impl Point for Changes {
     }
 
     fn relies_on_barrier(&self) -> bool {
-        // Whichever member it is that comes next.
+        // Whoever it is that comes next.
         true
     }
 
@@ -408,7 +436,7 @@ impl Point for Changes {
     }
 
     fn is_silent(&self) -> bool {
-        // A member that could not ring is found all the same.
+        // Who could not ring is found all the same.
         true
     }
 }

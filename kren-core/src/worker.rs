@@ -237,11 +237,15 @@ impl KrenWorker {
         if let Some(lane) = &mut self.lane {
             return lane.wait_readable(Some(most), check);
         }
+        // Before the look: whatever is told after it is seen.
+        let epoch = self.registry.epoch();
         let own = self.registry.own_member();
-        let lane = self
-            .registry
-            .lane_reader(own, Way::Forth, Some(most), check)?;
-        self.set_lane(Some(lane))
+        let now = Some(Duration::ZERO);
+        match self.registry.lane_reader(own, Way::Forth, now, check) {
+            Ok(lane) => self.set_lane(Some(lane)),
+            Err(Error::NotFound { .. }) => self.registry.wait_told(epoch, most, check),
+            Err(error) => Err(error),
+        }
     }
 
     fn set_lane(&mut self, lane: Option<KrenReader>) -> Result<()> {
@@ -270,10 +274,7 @@ impl KrenWorker {
         }
         let view = self.registry.view().clone();
         let own = self.registry.own_member();
-        let name = self.registry.name();
-        Ok(Silent::interest(name, move || {
-            view.has_lane(own, Way::Forth)
-        }))
+        Ok(self.registry.told(move || view.has_lane(own, Way::Forth)))
     }
 
     /// That there is a message, or may be: what workers that are gone have left is looked for by [`KrenWorker::try_read`],

@@ -102,7 +102,9 @@ impl Endpoint {
             return false;
         }
         watched.announced = true;
-        let epoch = self.commons().filter(|_| self.seat != Seat::WRITER);
+        // Of a registry the owner knows whom it tells.
+        let is_subscriber = self.segment.is_broadcast() && self.seat != Seat::WRITER;
+        let epoch = self.commons().filter(|_| is_subscriber);
         let epoch = epoch.map(|commons| &commons.epoch.0);
         bell::announce(self.own(), epoch, wanted, watched.spot.word());
         true

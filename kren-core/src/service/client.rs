@@ -2,7 +2,6 @@
 
 use super::by_number::ByNumber;
 use super::envelope::{Envelope, Part, failure, short};
-use crate::group::Silent;
 use crate::layout::Kind;
 use crate::registry::{Plan, Registry, plan_setters};
 use crate::segment::{PeerState, Way};
@@ -477,7 +476,7 @@ impl KrenClient {
             .filter(|open| !open.may_retry)
             .map(|open| open.server)
             .collect();
-        Ok(Silent::interest(self.registry.name(), move || {
+        Ok(self.registry.told(move || {
             let is_over = |server: &u32| *server != view.owner_session();
             let is_answering = match &lane {
                 Some(lane) => matches!(lane.peer_state(), Ok(PeerState::Attached)),
@@ -591,11 +590,13 @@ impl KrenClient {
         let waited = match &mut self.replies {
             Some(replies) => replies.wait_readable(Some(slice), check),
             None => {
-                let own = self.registry.own_member();
-                let found = self
-                    .registry
-                    .lane_reader(own, Way::Back, Some(slice), check);
-                found.map(|reader| self.replies = Some(reader))
+                // Before the look: whatever is told after it is seen.
+                let epoch = self.registry.epoch();
+                self.find_replies()?;
+                match self.replies {
+                    Some(_) => Ok(()),
+                    None => self.registry.wait_told(epoch, slice, check),
+                }
             }
         };
         match waited {

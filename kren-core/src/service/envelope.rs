@@ -98,7 +98,7 @@ impl Envelope {
     pub(super) fn store(&self, target: &mut [u8]) {
         target[..8].copy_from_slice(&self.call.to_le_bytes());
         target[8] = self.part.number();
-        target[9] = u8::from(self.may_retry) * MAY_RETRY | self.server << 1;
+        target[9] = (u8::from(self.may_retry) * MAY_RETRY) | (self.server << 1);
         target[10..12].copy_from_slice(&self.method.to_le_bytes());
         target[12..LEN].copy_from_slice(&self.left.to_le_bytes());
     }

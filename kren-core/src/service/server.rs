@@ -467,6 +467,7 @@ impl KrenServer {
                     is_over: AtomicBool::new(false),
                 });
                 self.ways.insert(client.number, Arc::clone(&way));
+                self.lanes.registry.tell_member(member);
                 way
             }
         };
