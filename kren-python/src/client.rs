@@ -158,12 +158,11 @@ impl Client {
         }
     }
 
-    /// Returns the numbers of the calls to which answers are there, and whether the server has ever answered.
-    fn _arrived(&self, py: Python<'_>) -> PyResult<(Vec<u64>, bool)> {
+    /// Returns the numbers of the calls to which answers are there.
+    fn _arrived(&self, py: Python<'_>) -> PyResult<Vec<u64>> {
         self.endpoint.ask(py, |core| {
             let arrived = core.arrived()?;
-            let numbers = arrived.into_iter().map(Call::number).collect();
-            Ok((numbers, core.is_answered()))
+            Ok(arrived.into_iter().map(Call::number).collect())
         })
     }
 

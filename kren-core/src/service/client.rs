@@ -421,12 +421,6 @@ impl KrenClient {
         Ok(())
     }
 
-    /// Whether the server has answered this client at all: until then nobody rings when it first does.
-    #[must_use]
-    pub fn is_answered(&self) -> bool {
-        self.replies.is_some()
-    }
-
     /// Whether an answer to `call` is there; gets it if so. `None`: not yet.
     ///
     /// # Errors

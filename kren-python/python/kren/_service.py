@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 _BEAT = 0.1
 """Seconds between two looks at calls that nobody rings for: the server may have died."""
 
-_FIRST_BEAT = 0.001
-"""The same until the server has answered for the first time, of which nobody tells."""
-
 
 @final
 class Server(Methods, ReadFace[_kren.Request], _kren.Server):
@@ -291,7 +288,6 @@ class _Pump:
         self._waiting: dict[int, asyncio.Future[None]] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._beat: asyncio.TimerHandle | None = None
-        self._period = _FIRST_BEAT
 
     async def next(self, number: int, timeout: float | None) -> Message | None:
         """Return the next answer to a call; None when there are no more."""
@@ -343,7 +339,7 @@ class _Pump:
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._watch.begin(loop, self._client._arm)
         if self._beat is None:
-            self._beat = loop.call_later(self._period, self._look)
+            self._beat = loop.call_later(_BEAT, self._look)
 
     def _end(self, loop: asyncio.AbstractEventLoop) -> None:
         if self._watch.notifier is not None:
@@ -369,8 +365,7 @@ class _Pump:
         """Look at what nobody rings for."""
         self._beat = None
         self._hand_out()
-        if self._period >= _BEAT:
-            self._wake_all()
+        self._wake_all()
         if self._waiting and self._loop is not None:
             self._begin(self._loop)
 
@@ -379,10 +374,9 @@ class _Pump:
         if self._client.closed:
             return False
         try:
-            arrived, is_answered = self._client._arrived()
+            arrived = self._client._arrived()
         except Exception:  # noqa: BLE001 - each call raises it as it looks
             return False
-        self._period = _BEAT if is_answered else min(2 * self._period, _BEAT)
         for number in arrived:
             self._wake(number)
         return bool(arrived)
