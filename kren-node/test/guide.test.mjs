@@ -136,21 +136,19 @@ test('inbox.md: messages of many, and who has gone', { skip, timeout }, async (t
   leaving(t, name); // the inbox is killed
   const inbox = start(t, 'inbox.md', 'collect.mjs', 'events', name);
   assert.equal(await inbox.line(), 'ready');
-  const sender = new kren.Sender(name);
-  sender.write('hello');
-  assert.equal(await inbox.line(), `${process.pid}: hello`);
-  sender.close();
-  assert.equal(await inbox.line(), `${process.pid} is done`);
+  const sender = start(t, 'inbox.md', 'send.mjs', 'events', name);
+  for (const said of [': started', ': finished', ' is done']) {
+    assert.equal(await inbox.line(), `${sender.running.pid}${said}`);
+  }
+  assert.equal(await sender.end, 0);
 });
 
 test('inbox.md: work for any of many', { skip, timeout }, async (t) => {
   const name = channelName();
-  const dealer = closing(t, new kren.Dealer(name, 65536));
+  const dealer = start(t, 'inbox.md', 'deal.mjs', 'thumbnails', name);
   const worker = start(t, 'inbox.md', 'resize.mjs', 'thumbnails', name);
-  for (const work of ['one', 'two']) await dealer.writeAsync(work, { timeout });
-  dealer.close();
-  assert.equal(await worker.line(), 'one');
-  assert.equal(await worker.line(), 'two');
+  for (const work of ['cat.png', 'dog.png']) assert.equal(await worker.line(), work);
+  assert.equal(await dealer.end, 0);
   assert.equal(await worker.end, 0);
 });
 
@@ -163,6 +161,18 @@ test('service.md: calls and their answers', { skip, timeout }, async (t) => {
   assert.match(await client.line(), /no method 'none'/);
   assert.equal(await client.end, 0);
   server.running.kill('SIGTERM');
+  assert.equal(await server.end, 0);
+});
+
+test('service.md: requests taken by hand', { skip, timeout }, async (t) => {
+  const name = channelName();
+  const server = start(t, 'service.md', 'by_hand.mjs', 'texts', name);
+  assert.equal(await server.line(), 'serving');
+  const client = closing(t, new kren.Client(name));
+  const parts = [];
+  for await (const part of client.stream('all', { timeout })) parts.push(String(part));
+  assert.deepEqual(parts, ['one of several']);
+  assert.equal(String(await client.call('', { method: 'stop', timeout })), 'stopped');
   assert.equal(await server.end, 0);
 });
 
