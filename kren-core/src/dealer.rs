@@ -329,7 +329,15 @@ impl KrenDealer {
             {
                 continue;
             }
-            let writer = self.registry.lane_writer(member, Way::Forth)?;
+            let writer = match self.registry.lane_writer(member, Way::Forth) {
+                Ok(writer) => writer,
+                // Who takes the seat anew holds both sides of what was left there while it looks whether that is waste (I3).
+                Err(Error::WriterExists { .. }) => {
+                    self.registry.look_again();
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             self.longest = writer.max_message_len();
             // Q4: nothing is written to a lane that whoever has taken the seat meanwhile did not see.
             if self.registry.state_of(member) != PeerState::Attached {
@@ -558,5 +566,29 @@ impl DealerOptions {
         };
         dealer.refresh()?;
         Ok(dealer)
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// P9: a lane that somebody else holds for a moment, as who takes a seat anew does (I3), is no error of the dealer's.
+    #[test]
+    fn a_lane_that_is_looked_at_is_waited_for() {
+        let name = format!("lane-looked-at-{}", std::process::id());
+        let mut dealer = KrenDealer::create(&name, 4096).unwrap();
+        let mut worker = Registry::join(&name, &Plan::new(Kind::Queue), &mut || Ok(())).unwrap();
+        let own = worker.own_member();
+        let held = worker.lane_writer(own, Way::Forth).unwrap();
+        worker.tell();
+        let nobody = dealer.write_timeout(b"x", Duration::from_millis(30));
+        let nobody = nobody.unwrap_err();
+        assert!(matches!(nobody, Error::TimedOut { .. }), "{nobody}");
+        drop(held);
+        // Nothing tells that it is free.
+        dealer.write_timeout(b"x", Duration::from_secs(60)).unwrap();
+        let lane = worker.lane_reader(own, Way::Forth, None, &mut || Ok(()));
+        assert_eq!(&lane.unwrap().read().unwrap()[..], b"x");
     }
 }

@@ -7,6 +7,7 @@ use crate::group::Group;
 use crate::registry::{Member, Registry};
 use crate::segment::{PeerState, Way};
 use crate::selector::{EventKind, Selector};
+use crate::wait::SLICE;
 use crate::{Error, Interest, KrenReader, Result};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub(crate) struct Lanes {
     /// Messages that the first of them has given in this turn.
     burst: u32,
     gone: VecDeque<Gone>,
+    /// Lanes in whose pages no writer has been yet. If its maker has died on the way, its seat alone tells.
+    unborn: Vec<usize>,
     selector: Selector,
     /// In which the ends are instead of in the selector, once somebody else waits for them: all lanes are hot then.
     away: Option<Group>,
@@ -67,6 +70,7 @@ impl Lanes {
             hot: VecDeque::new(),
             burst: 0,
             gone: VecDeque::new(),
+            unborn: Vec::new(),
             selector,
             away: None,
             registry,
@@ -104,6 +108,9 @@ impl Lanes {
             Some(group) => group.add(number as u64, reader.readable()?)?,
             None => self.selector.add(number as u64, reader.readable()?)?,
         }
+        if reader.writer_state() == PeerState::NeverAttached {
+            self.unborn.push(number);
+        }
         self.lanes[number] = Some(Lane {
             pid: self.registry.pid_of(member),
             member,
@@ -115,6 +122,22 @@ impl Lanes {
         Ok(())
     }
 
+    /// Lets go of lanes whose makers died before they had come to them.
+    fn tend_unborn(&mut self) {
+        for number in std::mem::take(&mut self.unborn) {
+            let Some(lane) = &self.lanes[number] else {
+                continue;
+            };
+            if lane.reader.writer_state() != PeerState::NeverAttached {
+                continue;
+            }
+            match self.registry.state_of(lane.member) {
+                PeerState::Attached => self.unborn.push(number),
+                _ => self.remove(number),
+            }
+        }
+    }
+
     /// The lane that has a message and whose turn it is.
     pub(crate) fn next(&mut self) -> Result<Option<usize>> {
         self.registry.endpoint().check_process()?;
@@ -123,6 +146,9 @@ impl Lanes {
         }
         if self.selector.is_rung() {
             self.collect(Some(Duration::ZERO), &mut || Ok(()))?;
+        }
+        if !self.unborn.is_empty() {
+            self.tend_unborn();
         }
         let mut has_cooled = false;
         for _ in 0..self.hot.len() {
@@ -213,7 +239,12 @@ impl Lanes {
                 });
             }
             self.come_back()?;
-            self.collect(left, check)?;
+            // Nobody rings for the end of one that had not come yet.
+            let slice = match self.unborn.is_empty() {
+                true => left,
+                false => Some(left.map_or(SLICE, |left| left.min(SLICE))),
+            };
+            self.collect(slice, check)?;
         }
     }
 
@@ -310,7 +341,43 @@ impl Lanes {
         self.gone.push_back(Gone {
             member: lane.member,
             pid: lane.pid,
-            died: lane.reader.writer_state() == PeerState::Died,
+            died: lane.reader.writer_state() != PeerState::Closed,
         });
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::KrenInbox;
+    use crate::layout::{Kind, STATE_NEVER, Seat};
+    use crate::registry::Plan;
+    use std::sync::atomic::Ordering;
+
+    /// P8: the inbox is told of a sender that died when it had made its lane and was not on it yet, and its seat is free again.
+    #[test]
+    fn a_sender_that_died_on_its_way() {
+        let name = format!("died-on-its-way-{}", std::process::id());
+        let mut inbox = KrenInbox::create(&name, 4096).unwrap();
+        let plan = Plan::new(Kind::Inbox);
+        let mut sender = Registry::join(&name, &plan, &mut || Ok(())).unwrap();
+        let own = sender.own_member();
+        let lane = sender.lane_writer(own, Way::Forth).unwrap();
+        sender.tell();
+        // What such a death leaves: no locks, and a page that nobody has stored into.
+        let state = &lane.endpoint.own().presence.0.state;
+        state.store(STATE_NEVER, Ordering::Relaxed);
+        lane.endpoint.segment().let_go(Seat::WRITER);
+        std::mem::forget(lane);
+        assert!(inbox.try_read().unwrap().is_none());
+        assert_eq!((inbox.senders().len(), inbox.departures().len()), (1, 0));
+        sender.endpoint().segment().let_go(own.seat);
+        std::mem::forget(sender);
+        let nothing = inbox.read_timeout(Duration::ZERO).unwrap_err();
+        assert!(matches!(nothing, Error::TimedOut { .. }), "{nothing}");
+        let gone = inbox.departures();
+        assert!(gone.len() == 1 && gone[0].died, "{gone:?}");
+        let next = Registry::join(&name, &plan, &mut || Ok(())).unwrap();
+        assert_eq!(next.own_member().seat, own.seat);
     }
 }

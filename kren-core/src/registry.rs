@@ -156,6 +156,12 @@ impl Registry {
         self.seen.store(self.epoch(), Ordering::Relaxed);
     }
 
+    /// Something could not be looked at yet: it is as if something had changed.
+    pub(crate) fn look_again(&self) {
+        let before = self.epoch().wrapping_sub(1);
+        self.seen.store(before, Ordering::Relaxed);
+    }
+
     /// That something has changed, for a selector.
     pub(crate) fn changes(&self) -> Result<Interest> {
         self.endpoint.check_process()?;

@@ -454,6 +454,8 @@ impl KrenClient {
         self.registry.endpoint().check_process()?;
         if let Some(replies) = &self.replies
             && !replies.is_writer_closed()
+            // A server that died on its way there rings no more.
+            && replies.writer_state() != PeerState::NeverAttached
         {
             return replies.readable();
         }

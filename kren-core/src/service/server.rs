@@ -21,6 +21,8 @@ pub(super) const DIED: u32 = u32::MAX;
 const BACKLOG: usize = 16 << 20;
 /// Between two tries to hand over what is kept for slow clients.
 const RETRY: Duration = Duration::from_millis(1);
+/// How long somebody else may have a way back that a client waits for.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two looks of a standby at the server that is there.
 const STANDBY: Duration = Duration::from_millis(20);
 
@@ -455,10 +457,11 @@ impl KrenServer {
         let way = match self.ways.get(&client.number) {
             Some(way) => Arc::clone(way),
             None => {
+                let writer = way_back(&self.lanes.registry, member)?;
                 let way = Arc::new(WayBack {
                     channel: Arc::clone(self.lanes.registry.name()),
                     out: Mutex::new(Out {
-                        writer: Some(self.lanes.registry.lane_writer(member, Way::Back)?),
+                        writer,
                         kept: VecDeque::new(),
                         kept_bytes: 0,
                     }),
@@ -595,6 +598,22 @@ impl std::fmt::Debug for KrenServer {
     }
 }
 
+/// The way back to a client; `None` where nobody is there to be answered.
+fn way_back(registry: &Registry, member: Member) -> Result<Option<KrenWriter>> {
+    let start = Instant::now();
+    loop {
+        match registry.lane_writer(member, Way::Back) {
+            // Who takes the seat of a client that is gone holds both sides of what was left there while it removes that (I3).
+            Err(Error::WriterExists { .. }) if registry.state_of(member) != PeerState::Attached => {
+                return Ok(None);
+            }
+            // It has the seat already, and has not said so yet.
+            Err(Error::WriterExists { .. }) if start.elapsed() < PATIENCE => {}
+            writer => return writer.map(Some),
+        }
+    }
+}
+
 /// Lets go of what a predecessor has answered to clients that are gone: nobody comes for it.
 fn discard_answers(registry: &Registry) {
     let is_gone = |member: &Member| {
@@ -702,5 +721,30 @@ impl ServerOptions {
             suspect,
             alignment: self.plan.alignment,
         })
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// P12: the way back to a client that is gone, which somebody else holds for a moment (I3), is no error of the server's.
+    #[test]
+    fn the_way_back_to_the_dead_may_be_looked_at() {
+        let name = format!("way-looked-at-{}", std::process::id());
+        let mut server = KrenServer::create(&name).unwrap();
+        let mut client = Registry::join(&name, &Plan::new(Kind::Service), &mut || Ok(())).unwrap();
+        let own = client.own_member();
+        let mut requests = client.lane_writer(own, Way::Forth).unwrap();
+        let held = client.lane_writer(own, Way::Back).unwrap();
+        client.tell();
+        let envelope = Envelope::new(1, Part::Request);
+        let mut request = vec![0; envelope.front(server.alignment)];
+        envelope.store(&mut request);
+        requests.write(&request).unwrap();
+        drop((requests, client));
+        let request = server.next_timeout(Duration::from_secs(60)).unwrap();
+        request.reply(b"nobody hears").unwrap();
+        drop(held);
     }
 }
