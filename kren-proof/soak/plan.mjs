@@ -11,11 +11,16 @@ const HEAD = 8;
 
 export const STOP = 1;
 export const LAST = 2;
-export const WRITER = 0;
-export const READER = 1;
+
+/** What stands in the journal of those that make messages; the last, of an inbox's senders. */
+export const INTENT = 0;
+export const DONE = 1;
+export const READ = 2;
 
 /** Milliseconds that a blocking call may last before the control word is looked at. */
 export const LOOK = 200;
+/** Milliseconds after which a call that is not over is wedged. */
+export const WEDGED = 120_000;
 /** Milliseconds to leave a peer that is gone before asking again. */
 const BREATHER = 2;
 
@@ -81,7 +86,90 @@ export class Words {
   }
 }
 
-const [folder, channel, capacity, longest, strategy, session] = process.argv.slice(2);
+/** A byte for each message of a session. */
+export class Ledger {
+  #file;
+  #byte = Buffer.alloc(1);
+
+  constructor(folder, name) {
+    this.#file = fs.openSync(path.join(folder, name), 'r+');
+  }
+
+  get(number) {
+    return fs.readSync(this.#file, this.#byte, 0, 1, number) === 1 ? this.#byte[0] : 0;
+  }
+
+  set(number, value) {
+    this.#byte[0] = value;
+    fs.writeSync(this.#file, this.#byte, 0, 1, number);
+  }
+}
+
+/** How often each message of each session was done. */
+export class Ledgers {
+  #folder;
+  #open = new Map();
+
+  constructor(folder) {
+    this.#folder = folder;
+  }
+
+  /** Notes it once more; how often it was before. */
+  note(session, number) {
+    let ledger = this.#open.get(session);
+    if (ledger === undefined) {
+      ledger = new Ledger(this.#folder, `ledger-${session}`);
+      this.#open.set(session, ledger);
+    }
+    const before = ledger.get(number);
+    ledger.set(number, before + 1);
+    return before;
+  }
+}
+
+/** Which message must come next. */
+export class Expected {
+  #session;
+  #next;
+  #isFirst = true;
+
+  constructor(session, next) {
+    this.#session = session;
+    this.#next = next;
+  }
+
+  get session() {
+    return this.#session;
+  }
+
+  get next() {
+    return this.#next;
+  }
+
+  end() {
+    return `end ${this.#session} ${this.#next}${this.#isFirst ? ' first' : ''}`;
+  }
+
+  /** Takes the next message; a line for the log if it is out of the ordinary. */
+  meet(session, number) {
+    const line = this.#note(session, number);
+    [this.#session, this.#next, this.#isFirst] = [session, number + 1, false];
+    return line;
+  }
+
+  #note(session, number) {
+    const isSame = session === this.#session;
+    if (isSame && number === this.#next) return undefined;
+    if (isSame && this.#isFirst && number + 1 === this.#next) return `again ${session} ${number}`;
+    if (isSame && this.#isFirst && number === this.#next + 1) return `in-hand ${session} ${this.#next}`;
+    if (session > this.#session && number === 0) return this.end();
+    if (session > this.#session && number === 1 && this.#isFirst)
+      return `${this.end()}\nin-hand ${session} 0`;
+    throw new Error(`(session, number) ${[session, number]} followed ${[this.#session, this.#next]}`);
+  }
+}
+
+const [folder, channel, capacity, longest, strategy, session, place, kind] = process.argv.slice(2);
 
 /** What every worker is told. */
 export const task = {
@@ -91,4 +179,17 @@ export const task = {
   plan: new Plan(Number(longest)),
   strategy,
   session: Number(session),
+  /** Which control word is its own. */
+  place: Number(place),
+  kind,
 };
+
+const control = new Words(folder, 'control');
+/** What this worker is told meanwhile. */
+export const told = () => control.get(task.place)[0];
+
+/** A file for lines that are whole, because each is one `write`. */
+export function openLog(name) {
+  const file = fs.openSync(path.join(folder, name), 'a');
+  return (line) => fs.writeSync(file, `${line}\n`);
+}

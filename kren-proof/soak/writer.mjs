@@ -1,20 +1,29 @@
-// The Node writer of a soak; `src/soak/worker.rs` is its twin.
+// Makes the messages of a soak, in Node; `src/soak/worker.rs` is its twin.
 
-import { breathe, isPeer, isTimeout, kren, LOOK, task, WRITER, Words } from './plan.mjs';
+import { breathe, DONE, INTENT, isPeer, isTimeout, kren, LOOK, task, told, Words } from './plan.mjs';
 
-const INTENT = 0;
-const DONE = 1;
-
-const control = new Words(task.folder, 'control');
 const journal = new Words(task.folder, `writer-${task.session}`);
-const writer = new kren.Writer(task.channel, task.capacity, { strategy: task.strategy });
-const isStopped = () => control.get(WRITER)[0] !== 0;
+const writer = connect();
+
+function connect() {
+  const { channel, capacity, strategy } = task;
+  switch (task.kind) {
+    case 'publisher':
+      return new kren.Publisher(channel, capacity, { strategy });
+    case 'sender':
+      return new kren.Sender(channel, { capacity, strategy });
+    case 'dealer':
+      return new kren.Dealer(channel, capacity, { strategy });
+    default:
+      return new kren.Writer(channel, capacity, { strategy });
+  }
+}
 
 /** False when it was told to stop meanwhile. */
 function write(message) {
   for (;;) {
     try {
-      if (message.readUInt32LE(4) % 3) writer.write(message, { timeout: LOOK });
+      if (message.readUInt32LE(4) % 3 || task.kind === 'dealer') writer.write(message, { timeout: LOOK });
       else {
         const room = writer.reserve(message.length, { timeout: LOOK });
         message.copy(room.data);
@@ -23,13 +32,13 @@ function write(message) {
       return true;
     } catch (error) {
       if (!isPeer(error) && !isTimeout(error)) throw error;
-      if (isStopped()) return false;
+      if (told() !== 0) return false;
       breathe();
     }
   }
 }
 
-for (let number = 0; !isStopped(); number++) {
+for (let number = 0; told() === 0; number++) {
   journal.set(INTENT, number + 1);
   if (!write(task.plan.message(task.session, number))) break;
   journal.set(DONE, number + 1);

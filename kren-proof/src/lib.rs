@@ -1,7 +1,7 @@
 //! Evidence that KREN keeps its guarantees under what no unit test does to it.
 //!
 //! - `kill`: a process is killed after every single machine instruction of an operation (G3).
-//! - `soak`: writers and readers in three languages are killed and restarted under load (G3, G4).
+//! - `soak`: the processes of every pattern, in three languages, are killed and restarted under load (G3, G4, P1 and on).
 //! - `fuzz`: segments, rings and call sequences made of hostile bytes (G7).
 //!
 //! `docs/testing.md` says how to run each, and what they measured.
@@ -25,10 +25,10 @@ kren-proof kill [SCENARIO...] [--stride N | --points N | --visible] [--jobs N]
     Kills a process after every instruction (or every Nth, or N of them elsewhere in each run, or only
     around those whose effect other processes can see) of each scenario, and checks what is left.
 
-kren-proof soak [--minutes N | --seconds N] [--languages rust,python,node] [--lanes N]
-                [--broadcasts N] [--seed N] [--python PROGRAM] [--node PROGRAM]
-    Kills, stops and replaces writers and readers, publishers and subscribers, at random under load, and
-    accounts for every message. Broadcasts are in Rust alone. The programs are those that can import the packages.
+kren-proof soak [--minutes N | --seconds N] [--pattern channel,broadcast,inbox,queue,service] [--each N]
+                [--languages rust,python,node] [--seed N] [--python PROGRAM] [--node PROGRAM]
+    Kills, stops and replaces the processes of channels and of each pattern at random under load, and accounts for
+    every message and every call. The programs are those that can import the packages.
 
 kren-proof fuzz [open | flip | crowd | operations | payload]... [--seconds N] [--seed N] [--input FILE]
     Feeds hostile bytes, or any sequence of calls, to the core; with --input just those of a file.";
@@ -59,9 +59,7 @@ fn command(arguments: &[String]) -> Result<bool, String> {
         #[cfg(unix)]
         "soak" => soak::command(&Flags::parse(rest, soak::FLAGS)?),
         #[cfg(unix)]
-        "soak-writer" | "soak-reader" | "soak-publisher" | "soak-subscriber" => {
-            soak::worker(name, rest)
-        }
+        worker if worker.starts_with("soak-") => soak::worker(worker, rest),
         _ => Err(format!("'{name}' is not a command here\n{USAGE}")),
     }
 }

@@ -20,6 +20,8 @@ const LONGEST_INPUT: &str = "-max_len=400";
 const HANG: &str = "-timeout=120";
 /// Seconds after which a test under a sanitizer, many times slower there, hangs.
 const PATIENCE: &str = "900";
+/// What can be soaked.
+const PATTERNS: [&str; 5] = ["channel", "broadcast", "inbox", "queue", "service"];
 const TARGETS: [&str; 5] = ["open", "flip", "crowd", "operations", "payload"];
 
 /// The subcommands, for the command line.
@@ -46,11 +48,17 @@ pub(crate) fn commands() -> [clap::Command; 4] {
                     .help("kill: only after those whose effect other processes can see"),
             ),
         clap::Command::new("soak")
-            .about("Writers and readers killed and restarted at random under load; every message accounted for")
+            .about("The processes of channels and patterns killed and restarted at random under load; every message accounted for")
             .arg(number("minutes", "How long [default: 1]").conflicts_with("seconds"))
             .arg(number("seconds", "How long"))
-            .arg(number("lanes", "How many channels at once [default: 3]"))
-            .arg(number("broadcasts", "How many broadcasts at once [default: 2]"))
+            .arg(
+                Arg::new("pattern")
+                    .long("pattern")
+                    .value_delimiter(',')
+                    .value_parser(PATTERNS)
+                    .help("Some of them only"),
+            )
+            .arg(number("each", "How many of each at once [default: 1, or 3 of a single pattern]"))
             .arg(number("seed", "Repeats the choices of an earlier run"))
             .arg(
                 Arg::new("languages")
@@ -126,8 +134,12 @@ pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCo
     pass(
         &mut command,
         matches,
-        &["minutes", "seconds", "lanes", "broadcasts", "seed"],
+        &["minutes", "seconds", "each", "seed"],
     );
+    let patterns = words(matches, "pattern");
+    if !patterns.is_empty() {
+        command.arg("--pattern").arg(patterns.join(","));
+    }
     if languages.split(',').any(|language| language != "rust") {
         let tools = Tools::find(workspace)?;
         setup::bindings(workspace, &tools)?;
@@ -139,7 +151,7 @@ pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCo
 /// A soak in all three languages at the pace of a test, with what the tests have built.
 pub(crate) fn short_soak(workspace: &Workspace, tools: &Tools) -> Command {
     let mut command = workspace.cargo(&["run", "--quiet", "--package", "kren-proof", "--", "soak"]);
-    command.args(["--seconds", "20", "--languages", "rust,python,node"]);
+    command.args(["--seconds", "14", "--languages", "rust,python,node"]);
     programs_that_import(&mut command, workspace, tools);
     command
 }

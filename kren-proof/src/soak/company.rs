@@ -1,59 +1,74 @@
-//! One broadcast under load, whose publisher and subscribers are killed, stopped and replaced at random.
+//! The processes of one pattern under load, killed, stopped and replaced at random.
 
-use super::guest::{CONTROLS, KINDS};
-use super::journal::Words;
+use super::books;
+use super::journal::{Maker, Words};
 use super::lane::{Shape, WEDGED, leave};
+use super::language::Language;
+use super::pattern::{Part, Pattern};
 use super::process;
 use super::tally::Tally;
-use super::worker::{LAST, STOP, shown};
+use super::worker::{STOP, shown};
 use crate::rng::Rng;
 use kren_core::{KrenPublisher, KrenSubscriber};
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// The publisher's place among the processes.
-const PUBLISHER: usize = 0;
-
-/// A process of the broadcast.
-struct Guest(Child);
+/// A process, and what it is.
+struct Guest {
+    child: Child,
+    language: usize,
+    /// Of those that make messages.
+    session: u32,
+}
 
 impl Drop for Guest {
     fn drop(&mut self) {
         // Gone already, unless something has failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
-pub(super) struct Cast {
+/// Those that run; a place is empty only while its guest is being replaced.
+type Guests = Vec<Option<Guest>>;
+
+pub(super) struct Company<'a> {
+    pattern: Pattern,
+    parts: Vec<Part>,
     folder: PathBuf,
-    broadcast: String,
+    name: String,
     shape: Shape,
+    languages: &'a [Language],
     rng: Rng,
     control: Words,
     session: u32,
     tally: Tally,
 }
 
-impl Cast {
+impl<'a> Company<'a> {
     pub(super) fn new(
         folder: &Path,
+        pattern: Pattern,
         number: usize,
         shape: Shape,
+        languages: &'a [Language],
         seed: u64,
     ) -> Result<Self, String> {
-        let broadcast = format!("soak-{}-b{number}", std::process::id());
-        let folder = folder.join(format!("broadcast-{number}"));
+        let name = format!("soak-{}-{}-{number}", std::process::id(), pattern.name());
+        let folder = folder.join(format!("{}-{number}", pattern.name()));
         fs::create_dir_all(&folder).map_err(shown)?;
-        let control = Words::open(&folder.join("control"), CONTROLS).map_err(shown)?;
+        let parts = pattern.parts();
+        let control = Words::open(&folder.join("control"), parts.len()).map_err(shown)?;
         Ok(Self {
+            pattern,
+            parts,
             folder,
-            broadcast,
+            name,
             shape,
-            rng: Rng::new(seed ^ (number as u64) << 48),
+            languages,
+            rng: Rng::new(seed ^ (number as u64) << 48 ^ (pattern as u64) << 40),
             control,
             session: 0,
             tally: Tally::default(),
@@ -62,21 +77,25 @@ impl Cast {
 
     /// Lets it live until `end`, then finishes what was begun and counts.
     pub(super) fn run(mut self, end: Instant) -> Result<Tally, String> {
-        let result = self.live(end);
-        result.map_err(|what| format!("broadcast {}: {what}", self.broadcast))?;
-        let name = format!("/dev/shm/kren-{}", self.broadcast);
-        if Path::new(&name).exists() {
-            return Err(format!("{name} was left behind"));
+        let named = |what: String, name: &str| format!("{name}: {what}");
+        self.live(end).map_err(|what| named(what, &self.name))?;
+        // The name's own file, and those of its lanes.
+        let left = left_behind(&self.name);
+        if !left.is_empty() {
+            return Err(format!("{}: {left:?} were left behind", self.name));
         }
-        self.tally
-            .settle(&self.folder, self.session, self.shape.longest)?;
-        let ends = self.tally.ends.clone();
-        self.check_turns(&ends)?;
-        for number in 0..KINDS.len() {
-            let words = self.words(&format!("subscriber-{number}"), 2)?;
-            self.tally.broadcast += words.get(0);
-            self.tally.missed += words.get(1);
+        let books = books::Books {
+            folder: &self.folder,
+            sessions: self.session,
+            longest: self.shape.longest,
+        };
+        match self.pattern {
+            Pattern::Broadcast => books.broadcast(&mut self.tally),
+            Pattern::Inbox => books.inbox(&mut self.tally),
+            Pattern::Queue => books.queue(&mut self.tally),
+            Pattern::Service => books.service(&mut self.tally),
         }
+        .map_err(|what| named(what, &self.name))?;
         Ok(self.tally)
     }
 
@@ -85,14 +104,65 @@ impl Cast {
     }
 
     fn live(&mut self, end: Instant) -> Result<(), String> {
-        let first = KrenPublisher::create(&self.broadcast, self.shape.capacity).map_err(shown)?;
-        // Keeps the name, and holds nobody up: when all others are gone, the durable one's place is still there.
-        let observer = KrenSubscriber::options()
-            .lossy(true)
-            .connect(&self.broadcast);
-        let observer = observer.map_err(shown)?;
+        let observer = match self.pattern {
+            Pattern::Broadcast => Some(self.observe()?),
+            _ => None,
+        };
+        let mut guests: Guests = self.parts.iter().map(|_| None).collect();
+        if observer.is_some() {
+            // What is published before there is a durable subscriber is nobody's.
+            let durable = self.place_of("durable");
+            guests[durable] = Some(self.start(durable)?);
+            self.wait_for_durable()?;
+        }
+        for (at, guest) in guests.iter_mut().enumerate() {
+            if guest.is_none() {
+                *guest = Some(self.start(at)?);
+            }
+        }
+        let mut moved: Vec<(Instant, (u32, u64))> = vec![(Instant::now(), (0, 0)); guests.len()];
+        while Instant::now() < end {
+            let longest = if self.languages.len() > 1 { 500 } else { 120 };
+            std::thread::sleep(Duration::from_millis(2 + self.rng.below(longest) as u64));
+            for (at, guest) in guests.iter_mut().enumerate() {
+                if let Some(guest) = guest
+                    && let Some(status) = guest.child.try_wait().map_err(shown)?
+                {
+                    let language = self.languages[guest.language].name;
+                    return Err(format!(
+                        "the {language} {} ended: {status}",
+                        self.parts[at].role
+                    ));
+                }
+            }
+            self.disturb(&mut guests)?;
+            self.watch(&guests, &mut moved)?;
+        }
+        for (at, guest) in guests.iter_mut().enumerate() {
+            self.control.set(at, self.parts[at].last);
+            if let Some(guest) = guest.take() {
+                self.leave(at, guest)?;
+            }
+        }
+        observer
+            .map_or(Ok(()), KrenSubscriber::close)
+            .map_err(shown)
+    }
+
+    /// Keeps a broadcast's name, and holds nobody up: when all others are gone, the durable one's place is still there.
+    fn observe(&self) -> Result<KrenSubscriber, String> {
+        let first = KrenPublisher::create(&self.name, self.shape.capacity).map_err(shown)?;
+        let observer = KrenSubscriber::options().lossy(true).connect(&self.name);
         first.close().map_err(shown)?;
-        let mut guests = vec![None, Some(self.start(1)?)];
+        observer.map_err(shown)
+    }
+
+    fn place_of(&self, kind: &str) -> usize {
+        let place = self.parts.iter().position(|part| part.kind == kind);
+        place.expect("a kind that the pattern has")
+    }
+
+    fn wait_for_durable(&self) -> Result<(), String> {
         let there = self.words("reader", 2)?;
         let started = Instant::now();
         while there.get(1) == 0 {
@@ -101,41 +171,28 @@ impl Cast {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
-        for at in 2..CONTROLS {
-            guests.push(Some(self.start(at)?));
-        }
-        guests[PUBLISHER] = Some(self.start(PUBLISHER)?);
-        let mut moved = (Instant::now(), (0, 0));
-        while Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(2 + self.rng.below(120) as u64));
-            for (at, guest) in guests.iter_mut().enumerate() {
-                if let Some(Guest(child)) = guest
-                    && let Some(status) = child.try_wait().map_err(shown)?
-                {
-                    return Err(format!("the {} ended: {status}", role(at)));
-                }
-            }
-            self.disturb(&mut guests)?;
-            let done = self.words(&format!("writer-{}", self.session), 2)?.get(1);
-            let progress = (done, there.get(0));
-            if progress != moved.1 {
-                moved = (Instant::now(), progress);
+        Ok(())
+    }
+
+    /// Each place that makes messages gets on, in whichever life: where others do not take them, or do not answer, it cannot.
+    fn watch(&self, guests: &Guests, moved: &mut [(Instant, (u32, u64))]) -> Result<(), String> {
+        for (guest, moved) in guests.iter().zip(moved) {
+            let Some(guest) = guest.as_ref().filter(|guest| guest.session > 0) else {
+                continue;
+            };
+            let done = Maker::open(&self.folder, guest.session)?.done();
+            if done > 0 && moved.1 != (guest.session, done) {
+                *moved = (Instant::now(), (guest.session, done));
             } else if moved.0.elapsed() > WEDGED {
-                return Err(format!("nothing has moved for {WEDGED:?}"));
+                let language = self.languages[guest.language].name;
+                return Err(format!("a {language} guest has not moved for {WEDGED:?}"));
             }
         }
-        for (at, guest) in guests.iter_mut().enumerate() {
-            self.control
-                .set(at, if at == PUBLISHER { STOP } else { LAST });
-            if let Some(guest) = guest.take() {
-                self.leave(at, guest)?;
-            }
-        }
-        observer.close().map_err(shown)
+        Ok(())
     }
 
     /// Does one thing to one process, or to all at once.
-    fn disturb(&mut self, guests: &mut [Option<Guest>]) -> Result<(), String> {
+    fn disturb(&mut self, guests: &mut Guests) -> Result<(), String> {
         let at = self.rng.below(guests.len());
         match self.rng.below(12) {
             0 => {
@@ -148,16 +205,16 @@ impl Cast {
             }
             1 => {
                 if let Some(guest) = &guests[at] {
-                    process::send(guest.0.id(), libc::SIGSTOP);
+                    process::send(guest.child.id(), libc::SIGSTOP);
                     std::thread::sleep(Duration::from_millis(self.rng.below(300) as u64));
-                    process::send(guest.0.id(), libc::SIGCONT);
+                    process::send(guest.child.id(), libc::SIGCONT);
                 }
                 self.tally.pauses += 1;
                 Ok(())
             }
             2 => {
                 (0..guests.len()).try_for_each(|at| self.kill(at, guests))?;
-                // The publisher first or last.
+                // Any of them may be the first.
                 let mut order: Vec<usize> = (0..guests.len()).collect();
                 order.rotate_left(at);
                 order
@@ -171,19 +228,19 @@ impl Cast {
         }
     }
 
-    fn kill(&mut self, at: usize, guests: &mut [Option<Guest>]) -> Result<(), String> {
+    fn kill(&mut self, at: usize, guests: &mut Guests) -> Result<(), String> {
         if let Some(mut guest) = guests[at].take() {
-            self.tally.killed(role(at), "rust", false);
-            guest
-                .0
-                .kill()
-                .and_then(|()| guest.0.wait())
-                .map_err(shown)?;
+            let (part, language) = (self.parts[at], &self.languages[guest.language]);
+            let copies = part.copies && language.copies;
+            self.tally.killed(part.role, language.name, copies);
+            let killed = guest.child.kill().and_then(|()| guest.child.wait());
+            killed.map_err(shown)?;
         }
         Ok(())
     }
 
-    fn replace(&mut self, at: usize, guests: &mut [Option<Guest>]) -> Result<(), String> {
+    /// Fills an empty place, at once or after a while.
+    fn replace(&mut self, at: usize, guests: &mut Guests) -> Result<(), String> {
         if self.rng.once_in(4) {
             std::thread::sleep(Duration::from_millis(self.rng.below(200) as u64));
         }
@@ -193,59 +250,60 @@ impl Cast {
     }
 
     fn start(&mut self, at: usize) -> Result<Guest, String> {
-        let (part, number) = match at {
-            PUBLISHER => {
-                self.session += 1;
-                // Made here, so that one that dies early has noted that it wrote nothing.
-                self.words(&format!("writer-{}", self.session), 2)?;
-                ("soak-publisher", self.session as usize)
+        let part = self.parts[at];
+        if part.makes {
+            self.session += 1;
+            // Made here, so that one that dies early has noted that it wrote nothing.
+            Maker::open(&self.folder, self.session)?;
+            for ledger in ["ledger", "outcome"] {
+                let path = self.folder.join(format!("{ledger}-{}", self.session));
+                fs::write(path, "").map_err(shown)?;
             }
-            at => ("soak-subscriber", at - 1),
-        };
-        let mut command = Command::new(std::env::current_exe().map_err(shown)?);
-        command.arg(part).arg(&self.folder).arg(&self.broadcast);
-        let figures = [self.shape.capacity, self.shape.longest, number];
-        command.args(figures.map(|figure| figure.to_string()));
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        process::die_with_parent(&mut command);
-        command.spawn().map(Guest).map_err(shown)
+        } else {
+            let name = match part.kind {
+                "durable" => "reader".to_owned(),
+                _ => format!("subscriber-{at}"),
+            };
+            self.words(&name, 2)?;
+        }
+        let session = if part.makes { self.session } else { 0 };
+        let language = self.rng.below(self.languages.len());
+        let strategy = *self.rng.pick(&["adaptive", "adaptive", "sleep"]);
+        let task = [
+            self.folder.to_string_lossy().into_owned(),
+            self.name.clone(),
+            self.shape.capacity.to_string(),
+            self.shape.longest.to_string(),
+            strategy.to_owned(),
+            session.to_string(),
+            at.to_string(),
+            part.kind.to_owned(),
+        ];
+        Ok(Guest {
+            child: self.languages[language].start(part.script, &task)?,
+            language,
+            session,
+        })
     }
 
     fn leave(&self, at: usize, mut guest: Guest) -> Result<(), String> {
-        leave(&mut guest.0, role(at))
-    }
-
-    /// Where one publisher's messages are followed by another's, each subscriber has missed what its count says, by the ends that
-    /// the durable one has seen.
-    fn check_turns(&self, ends: &BTreeMap<u32, u64>) -> Result<(), String> {
-        let turns = fs::read_to_string(self.folder.join("turns")).unwrap_or_default();
-        let end = |session: u64| ends.get(&(session as u32)).copied().unwrap_or(0);
-        for line in turns.lines() {
-            let figures: Vec<u64> = line
-                .split(' ')
-                .filter_map(|word| word.parse().ok())
-                .collect();
-            let [from, next, gap, to, number] = figures[..] else {
-                return Err(format!("the turns have the line '{line}'"));
-            };
-            let between: u64 = (from + 1..to).map(end).sum();
-            if from >= to || end(from) + between + number != next + gap {
-                return Err(format!(
-                    "{gap} missed from ({from}, {next}) to ({to}, {number})"
-                ));
-            }
-        }
-        Ok(())
+        let language = self.languages[guest.language].name;
+        leave(
+            &mut guest.child,
+            &format!("{language} {}", self.parts[at].role),
+        )
     }
 }
 
-fn role(at: usize) -> &'static str {
-    match at {
-        PUBLISHER => "publisher",
-        at => match KINDS[at - 1] {
-            "durable" => "durable subscriber",
-            "lossy" => "lossy subscriber",
-            _ => "lossless subscriber",
-        },
-    }
+/// The files of a name and of the lanes that go with it.
+fn left_behind(name: &str) -> Vec<String> {
+    let files = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+    files
+        .map(|file| file.file_name().to_string_lossy().into_owned())
+        .filter(|file| {
+            let rest = file.strip_prefix("kren-").unwrap_or(file);
+            let rest = rest.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+        })
+        .collect()
 }

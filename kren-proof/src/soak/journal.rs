@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,7 +28,10 @@ impl Words {
             .create(true)
             .truncate(false)
             .open(path)?;
-        file.set_len(8 * count as u64)?;
+        // A worker may know of fewer than there are.
+        if file.metadata()?.len() < 8 * count as u64 {
+            file.set_len(8 * count as u64)?;
+        }
         // SAFETY: a new mapping at an address the kernel chooses disturbs nothing.
         let words = unsafe {
             let protection = libc::PROT_READ | libc::PROT_WRITE;
@@ -74,6 +78,44 @@ impl Drop for Words {
     }
 }
 
+/// What one life of those that make messages has noted, and, of an inbox's senders, how far they were read.
+pub(super) struct Maker(Words);
+
+impl Maker {
+    pub(super) fn open(folder: &Path, session: u32) -> Result<Self, String> {
+        let path = folder.join(format!("writer-{session}"));
+        let words = Words::open(&path, 3).map_err(|error| error.to_string());
+        words.map(Self)
+    }
+
+    /// How many messages there may be: noted before they are written.
+    pub(super) fn intent(&self) -> u64 {
+        self.0.get(0)
+    }
+
+    /// How many there are at least: noted after they were written.
+    pub(super) fn done(&self) -> u64 {
+        self.0.get(1)
+    }
+
+    /// The first one that an inbox has not read.
+    pub(super) fn read(&self) -> u64 {
+        self.0.get(2)
+    }
+
+    pub(super) fn set_intent(&self, messages: u64) {
+        self.0.set(0, messages);
+    }
+
+    pub(super) fn set_done(&self, messages: u64) {
+        self.0.set(1, messages);
+    }
+
+    pub(super) fn set_read(&self, next: u64) {
+        self.0.set(2, next);
+    }
+}
+
 /// Lines that are whole, because each is one `write`.
 pub(super) struct Log(File);
 
@@ -88,5 +130,29 @@ impl Log {
 
     pub(super) fn line(&mut self, line: &str) -> io::Result<()> {
         self.0.write_all(format!("{line}\n").as_bytes())
+    }
+}
+
+/// A byte for each message of a session.
+pub(super) struct Ledger(File);
+
+impl Ledger {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open(path)
+            .map(Self)
+    }
+
+    /// 0 where nothing was noted yet.
+    pub(super) fn get(&self, number: u32) -> io::Result<u8> {
+        let mut byte = [0];
+        self.0.read_at(&mut byte, number.into())?;
+        Ok(byte[0])
+    }
+
+    pub(super) fn set(&self, number: u32, byte: u8) -> io::Result<()> {
+        self.0.write_all_at(&[byte], number.into())
     }
 }

@@ -1,26 +1,17 @@
 //! One channel under load, whose writer and reader are killed, stopped and replaced at random.
 
-use super::journal::Words;
+use super::journal::{Maker, Words};
+use super::language::Language;
 use super::tally::Tally;
 use super::worker::{LAST, READER, STOP, WRITER};
 use crate::rng::Rng;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 /// A lane on which nothing moves for so long is wedged.
 pub(super) const WEDGED: Duration = Duration::from_secs(120);
-
-/// A language that workers are written in, and how to start them.
-#[derive(Debug, Clone)]
-pub(super) struct Language {
-    pub(super) name: &'static str,
-    /// Program and first arguments of its writer and its reader.
-    pub(super) start: [Vec<String>; 2],
-    /// Its reader releases a message before it can note it, because it hands out copies.
-    pub(super) copies: bool,
-}
 
 /// What the channel of a lane is like.
 pub(super) struct Shape {
@@ -94,7 +85,7 @@ impl<'a> Lane<'a> {
         }
         result.map_err(|what| format!("lane {}: {what}", self.channel))?;
         self.tally
-            .settle(&self.folder, self.session, self.shape.longest)?;
+            .settle("channel", &self.folder, self.session, self.shape.longest)?;
         Ok(self.tally)
     }
 
@@ -206,25 +197,22 @@ impl<'a> Lane<'a> {
         if role == WRITER {
             self.session += 1;
             // Made here, so that a worker that dies early has noted that it wrote nothing.
-            open(&self.folder, &format!("writer-{}", self.session), 2)?;
+            Maker::open(&self.folder, self.session)?;
         } else {
-            open(&self.folder, "reader", 1)?;
+            open(&self.folder, "reader", 2)?;
         }
-        let [program, first @ ..] = self.languages[language].start[role].as_slice() else {
-            return Err("a language without a program".into());
-        };
         let strategy = *self.rng.pick(&["adaptive", "adaptive", "sleep"]);
-        let mut command = Command::new(program);
-        command.args(first).arg(&self.folder).arg(&self.channel);
-        command
-            .arg(self.shape.capacity.to_string())
-            .arg(self.shape.longest.to_string());
-        command.arg(strategy).arg(self.session.to_string());
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-        super::process::die_with_parent(&mut command);
-        let child = command
-            .spawn()
-            .map_err(|error| format!("cannot start {program}: {error}"))?;
+        let task = [
+            self.folder.to_string_lossy().into_owned(),
+            self.channel.clone(),
+            self.shape.capacity.to_string(),
+            self.shape.longest.to_string(),
+            strategy.to_owned(),
+            self.session.to_string(),
+            role.to_string(),
+            ROLES[role].to_owned(),
+        ];
+        let child = self.languages[language].start(ROLES[role], &task)?;
         Ok(Worker { child, language })
     }
 
@@ -236,8 +224,8 @@ impl<'a> Lane<'a> {
 
     /// What changes while messages pass.
     fn progress(&self) -> Result<(u64, u64), String> {
-        let writer = open(&self.folder, &format!("writer-{}", self.session), 2)?;
-        Ok((writer.get(1), open(&self.folder, "reader", 1)?.get(0)))
+        let written = Maker::open(&self.folder, self.session)?.done();
+        Ok((written, open(&self.folder, "reader", 2)?.get(0)))
     }
 }
 

@@ -1,19 +1,26 @@
-//! Chaos (G1, G3, G4): writers and readers in every language are killed, stopped and replaced at
+//! Chaos (G1, G3, G4, P1 and on): the processes of channels and patterns, in every language, are killed, stopped and replaced at
 //! random under load, and every message is accounted for.
 
-mod cast;
+mod books;
+mod callers;
+mod company;
 mod guest;
 mod journal;
 mod lane;
+mod language;
+mod pattern;
 mod plan;
 mod process;
+mod takers;
 mod tally;
 mod worker;
 
 use crate::flags::Flags;
 use crate::rng::fresh_seed;
-use cast::Cast;
-use lane::{Lane, Language, Shape};
+use company::Company;
+use lane::{Lane, Shape};
+use language::Language;
+use pattern::Pattern;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tally::Tally;
@@ -23,12 +30,15 @@ pub(crate) const FLAGS: &[&str] = &[
     "seconds",
     "minutes",
     "seed",
-    "lanes",
-    "broadcasts",
+    "pattern",
+    "each",
     "languages",
     "python",
     "node",
 ];
+
+/// What the pattern of two is called.
+const CHANNEL: &str = "channel";
 
 /// The `soak` command; tells whether nothing was lost.
 pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
@@ -36,18 +46,19 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
     let seconds = flags.number("minutes", 0)? * 60 + flags.number("seconds", 0)?;
     let span = Duration::from_secs(if seconds == 0 { 60 } else { seconds });
     let seed = flags.number("seed", fresh_seed())?;
-    let lanes = flags.number("lanes", 3)?;
-    let broadcasts = flags.number("broadcasts", 2)?;
-    let languages = languages(flags)?;
+    let wanted = wanted(flags)?;
+    let each = flags.number("each", if wanted.len() == 1 { 3 } else { 1 })?;
+    let languages = Language::chosen(flags)?;
     let names: Vec<_> = languages.iter().map(|language| language.name).collect();
     println!(
-        "{lanes} channels, {broadcasts} broadcasts, {} s, {}, seed {seed}",
+        "{each} of each: {}; {} s, {}, seed {seed}",
+        wanted.join(", "),
         span.as_secs(),
         names.join(" + ")
     );
 
     let folder = std::env::temp_dir().join(format!("kren-soak-{}", std::process::id()));
-    let (total, failures) = run(&folder, [lanes, broadcasts], &languages, seed, span)?;
+    let (total, failures) = run(&folder, &wanted, each, &languages, seed, span)?;
     report(&total, span);
     for failure in &failures {
         println!("FAILED {failure}");
@@ -73,73 +84,40 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
 
 /// What the coordinator starts this program as.
 pub(crate) fn worker(role: &str, arguments: &[String]) -> Result<bool, String> {
-    if matches!(role, "soak-publisher" | "soak-subscriber") {
-        let task = guest::Task::parse(arguments)?;
-        match role {
-            "soak-publisher" => guest::publish(&task),
-            _ => guest::subscribe(&task),
-        }?;
-        return Ok(true);
-    }
     let task = worker::Task::parse(arguments)?;
     match role {
         "soak-writer" => worker::write(&task),
-        _ => worker::read(&task),
+        "soak-reader" if task.kind == "durable" => guest::read_all(&task),
+        "soak-reader" => worker::read(&task),
+        "soak-subscriber" => guest::read_some(&task),
+        "soak-inbox" => takers::read_inbox(&task),
+        "soak-worker" => takers::work(&task),
+        "soak-server" => callers::serve(&task),
+        "soak-client" => callers::call(&task),
+        _ => Err(format!("there is no worker '{role}'")),
     }?;
     Ok(true)
 }
 
-fn languages(flags: &Flags) -> Result<Vec<Language>, String> {
-    let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let own = own.to_string_lossy();
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("soak");
-    let script = |program: &str, name: &str| {
-        vec![
-            program.to_owned(),
-            scripts.join(name).to_string_lossy().into_owned(),
-        ]
+/// The names of the patterns to be soaked.
+fn wanted(flags: &Flags) -> Result<Vec<&str>, String> {
+    let known = || std::iter::once(CHANNEL).chain(Pattern::ALL.map(Pattern::name));
+    let Some(text) = flags.text("pattern") else {
+        return Ok(known().collect());
     };
-    let language = |name: &str| {
-        let (name, copies, start) = match name {
-            "rust" => {
-                let start = |role: &str| vec![own.clone().into_owned(), role.to_owned()];
-                ("rust", false, ["soak-writer", "soak-reader"].map(start))
-            }
-            "python" => {
-                let python = flags.text("python").unwrap_or("python3");
-                (
-                    "python",
-                    true,
-                    ["writer.py", "reader.py"].map(|name| script(python, name)),
-                )
-            }
-            "node" => {
-                let node = flags.text("node").unwrap_or("node");
-                (
-                    "node",
-                    true,
-                    ["writer.mjs", "reader.mjs"].map(|name| script(node, name)),
-                )
-            }
-            _ => return Err(format!("no workers are written in {name}")),
-        };
-        Ok(Language {
-            name,
-            start,
-            copies,
-        })
-    };
-    flags
-        .text("languages")
-        .unwrap_or("rust")
-        .split(',')
-        .map(language)
-        .collect()
+    let is_known = |name: &str| known().any(|known| known == name);
+    match text.split(',').find(|name| !is_known(name)) {
+        Some(other) => Err(format!(
+            "there is no pattern '{other}'; there are {}",
+            known().collect::<Vec<_>>().join(", ")
+        )),
+        None => Ok(text.split(',').collect()),
+    }
 }
 
 /// From a ring that is nearly always full to one that hardly ever is.
-fn shape(lane: usize) -> Shape {
-    match lane % 3 {
+fn shape(number: u64) -> Shape {
+    match number % 3 {
         0 => Shape {
             capacity: 4096,
             longest: 600,
@@ -157,16 +135,26 @@ fn shape(lane: usize) -> Shape {
 
 fn run(
     folder: &Path,
-    [lanes, broadcasts]: [usize; 2],
+    wanted: &[&str],
+    each: usize,
     languages: &[Language],
     seed: u64,
     span: Duration,
 ) -> Result<(Tally, Vec<String>), String> {
     let end = Instant::now() + span;
-    let lanes = (0..lanes).map(|lane| Lane::new(folder, lane, shape(lane), languages, seed));
-    let lanes = lanes.collect::<Result<Vec<_>, _>>()?;
-    let casts = (0..broadcasts).map(|cast| Cast::new(folder, cast, shape(cast), seed));
-    let casts = casts.collect::<Result<Vec<_>, _>>()?;
+    let (mut lanes, mut companies) = (vec![], vec![]);
+    for (at, name) in wanted.iter().enumerate() {
+        for number in 0..each {
+            // Another one in each run where there are not all.
+            let shape = shape(seed.wrapping_add((at + number) as u64));
+            match Pattern::ALL.iter().find(|pattern| pattern.name() == *name) {
+                None => lanes.push(Lane::new(folder, number, shape, languages, seed)?),
+                Some(pattern) => companies.push(Company::new(
+                    folder, *pattern, number, shape, languages, seed,
+                )?),
+            }
+        }
+    }
     let (mut total, mut failures) = (Tally::default(), Vec::new());
     std::thread::scope(|scope| {
         let mut running: Vec<_> = lanes
@@ -174,9 +162,9 @@ fn run(
             .map(|lane| scope.spawn(move || lane.run(end)))
             .collect();
         running.extend(
-            casts
+            companies
                 .into_iter()
-                .map(|cast| scope.spawn(move || cast.run(end))),
+                .map(|company| scope.spawn(move || company.run(end))),
         );
         for lane in running {
             match lane.join() {
@@ -192,12 +180,15 @@ fn run(
 fn report(total: &Tally, span: Duration) {
     let seconds = span.as_secs_f64();
     println!(
-        "messages    {} ({:.0}/s), {:.1} GB, from {} writers",
+        "messages    {} ({:.0}/s), {:.1} GB, from {} lives of those that make them",
         total.messages,
         total.messages as f64 / seconds,
         total.bytes as f64 / 1e9,
         total.sessions,
     );
+    for (pattern, count) in &total.patterns {
+        println!("{:<11} {count:>7}", format!("{pattern}:"));
+    }
     for ((role, language), count) in &total.kills {
         println!("killed      {count:>7} {role}s in {language}");
     }
@@ -214,7 +205,7 @@ fn report(total: &Tally, span: Duration) {
         total.restarts, total.pauses
     );
     println!(
-        "twice       {:>7} messages, each to a reader that died and to the next",
+        "twice       {:>7} messages or requests, each to somebody who died and to the next",
         total.again
     );
     println!(

@@ -1,17 +1,19 @@
 //! What became of every message: the writers' journals held against the reader's log.
 
-use super::journal::Words;
+use super::journal::Maker;
 use super::plan::Plan;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// The figures of one lane, or of all.
+/// The figures of one lane or company, or of all.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     pub(super) messages: u64,
     pub(super) bytes: u64,
-    /// Writers that were started, each with messages numbered from 0.
+    /// Messages, and calls by their outcomes, of each pattern.
+    pub(super) patterns: BTreeMap<&'static str, u64>,
+    /// Lives of those that make messages, which are numbered from 0 in each.
     pub(super) sessions: u64,
     pub(super) restarts: u64,
     pub(super) pauses: u64,
@@ -36,7 +38,7 @@ impl Tally {
         self.copying_kills += u64::from(copies);
     }
 
-    pub(super) fn kills_of(&self, role: &str) -> u64 {
+    fn kills_of(&self, role: &str) -> u64 {
         self.kills
             .iter()
             .filter(|((of, _), _)| *of == role)
@@ -44,9 +46,10 @@ impl Tally {
             .sum()
     }
 
-    /// Checks that every committed message came, and counts.
+    /// Checks that every committed message of a channel or a broadcast came to the one that reads all, and counts.
     pub(super) fn settle(
         &mut self,
+        pattern: &'static str,
         folder: &Path,
         sessions: u32,
         longest: usize,
@@ -54,38 +57,62 @@ impl Tally {
         let log = fs::read_to_string(folder.join("log")).unwrap_or_default();
         let ends = self.read_log(&log)?;
         let plan = Plan::new(longest);
-        self.sessions += u64::from(sessions);
         for session in 1..=sessions {
-            let name = format!("writer-{session}");
-            let words = Words::open(&folder.join(name), 2).map_err(|error| error.to_string())?;
-            let (intent, done) = (words.get(0), words.get(1));
+            let words = Maker::open(folder, session)?;
             let (read, may_be_in_hand) = ends.get(&session).copied().unwrap_or((0, true));
-            // What was being written at death is there whole or not at all, also if it was a batch.
-            if read != done && read != intent {
-                // The very last one may have been in the hand of a reader that died.
-                if may_be_in_hand && (read + 1 == done || read + 1 == intent) {
-                    self.in_hand += 1;
-                } else {
-                    return Err(format!(
-                        "session {session}: {done} to {intent} messages were committed, {read} read"
-                    ));
-                }
-            }
+            self.account(
+                session,
+                (words.intent(), words.done()),
+                (read, may_be_in_hand),
+            )?;
             self.ends.insert(session, read);
-            self.messages += read;
-            self.bytes += (0..read as u32)
-                .map(|number| plan.len(number) as u64)
-                .sum::<u64>();
+            self.count(pattern, read, &plan);
         }
+        self.check_deaths(&["reader", "durable subscriber"])
+    }
+
+    /// Checks that what was read of a session is what its maker has committed.
+    pub(super) fn account(
+        &mut self,
+        session: u32,
+        (intent, done): (u64, u64),
+        (read, may_be_in_hand): (u64, bool),
+    ) -> Result<(), String> {
+        self.sessions += 1;
+        // What was being written at death is there whole or not at all, also if it was a batch.
+        if read == done || read == intent {
+            return Ok(());
+        }
+        // The very last one may have been in the hand of a reader that died.
+        if may_be_in_hand && (read + 1 == done || read + 1 == intent) {
+            self.in_hand += 1;
+            return Ok(());
+        }
+        Err(format!(
+            "session {session}: {done} to {intent} messages were committed, {read} read"
+        ))
+    }
+
+    /// Counts the messages of a session, from the first one on.
+    pub(super) fn count(&mut self, pattern: &'static str, messages: u64, plan: &Plan) {
+        *self.patterns.entry(pattern).or_default() += messages;
+        self.messages += messages;
+        let lengths = (0..messages as u32).map(|number| plan.len(number) as u64);
+        self.bytes += lengths.sum::<u64>();
+    }
+
+    /// No more came twice, or not at all, than there were deaths of those that had them.
+    pub(super) fn check_deaths(&self, roles: &[&str]) -> Result<(), String> {
         if self.in_hand > self.copying_kills {
             return Err(format!(
                 "{} messages are lost that no copying reader had in hand ({} of those were killed)",
                 self.in_hand, self.copying_kills
             ));
         }
-        if self.again > self.kills_of("reader") + self.kills_of("durable subscriber") {
+        let deaths: u64 = roles.iter().map(|role| self.kills_of(role)).sum();
+        if self.again > deaths {
             return Err(format!(
-                "{} messages came twice: more than readers died",
+                "{} messages came twice, and {deaths} of those that had them died",
                 self.again
             ));
         }
@@ -93,7 +120,7 @@ impl Tally {
     }
 
     /// How far each session was read, and whether the reader that met its end was a new one.
-    fn read_log(&mut self, log: &str) -> Result<BTreeMap<u32, (u64, bool)>, String> {
+    pub(super) fn read_log(&mut self, log: &str) -> Result<BTreeMap<u32, (u64, bool)>, String> {
         let mut ends = BTreeMap::new();
         let mut noted = std::collections::BTreeSet::new();
         for line in log.lines() {
@@ -123,6 +150,9 @@ impl Tally {
     pub(super) fn add(&mut self, other: Self) {
         self.messages += other.messages;
         self.bytes += other.bytes;
+        for (pattern, count) in other.patterns {
+            *self.patterns.entry(pattern).or_default() += count;
+        }
         self.sessions += other.sessions;
         self.restarts += other.restarts;
         self.pauses += other.pauses;

@@ -1,9 +1,12 @@
-//! The Rust writer and reader of a soak. Those of the other languages, in `soak/`, do the same.
+//! What all Rust workers of a soak are told; the one that makes messages, and the reader of a channel. Those of the other languages,
+//! in `soak/`, do the same.
 
-use super::journal::{Log, Words};
+use super::journal::{Log, Maker, Words};
 use super::plan::Plan;
 use crate::rng::{Rng, fresh_seed};
-use kren_core::{Error, KrenReader, KrenWriter, Result, Strategy};
+use kren_core::{
+    Error, KrenDealer, KrenPublisher, KrenReader, KrenSender, KrenWriter, Result, Strategy,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -24,22 +27,35 @@ pub(super) fn shown(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-/// What every worker is told: `FOLDER CHANNEL CAPACITY LONGEST STRATEGY SESSION`.
+/// What every worker is told: `FOLDER CHANNEL CAPACITY LONGEST STRATEGY SESSION PLACE KIND`.
 pub(super) struct Task<'a> {
-    folder: &'a Path,
-    channel: &'a str,
-    capacity: usize,
-    plan: Plan,
-    strategy: Strategy,
-    session: u32,
+    pub(super) folder: &'a Path,
+    pub(super) channel: &'a str,
+    pub(super) capacity: usize,
+    pub(super) plan: Plan,
+    pub(super) strategy: Strategy,
+    pub(super) session: u32,
+    /// Which control word is its own.
+    pub(super) place: usize,
+    pub(super) kind: &'a str,
 }
 
 impl<'a> Task<'a> {
     pub(super) fn parse(arguments: &'a [String]) -> std::result::Result<Self, String> {
-        let [folder, channel, capacity, longest, strategy, session] = arguments else {
-            return Err("a soak's worker takes six arguments".into());
+        let [
+            folder,
+            channel,
+            capacity,
+            longest,
+            strategy,
+            session,
+            place,
+            kind,
+        ] = arguments
+        else {
+            return Err("a soak's worker takes eight arguments".into());
         };
-        let number = |text: &str| text.parse::<usize>().map_err(|error| error.to_string());
+        let number = |text: &str| text.parse::<usize>().map_err(shown);
         Ok(Self {
             folder: Path::new(folder),
             channel,
@@ -51,38 +67,107 @@ impl<'a> Task<'a> {
                 _ => Strategy::Adaptive,
             },
             session: number(session)? as u32,
+            place: number(place)?,
+            kind,
         })
     }
 
-    fn words(&self, name: &str, count: usize) -> std::result::Result<Words, String> {
-        Words::open(&self.folder.join(name), count).map_err(|error| error.to_string())
+    pub(super) fn words(&self, name: &str, count: usize) -> std::result::Result<Words, String> {
+        Words::open(&self.folder.join(name), count).map_err(shown)
     }
+
+    pub(super) fn control(&self) -> std::result::Result<Control, String> {
+        let words = self.words("control", self.place + 1)?;
+        Ok(Control(words, self.place))
+    }
+
+    pub(super) fn log(&self, name: &str) -> std::result::Result<Log, String> {
+        Log::open(&self.folder.join(name)).map_err(shown)
+    }
+
+    /// Session and number of a message that is as it was written.
+    pub(super) fn told(&self, message: &[u8]) -> std::result::Result<(u32, u32), String> {
+        let found = self.plan.check(message);
+        found.ok_or_else(|| format!("damaged message {message:?}"))
+    }
+}
+
+/// What this worker is told meanwhile.
+pub(super) struct Control(Words, usize);
+
+impl Control {
+    pub(super) fn get(&self) -> u64 {
+        self.0.get(self.1)
+    }
+}
+
+/// What messages are written with, by the worker's kind.
+enum Output {
+    Channel(KrenWriter),
+    Broadcast(KrenPublisher),
+    Inbox(KrenSender),
+    Queue(KrenDealer),
+}
+
+impl Output {
+    fn open(task: &Task<'_>) -> Result<Self> {
+        let (name, capacity, strategy) = (task.channel, task.capacity, task.strategy);
+        Ok(match task.kind {
+            "publisher" => {
+                let options = KrenPublisher::options().strategy(strategy);
+                Self::Broadcast(options.create(name, capacity)?)
+            }
+            "sender" => {
+                let options = KrenSender::options().capacity(capacity);
+                Self::Inbox(options.strategy(strategy).connect(name)?)
+            }
+            "dealer" => {
+                let options = KrenDealer::options().strategy(strategy);
+                Self::Queue(options.create(name, capacity)?)
+            }
+            _ => {
+                let options = KrenWriter::options().strategy(strategy);
+                Self::Channel(options.create(name, capacity)?)
+            }
+        })
+    }
+
+    fn publish(&mut self, task: &Task<'_>, next: u32, count: u32) -> Result<()> {
+        let message = || message(task, next);
+        match self {
+            Self::Channel(writer) => publish(task, writer, next, count),
+            Self::Broadcast(publisher) => publisher.write_timeout(&message(), LOOK),
+            Self::Inbox(sender) => sender.write_timeout(&message(), LOOK),
+            Self::Queue(dealer) => dealer.write_timeout(&message(), LOOK),
+        }
+    }
+}
+
+fn message(task: &Task<'_>, number: u32) -> Vec<u8> {
+    let mut message = vec![0; task.plan.len(number)];
+    task.plan.fill(task.session, number, &mut message);
+    message
 }
 
 /// Writes messages from number 0 on, noting before each how far it may get, and after how far it
 /// got, until it is told to stop.
 pub(super) fn write(task: &Task<'_>) -> std::result::Result<(), String> {
-    let control = task.words("control", 2)?;
-    let [intent, done] = [0, 1];
-    let journal = task.words(&format!("writer-{}", task.session), 2)?;
-    let options = KrenWriter::options().strategy(task.strategy);
-    let mut writer = options
-        .create(task.channel, task.capacity)
-        .map_err(|e| e.to_string())?;
+    let control = task.control()?;
+    let journal = Maker::open(task.folder, task.session)?;
+    let mut output = Output::open(task).map_err(shown)?;
     let mut rng = Rng::new(fresh_seed());
     let mut next = 0;
-    while control.get(WRITER) == 0 {
-        let count = if rng.once_in(8) {
-            2 + rng.below(3) as u32
-        } else {
-            1
+    while control.get() == 0 {
+        let count = match output {
+            Output::Channel(_) if rng.once_in(8) => 2 + rng.below(3) as u32,
+            _ => 1,
         };
-        journal.set(intent, u64::from(next + count));
+        journal.set_intent(u64::from(next + count));
         loop {
-            match publish(task, &mut writer, next, count) {
+            match output.publish(task, next, count) {
                 Ok(()) => break,
                 Err(Error::TimedOut { .. } | Error::Closed { .. } | Error::PeerDied { .. }) => {
-                    if control.get(WRITER) != 0 {
+                    if control.get() != 0 {
                         return Ok(());
                     }
                     std::thread::sleep(BREATHER);
@@ -91,18 +176,17 @@ pub(super) fn write(task: &Task<'_>) -> std::result::Result<(), String> {
             }
         }
         next += count;
-        journal.set(done, u64::from(next));
+        journal.set_done(u64::from(next));
+        // So that who is lossy keeps up now and then.
+        if matches!(output, Output::Broadcast(_)) && rng.once_in(2000) {
+            std::thread::sleep(BREATHER);
+        }
     }
     Ok(())
 }
 
 /// One message in either way, or several as one batch.
 fn publish(task: &Task<'_>, writer: &mut KrenWriter, next: u32, count: u32) -> Result<()> {
-    let message = |number| {
-        let mut message = vec![0; task.plan.len(number)];
-        task.plan.fill(task.session, number, &mut message);
-        message
-    };
     if count > 1 {
         // Room for all of them first: a batch waits for room without end, also for a reader that never comes.
         let strides =
@@ -110,13 +194,13 @@ fn publish(task: &Task<'_>, writer: &mut KrenWriter, next: u32, count: u32) -> R
         writer.wait_writable(strides.sum::<usize>() - 8, Some(LOOK), &mut || Ok(()))?;
         let mut batch = writer.batch();
         for number in next..next + count {
-            batch.push(&message(number))?;
+            batch.push(&message(task, number))?;
         }
         batch.commit();
         return Ok(());
     }
     if next.is_multiple_of(2) {
-        return writer.write_timeout(&message(next), LOOK);
+        return writer.write_timeout(&message(task, next), LOOK);
     }
     let mut slot = writer.reserve_timeout(task.plan.len(next), LOOK)?;
     task.plan.fill(task.session, next, &mut slot);
@@ -126,15 +210,15 @@ fn publish(task: &Task<'_>, writer: &mut KrenWriter, next: u32, count: u32) -> R
 
 /// Reads, holds each message against the one that must come, and notes it before releasing it.
 pub(super) fn read(task: &Task<'_>) -> std::result::Result<(), String> {
-    let control = task.words("control", 2)?;
-    let journal = task.words("reader", 1)?;
-    let mut log = Log::open(&task.folder.join("log")).map_err(|error| error.to_string())?;
+    let control = task.control()?;
+    let journal = task.words("reader", 2)?;
+    let mut log = task.log("log")?;
     let mut expected = Expected::from_word(journal.get(0));
     let options = KrenReader::options().strategy(task.strategy).timeout(LOOK);
     let mut reader = loop {
         match options.connect(task.channel) {
             // Both sides have left it drained, and no writer has come since.
-            Err(Error::NotFound { .. }) => match control.get(READER) {
+            Err(Error::NotFound { .. }) => match control.get() {
                 0 => {}
                 LAST => {
                     let note = expected.end(expected.is_first);
@@ -145,13 +229,10 @@ pub(super) fn read(task: &Task<'_>) -> std::result::Result<(), String> {
             connected => break connected.map_err(|error| error.to_string())?,
         }
     };
-    while control.get(READER) != STOP {
+    while control.get() != STOP {
         match reader.read_timeout(LOOK) {
             Ok(message) => {
-                let (session, number) = task
-                    .plan
-                    .check(&message)
-                    .ok_or_else(|| format!("damaged message {message:?}"))?;
+                let (session, number) = task.told(&message)?;
                 if let Some(note) = expected.meet(session, number)? {
                     log.line(&note).map_err(|error| error.to_string())?;
                 }
@@ -159,7 +240,7 @@ pub(super) fn read(task: &Task<'_>) -> std::result::Result<(), String> {
             }
             Err(Error::TimedOut { .. }) => {}
             Err(Error::Closed { .. } | Error::PeerDied { .. }) => {
-                if control.get(READER) == LAST {
+                if control.get() == LAST {
                     let note = expected.end(expected.is_first);
                     return log.line(&note).map_err(|error| error.to_string());
                 }
@@ -181,6 +262,11 @@ pub(super) struct Expected {
 }
 
 impl Expected {
+    /// The first message of `session` that has not been read, for a reader of many.
+    pub(super) fn from_number(session: u32, next: u64) -> Self {
+        Self::from_word(u64::from(session) << 32 | next)
+    }
+
     pub(super) fn from_word(word: u64) -> Self {
         Self {
             session: (word >> 32) as u32,
@@ -225,6 +311,10 @@ impl Expected {
         };
         (self.session, self.next) = (session, number + 1);
         Ok(Some(note))
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.next.into()
     }
 
     /// A line for the log at the end of all.
