@@ -1,6 +1,6 @@
 //! Futures over the thread that waits for all: of no runtime in particular.
 
-use crate::{Background, Result, Waiter, Watching};
+use crate::{Background, Interest, Result, Waiter, Watching};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -31,13 +31,34 @@ impl Awaiting {
 
     /// Waits for what `waiter` waits for. Nothing happens before the first poll.
     pub(crate) fn until(&mut self, waiter: Waiter) -> Result<Until> {
+        let background = self.background(waiter.channel())?;
+        Ok(self.wait_for(background, Awaited::Waiter(waiter), None))
+    }
+
+    /// Waits for an event that a selector would give, or for this time, if that is shorter.
+    pub(crate) fn until_event(
+        &mut self,
+        interest: Interest,
+        within: Option<Duration>,
+    ) -> Result<Until> {
+        let background = self.background(interest.channel())?;
+        Ok(self.wait_for(background, Awaited::Interest(interest), within))
+    }
+
+    fn wait_for(
+        &mut self,
+        background: Background,
+        awaited: Awaited,
+        within: Option<Duration>,
+    ) -> Until {
         self.turns = 0;
-        Ok(Until {
-            background: self.background(waiter.channel())?,
-            waiter: Some(waiter),
-            watching: None,
+        Until {
+            background,
+            awaited: Some(awaited),
+            within,
+            watching: [None, None],
             told: Told::default(),
-        })
+        }
     }
 
     /// Waits for a while, for the sake of this channel.
@@ -99,12 +120,20 @@ impl Told {
     }
 }
 
-/// Until a waiter would have returned, with what it would have. Calls the wait off when dropped.
+/// What is waited for.
+enum Awaited {
+    Waiter(Waiter),
+    Interest(Interest),
+}
+
+/// Until a waiter would have returned, with what it would have, or there is an event. Calls the wait off when dropped.
 pub(crate) struct Until {
     background: Background,
     /// `None` from the first poll on.
-    waiter: Option<Waiter>,
-    watching: Option<Watching>,
+    awaited: Option<Awaited>,
+    within: Option<Duration>,
+    /// The end, and the clock.
+    watching: [Option<Watching>; 2],
     told: Told,
 }
 
@@ -112,15 +141,28 @@ impl Future for Until {
     type Output = Result<()>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(waiter) = self.waiter.take() {
+        if let Some(awaited) = self.awaited.take() {
             let told = self.told.clone();
-            match self
-                .background
-                .watch(waiter, move |outcome| told.tell(outcome))
-            {
-                Ok(Some(watching)) => self.watching = Some(watching),
+            let begun = match awaited {
+                Awaited::Waiter(waiter) => {
+                    let tell = move |outcome| told.tell(outcome);
+                    self.background.watch(waiter, tell)
+                }
+                Awaited::Interest(interest) => {
+                    let tell = move || told.tell(Ok(()));
+                    self.background.watch_for(interest, tell)
+                }
+            };
+            match begun {
+                Ok(Some(watching)) => self.watching[0] = Some(watching),
                 Ok(None) => return Poll::Ready(Ok(())),
                 Err(error) => return Poll::Ready(Err(error)),
+            }
+            if let Some(within) = self.within {
+                let told = self.told.clone();
+                let at = Instant::now() + within;
+                let clock = self.background.at(at, move || told.tell(Ok(())));
+                self.watching[1] = Some(clock);
             }
         }
         self.told.poll(context)

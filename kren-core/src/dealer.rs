@@ -1,5 +1,8 @@
 //! The writing side of a work queue.
 
+mod awaiting;
+
+use crate::awaiting::Awaiting;
 use crate::group::{Group, Silent};
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry, plan_setters};
@@ -41,6 +44,7 @@ pub struct KrenDealer {
     registry: Registry,
     /// What has been refused for its length is the same for all lanes.
     longest: usize,
+    awaiting: Awaiting,
 }
 
 struct DealtLane {
@@ -563,6 +567,7 @@ impl DealerOptions {
             selector: Selector::new()?,
             registry,
             longest,
+            awaiting: Awaiting::default(),
         };
         dealer.refresh()?;
         Ok(dealer)

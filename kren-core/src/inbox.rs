@@ -1,5 +1,8 @@
 //! The reading side of an inbox.
 
+mod awaiting;
+
+use crate::awaiting::Awaiting;
 use crate::lanes::{Gone, Lanes};
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry, plan_setters};
@@ -16,6 +19,7 @@ use std::time::Duration;
 /// There is one per name.
 pub struct KrenInbox {
     lanes: Lanes,
+    awaiting: Awaiting,
 }
 
 /// Which sender a message is from.
@@ -287,6 +291,9 @@ impl InboxOptions {
         plan.lane = capacity;
         let registry = Registry::own(name, &plan, &mut || Ok(()))?;
         let lanes = Lanes::new(registry)?;
-        Ok(KrenInbox { lanes })
+        Ok(KrenInbox {
+            lanes,
+            awaiting: Awaiting::default(),
+        })
     }
 }

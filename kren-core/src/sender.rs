@@ -88,6 +88,33 @@ impl KrenSender {
         self.writer.try_write(data)
     }
 
+    /// As [`KrenSender::write`], without blocking the thread; see [`KrenWriter::write_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::write_async`].
+    pub async fn write_async(&mut self, data: &[u8]) -> Result<()> {
+        self.writer.write_async(data).await
+    }
+
+    /// As [`KrenSender::write_async`], with a tag.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::write_async`].
+    pub async fn write_tagged_async(&mut self, tag: u32, data: &[u8]) -> Result<()> {
+        self.writer.write_tagged_async(tag, data).await
+    }
+
+    /// As [`KrenSender::flush`], without blocking the thread; see [`KrenWriter::flush_async`].
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::flush_async`].
+    pub async fn flush_async(&mut self) -> Result<()> {
+        self.writer.flush_async().await
+    }
+
     /// Reserves `len` bytes in the lane, waiting for room if need be, to build a message in place.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! One of the reading sides of a work queue.
 
+mod awaiting;
+
+use crate::awaiting::Awaiting;
 use crate::group::{Group, Silent};
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry, plan_setters};
@@ -24,6 +27,7 @@ pub struct KrenWorker {
     looked: Looked,
     /// What somebody else waits for, since that has been asked for.
     group: Option<Group>,
+    awaiting: Awaiting,
 }
 
 /// When this side has last looked for what others have left; whoever waits for it sees it as well.
@@ -488,6 +492,7 @@ impl WorkerOptions {
         advice.store(self.ahead, Ordering::Relaxed);
         registry.tell();
         Ok(KrenWorker {
+            awaiting: Awaiting::default(),
             adopted: None,
             lane: None,
             registry,

@@ -6,7 +6,10 @@
 
 use futures_util::future::{join, join_all, select};
 use futures_util::{SinkExt, StreamExt};
-use kren_core::{Error, KrenPublisher, KrenReader, KrenSubscriber, KrenWriter, Selector};
+use kren_core::{
+    CallOptions, Error, KrenClient, KrenDealer, KrenInbox, KrenPublisher, KrenReader, KrenSender,
+    KrenServer, KrenSubscriber, KrenWorker, KrenWriter, Order, Selector,
+};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -132,6 +135,124 @@ fn subscribers_are_awaited() {
             assert!(matches!(end, Error::Closed { .. }), "{end:?}");
         });
         join(publishing, join_all(reading)).await;
+    });
+}
+
+/// P7: of each sender all arrive, in order, at an inbox that is awaited.
+#[test]
+fn an_inbox_is_awaited() {
+    everywhere(|| async {
+        let name = name("inbox");
+        let mut inbox = KrenInbox::create(&name, PAGE).unwrap();
+        let sending = (0..3_u8).map(|who| {
+            let mut sender = KrenSender::connect(&name).unwrap();
+            async move {
+                for at in 0..300_u32 {
+                    let message = vec![who; at as usize % 1500];
+                    sender.write_tagged_async(at, &message).await.unwrap();
+                }
+                sender.flush_async().await.unwrap();
+            }
+        });
+        let reading = async {
+            let mut next = [0; 3];
+            for _ in 0..900 {
+                let letter = inbox.read_async().await.unwrap();
+                let at = letter.tag();
+                let who = (0..3).find(|who| {
+                    next[*who] == at && letter.iter().all(|byte| usize::from(*byte) == *who)
+                });
+                next[who.expect("in its sender's order")] += 1;
+            }
+            assert_eq!(next, [300; 3]);
+        };
+        join(join_all(sending), reading).await;
+    });
+}
+
+/// P9: each message goes to one of the workers that are awaited.
+#[test]
+fn workers_are_awaited() {
+    everywhere(|| async {
+        let name = name("queue");
+        let workers: Vec<_> = (0..3)
+            .map(|_| KrenWorker::connect(&name).unwrap())
+            .collect();
+        let mut dealer = KrenDealer::create(&name, PAGE).unwrap();
+        let dealing = async {
+            for at in 0..600_u32 {
+                let bytes = at.to_le_bytes();
+                dealer.write_async(&Order::new(&bytes)).await.unwrap();
+            }
+            dealer.drain(PATIENCE).unwrap();
+            dealer.close().unwrap();
+        };
+        let working = workers.into_iter().map(|mut worker| async move {
+            let mut done = vec![];
+            loop {
+                match worker.read_async().await {
+                    Ok(work) => done.push(u32::from_le_bytes(work[..].try_into().unwrap())),
+                    Err(Error::Closed { .. }) => return done,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        });
+        // The drain blocks: on a thread of its own.
+        let dealing = smol::unblock(move || smol::block_on(dealing));
+        let (_, done) = join(dealing, join_all(working)).await;
+        let mut all: Vec<u32> = done.concat();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..600));
+    });
+}
+
+/// P11: calls are answered, whatever their number and order; who drops the future of a call cancels it.
+#[test]
+fn calls_are_awaited() {
+    everywhere(|| async {
+        let name = name("service");
+        let mut server = KrenServer::create(&name).unwrap();
+        let mut clients: Vec<_> = (0..3)
+            .map(|_| KrenClient::connect(&name).unwrap())
+            .collect();
+        let serving = async {
+            for _ in 0..300 {
+                let request = server.next_async().await.unwrap();
+                let bytes = request.to_vec();
+                request.reply(&bytes).unwrap();
+            }
+        };
+        let calling = clients.iter_mut().map(|client| async move {
+            for at in 0..100_u8 {
+                let body = vec![at; usize::from(at) * 10];
+                let options = CallOptions::default().timeout(PATIENCE);
+                let reply = client.call_async(&body, options).await.unwrap();
+                assert_eq!(reply[..], body);
+            }
+        });
+        join(serving, join_all(calling)).await;
+
+        let client = &mut clients[0];
+        assert!(poll(pin!(client.call_async(b"never", CallOptions::default()))).is_pending());
+        assert_eq!(client.pending(), 0);
+        let request = server.next_async().await.unwrap();
+        // The cancellation is behind it in its lane.
+        assert!(server.try_next().unwrap().is_none());
+        assert!(request.is_cancelled());
+        drop(request);
+        let options = CallOptions::default().timeout(Duration::from_millis(1));
+        let late = client.call_async(b"late", options).await.unwrap_err();
+        assert!(matches!(late, Error::TimedOut { .. }), "{late}");
+        drop(server);
+        let gone = client
+            .call_async(b"x", CallOptions::default())
+            .await
+            .unwrap_err();
+        // It is asked for now and then, not for each call.
+        assert!(
+            matches!(gone, Error::NoServer { .. } | Error::ServerDied { .. }),
+            "{gone}"
+        );
     });
 }
 

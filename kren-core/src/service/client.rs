@@ -2,6 +2,7 @@
 
 use super::by_number::ByNumber;
 use super::envelope::{Envelope, Part, failure, short};
+use crate::awaiting::Awaiting;
 use crate::layout::Kind;
 use crate::registry::{Plan, Registry, plan_setters};
 use crate::segment::{PeerState, Way};
@@ -47,6 +48,7 @@ pub struct KrenClient {
     /// Answers to calls that nobody waits for any more.
     late: u64,
     alive: Option<Instant>,
+    pub(super) awaiting: Awaiting,
 }
 
 /// A call whose answer is not complete.
@@ -83,7 +85,7 @@ impl Call {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CallOptions<'a> {
     tag: u32,
-    timeout: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     may_retry: bool,
     method: &'a str,
 }
@@ -212,7 +214,17 @@ impl KrenClient {
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Reply> {
         let call = self.start_checking(request, options, check)?;
-        match self.next_part(call, check) {
+        let answer = self.next_part(call, check);
+        self.only_answer(call, answer)
+    }
+
+    /// What a call comes to of which one answer is wanted.
+    pub(super) fn only_answer(
+        &mut self,
+        call: Call,
+        answer: Result<Option<Reply>>,
+    ) -> Result<Reply> {
+        match answer {
             Ok(Some(reply)) => {
                 // One answer was asked for; a server that gives several is told that they are not wanted.
                 if !reply.part.is_last() {
@@ -609,7 +621,7 @@ impl KrenClient {
         }
     }
 
-    fn time_left(&self, call: Call) -> Result<Option<Duration>> {
+    pub(super) fn time_left(&self, call: Call) -> Result<Option<Duration>> {
         let Some(open) = self.open.get(&call.0) else {
             return Ok(None);
         };
@@ -805,6 +817,7 @@ impl ClientOptions {
             open: ByNumber::default(),
             late: 0,
             alive: None,
+            awaiting: Awaiting::default(),
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::by_number::{ByNumber, Numbers};
 use super::envelope::{Envelope, Part, short};
+use crate::awaiting::Awaiting;
 use crate::inbox::{SenderId, number};
 use crate::lanes::Lanes;
 use crate::layout::Kind;
@@ -39,6 +40,7 @@ pub struct KrenServer {
     /// Requests that a predecessor may have begun with: for each lane, the messages before this count.
     suspect: HashMap<u64, u64>,
     alignment: usize,
+    pub(super) awaiting: Awaiting,
 }
 
 /// The way back to one client.
@@ -716,6 +718,7 @@ impl ServerOptions {
             .map(|lane| (number(lane.member), lane.reader.messages_written()))
             .collect();
         Ok(KrenServer {
+            awaiting: Awaiting::default(),
             lanes,
             ways: ByNumber::default(),
             suspect,
