@@ -7,17 +7,20 @@ import kren from '@pawanxz/kren';
 import { channel, number } from './pattern.js';
 
 const count = number(2, 1000);
-const results = new Set();
+const results = new Map();
 const workers = new Set();
 
 const inbox = new kren.Inbox(`${channel('tasks')}-results`, 1 << 20);
 for await (const result of inbox) {
-  const expected = createHash('sha256').update(`task ${result.tag}`).digest();
-  if (!result.equals(expected)) throw new Error(`the result of task ${result.tag} is wrong`);
-  results.add(result.tag);
+  results.set(result.tag, result);
   workers.add(result.sender.number);
+  if (results.size === count >> 1) console.log(`collected ${results.size} so far`);
   if (results.size === count) break;
 }
 inbox.close();
 
+// In the order of the tasks.
+const tags = [...results.keys()].sort((a, b) => a - b);
+const sha256 = createHash('sha256').update(Buffer.concat(tags.map((tag) => results.get(tag))));
 console.log(`collected ${results.size} results of ${workers.size} workers`);
+console.log(`sha256 ${sha256.digest('hex')}`);

@@ -3,6 +3,8 @@
 Usage: python tasks_dealer.py [CHANNEL] [COUNT]
 """
 
+import hashlib
+
 import kren
 
 from pattern import PATIENCE, channel, number
@@ -10,13 +12,18 @@ from pattern import PATIENCE, channel, number
 
 def main() -> None:
     count = number(2, 1000)
+    # Of the results, as the collector should have them.
+    sha256 = hashlib.sha256()
 
     with kren.Dealer(channel("tasks"), 1 << 20) as dealer:
         for i in range(count):
-            dealer.write(f"task {i}".encode(), PATIENCE, tag=i)
+            task = f"task {i}".encode()
+            dealer.write(task, PATIENCE, tag=i)
+            sha256.update(hashlib.sha256(task).digest())
         dealer.flush(PATIENCE)
 
     print(f"dealt {count} tasks")
+    print(f"sha256 {sha256.hexdigest()}")
 
 
 main()

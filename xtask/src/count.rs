@@ -10,6 +10,14 @@ pub(crate) struct Count {
 }
 
 impl Count {
+    /// One test.
+    pub(crate) fn one(passed: bool) -> Self {
+        Self {
+            passed: passed.into(),
+            failed: (!passed).into(),
+        }
+    }
+
     /// A runner that ended badly without naming a failed test (it did not compile, or crashed) is one failure.
     pub(crate) fn with_status(mut self, success: bool) -> Self {
         if !success && self.failed == 0 {

@@ -1,13 +1,10 @@
-//! Starting other programs: quietly with their output kept for a failure, streamed to the console, or under a
-//! time limit.
+//! Starting other programs: quietly with their output kept for a failure, or streamed to the console. Those that run
+//! beside this one are in [`running`](crate::running).
 
 use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::root;
 use crate::term::{self, Context as _, Failure, Result, Step};
@@ -118,89 +115,6 @@ pub(crate) fn streamed(command: Command) -> Result<(ExitStatus, String)> {
     Ok((child.wait().context(&shown)?, text))
 }
 
-/// How a process that was given a time limit ended.
-pub(crate) struct Ended {
-    /// None when it had to be killed at the limit.
-    pub(crate) status: Option<ExitStatus>,
-    pub(crate) output: String,
-}
-
-impl Ended {
-    pub(crate) fn success(&self) -> bool {
-        self.status.is_some_and(|status| status.success())
-    }
-
-    pub(crate) fn describe(&self) -> String {
-        self.status
-            .map_or_else(|| "killed at the time limit".to_owned(), ending)
-    }
-}
-
-/// Starts all of `commands` at once, in this order, and waits for them together, no longer than `limit`.
-pub(crate) fn together(commands: Vec<Command>, limit: Duration) -> Result<Vec<Ended>> {
-    let deadline = Instant::now() + limit;
-    let mut running = Vec::new();
-    for command in commands {
-        let shown = describe(&command);
-        match spawn_merged(command) {
-            Ok((child, output)) => running.push(Running::new(child, output)),
-            Err(error) => {
-                running
-                    .into_iter()
-                    .for_each(|process| drop(process.wait_until(Instant::now())));
-                return Err(Failure::new(format!("cannot run {shown}: {error}")));
-            }
-        }
-    }
-    running
-        .into_iter()
-        .map(|process| process.wait_until(deadline))
-        .collect()
-}
-
-struct Running {
-    child: Child,
-    output: mpsc::Receiver<String>,
-}
-
-impl Running {
-    fn new(child: Child, mut output: io::PipeReader) -> Self {
-        let (sender, receiver) = mpsc::channel();
-        thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // A read error ends the output like an end of file does: the exit status says the rest.
-            let _ = output.read_to_end(&mut bytes);
-            let _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
-        });
-        Self {
-            child,
-            output: receiver,
-        }
-    }
-
-    /// The end of the output is the end of the process, so nothing here polls.
-    fn wait_until(mut self, deadline: Instant) -> Result<Ended> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if let Ok(output) = self.output.recv_timeout(left) {
-            let status = self.child.wait().context("cannot wait for a process")?;
-            return Ok(Ended {
-                status: Some(status),
-                output,
-            });
-        }
-        self.child.kill().context("cannot kill a process")?;
-        self.child.wait().context("cannot wait for a process")?;
-        let output = self
-            .output
-            .recv_timeout(Duration::from_secs(5))
-            .unwrap_or_default();
-        Ok(Ended {
-            status: None,
-            output,
-        })
-    }
-}
-
 /// Standard output and standard error share one pipe, so that what was printed keeps its order.
 pub(crate) fn spawn_merged(mut command: Command) -> io::Result<(Child, io::PipeReader)> {
     let (reader, writer) = io::pipe()?;
@@ -274,7 +188,8 @@ pub(crate) fn describe(command: &Command) -> String {
     line
 }
 
-fn ending(status: ExitStatus) -> String {
+/// How a process ended, in words.
+pub(crate) fn ending(status: ExitStatus) -> String {
     #[cfg(unix)]
     if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
         return format!("killed by signal {signal}");
@@ -303,35 +218,5 @@ mod tests {
         let mut command = Command::new("/somewhere/bin/cargo");
         command.current_dir(&root).arg("test");
         assert_eq!(describe(&command), "cargo test");
-    }
-
-    #[cfg(unix)]
-    fn shell(script: &str) -> Command {
-        let mut command = Command::new("sh");
-        command.args(["-c", script]);
-        command
-    }
-
-    /// A pair that hangs must become a failure, and both of its sides must go.
-    #[cfg(unix)]
-    #[test]
-    fn together_kills_what_outlives_the_limit() -> Result<()> {
-        let limit = Duration::from_millis(300);
-        let ended = together(
-            vec![
-                shell("echo out; echo err >&2; exit 3"),
-                shell("exec sleep 600"),
-            ],
-            limit,
-        )?;
-        let [first, second] = &ended[..] else {
-            return Err(Failure::new("two processes were started"));
-        };
-        assert_eq!(first.output, "out\nerr\n");
-        assert_eq!(first.status.and_then(|status| status.code()), Some(3));
-        assert!(!first.success());
-        assert!(second.status.is_none());
-        assert!(!second.success());
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask`: the commands that build, show, test and check all of KREN, from a fresh clone on.
 //!
 //! Everything follows one way: [`tools`] finds what the machine has, [`setup`] builds what is missing or out
-//! of date, and [`demo`], [`suites`], [`pairs`] and [`check`] run it. [`term`] and [`exec`] are how they all
+//! of date, and [`demo`], [`suites`], [`examples`] and [`check`] run it. [`term`] and [`exec`] are how they all
 //! speak and start processes.
 
 mod bench;
@@ -12,15 +12,15 @@ mod demo;
 mod dist;
 #[cfg(test)]
 mod documents;
+mod examples;
 mod exec;
-mod fanout;
 mod kit;
 mod leftovers;
-mod pairs;
 mod proof;
 mod quickstart;
 mod rivals;
 mod root;
+mod running;
 mod second;
 mod setup;
 mod showcase;
@@ -49,11 +49,11 @@ fn command_line() -> Command {
             Command::new("demo")
                 .about("A Python writer and a Node reader exchange messages, and print what they measured"),
             Command::new("test")
-                .about("Every test: Rust, Python, Node, and the examples in all nine language pairs"),
+                .about("Every test: Rust, Python, Node, and the examples in all mixes of languages"),
             Command::new("check")
                 .about("Format, lints, types and documentation of every language; changes nothing"),
             Command::new("fmt").about("Formats every language, and mends the lints that mend themselves"),
-            Command::new("examples").about("The examples in all nine language pairs"),
+            Command::new("examples").about("The examples, in all mixes of languages"),
             Command::new("showcase")
                 .about("A camera in two Python processes, and a page by Node.js that shows it")
                 .arg(
@@ -106,7 +106,7 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
         Some(("test", _)) => suites::run(&workspace),
         Some(("check", _)) => check::check(&workspace),
         Some(("fmt", _)) => check::fix(&workspace),
-        Some(("examples", _)) => pairs::command(&workspace),
+        Some(("examples", _)) => examples::command(&workspace),
         Some(("showcase", matches)) => showcase::command(&workspace, matches.get_flag("test")),
         Some(("bench", matches)) => {
             let options = matches.get_many("options").unwrap_or_default();

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use super::System;
 use crate::count::Count;
-use crate::exec::{self, Ended, step};
-use crate::pairs::digest;
+use crate::examples::cast::digest;
+use crate::exec::step;
+use crate::running::{self, Ended};
 use crate::second::{self, BUILD_STD};
 use crate::term::{self, Result};
 use crate::workspace::Workspace;
@@ -49,12 +50,12 @@ pub(super) fn run(workspace: &Workspace, systems: &[&System]) -> Result<Count> {
     let mut count = Count::default();
     for system in systems {
         let there = emulated(workspace, system, "4096");
-        count += outcome(arrives(&here, &there)?);
-        count += outcome(arrives(&there, &here)?);
+        count += Count::one(arrives(&here, &there)?);
+        count += Count::one(arrives(&there, &here)?);
     }
     let large = emulated(workspace, systems[0], "65536");
-    count += outcome(arrives(&large, &here)?);
-    count += outcome(is_refused(&here, &large)?);
+    count += Count::one(arrives(&large, &here)?);
+    count += Count::one(is_refused(&here, &large)?);
     Ok(count)
 }
 
@@ -86,7 +87,7 @@ fn both(writer: &Side, reader: &Side) -> Result<Vec<Ended>> {
         writer.command("stream_writer", &channel),
         reader.command("stream_reader", &channel),
     ];
-    exec::together(commands, LIMIT)
+    running::together(commands, LIMIT)
 }
 
 /// What was written is what is read.
@@ -112,10 +113,10 @@ fn is_refused(writer: &Side, reader: &Side) -> Result<bool> {
     let channel = format!("cross-refused-{}", std::process::id());
     let mut hello = writer.command("hello_writer", &channel);
     hello.env_remove("RUST_BACKTRACE");
-    let written = exec::together(vec![hello], LIMIT)?;
-    let refused = exec::together(vec![reader.command("hello_reader", &channel)], LIMIT)?;
+    let written = running::together(vec![hello], LIMIT)?;
+    let refused = running::together(vec![reader.command("hello_reader", &channel)], LIMIT)?;
     // Takes the message, and with it the channel.
-    let taken = exec::together(vec![writer.command("hello_reader", &channel)], LIMIT)?;
+    let taken = running::together(vec![writer.command("hello_reader", &channel)], LIMIT)?;
     let passed = written[0].success()
         && !refused[0].success()
         && refused[0].output.contains("page size")
@@ -126,11 +127,4 @@ fn is_refused(writer: &Side, reader: &Side) -> Result<bool> {
         refused[0].output.trim()
     );
     Ok(passed)
-}
-
-fn outcome(passed: bool) -> Count {
-    Count {
-        passed: passed.into(),
-        failed: (!passed).into(),
-    }
 }
