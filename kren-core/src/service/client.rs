@@ -760,6 +760,16 @@ impl KrenClient {
     }
 }
 
+impl Drop for KrenClient {
+    fn drop(&mut self) {
+        let endpoint = self.registry.endpoint();
+        if endpoint.check_process().is_ok() && self.registry.owner() != PeerState::Attached {
+            // Nobody answers them, and nobody would hear it: else the name would stand for their sake.
+            let _ = self.requests.endpoint.detach_discarding();
+        }
+    }
+}
+
 impl std::fmt::Debug for KrenClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("KrenClient")

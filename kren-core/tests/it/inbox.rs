@@ -105,18 +105,7 @@ fn every_message_of_every_sender_arrives_in_its_order() {
     assert!(gone.iter().all(|departure| !departure.died), "{gone:?}");
     assert!(inbox.senders().is_empty());
     drop(inbox);
-    nothing_is_left(&name);
-}
-
-fn nothing_is_left(name: &Name) {
-    let left: Vec<_> = std::fs::read_dir("/dev/shm")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|file| file.contains(&**name))
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
+    name.assert_nothing_left();
 }
 
 /// P8: senders that are killed in mid-stream lose nothing that they committed, hold nobody up, and the inbox is told.
@@ -167,7 +156,7 @@ fn senders_that_are_killed() {
     }
     assert_eq!(inbox.senders().len(), 1);
     drop((inbox, honest));
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// P8: an inbox that is killed has a successor, which gets all that was not released; nobody else is disturbed.
@@ -225,7 +214,7 @@ fn an_inbox_that_is_killed_has_a_successor() {
         assert_eq!(next[who].unwrap_or(sent[who]), sent[who], "of sender {who}");
     }
     drop((inbox, senders));
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// P7: a sender that never stops does not keep the others from their turn.
@@ -280,7 +269,7 @@ fn letters_may_be_held_and_kinds_are_told_apart() {
     let second = KrenInbox::create(&name, PAGE).unwrap_err();
     assert!(matches!(second, Error::WriterExists { .. }), "{second}");
     drop((held, inbox, one, two));
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// G9 for inboxes: one that waits for many senders that say nothing sleeps.
@@ -309,5 +298,5 @@ fn many_idle_senders_cost_nothing_and_each_is_heard() {
         }
     }
     drop((inbox, senders));
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }

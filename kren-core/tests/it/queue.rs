@@ -105,18 +105,7 @@ fn each_message_goes_to_one_worker() {
     }
     assert_eq!(done.len(), COUNT as usize);
     assert!(done.values().all(|times| *times == 1));
-    nothing_is_left(&name);
-}
-
-fn nothing_is_left(name: &Name) {
-    let left: Vec<_> = std::fs::read_dir("/dev/shm")
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|file| file.contains(&**name))
-        .collect();
-    assert!(left.is_empty(), "{left:?}");
+    name.assert_nothing_left();
 }
 
 /// P10: what a worker that is killed had not released goes to another, marked; at least once, and nobody waits for the dead.
@@ -147,7 +136,7 @@ fn the_work_of_the_dead_is_done_by_others() {
     drop(work);
     dealer.drain(PATIENCE).unwrap();
     drop((dealer, other));
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// P9, P10: a storm of dying workers and dealers: every message is done at least once, and more than once only if somebody died.
@@ -203,7 +192,7 @@ fn workers_and_dealers_that_are_killed() {
         "{} of {from}: {missing:?}",
         missing.len()
     );
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// P9: a worker gets no more ahead than it wants; a key keeps its worker.

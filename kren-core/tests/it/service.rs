@@ -92,6 +92,23 @@ fn client_that_hangs(role: &Role) {
     role.linger()
 }
 
+/// P13: a client whose server died over its request leaves nothing behind.
+#[test]
+fn requests_that_nobody_answers_go_with_their_client() {
+    let _limit = Limit::new();
+    let name = Name::new("orphaned");
+    let mut server = Process::start("server that hangs", &[&name]);
+    server.expect("serving");
+    let mut client = KrenClient::connect(&name).unwrap();
+    let call = client.start(b"x", CallOptions::default()).unwrap();
+    server.expect("got");
+    server.kill();
+    let died = client.next(call).unwrap_err();
+    assert!(matches!(died, Error::ServerDied { .. }), "{died}");
+    client.close().unwrap();
+    name.assert_nothing_left();
+}
+
 /// P11: each call gets its own answer, whoever else calls; several calls of one client are answered in any order.
 #[test]
 fn each_call_gets_its_answer() {

@@ -63,6 +63,21 @@ impl Name {
     }
 }
 
+impl Name {
+    /// Neither a registry nor a lane is left.
+    #[track_caller]
+    pub(crate) fn assert_nothing_left(&self) {
+        let left: Vec<_> = std::fs::read_dir("/dev/shm")
+            .into_iter()
+            .flatten()
+            .flatten()
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .filter(|file| file.contains(&self.0))
+            .collect();
+        assert!(left.is_empty(), "{left:?}");
+    }
+}
+
 impl Deref for Name {
     type Target = str;
     fn deref(&self) -> &str {
