@@ -596,4 +596,22 @@ mod tests {
         let lane = worker.lane_reader(own, Way::Forth, None, &mut || Ok(()));
         assert_eq!(&lane.unwrap().read().unwrap()[..], b"x");
     }
+
+    /// P10, Q4: what was dealt to a session whose seat was just taken anew is found by who has it.
+    #[test]
+    fn a_lane_of_the_session_before_is_found() {
+        let name = format!("session-before-{}", std::process::id());
+        let dealer = KrenDealer::create(&name, 4096).unwrap();
+        let plan = Plan::new(Kind::Queue);
+        let before = Registry::join(&name, &plan, &mut || Ok(())).unwrap();
+        let member = before.own_member();
+        drop(before);
+        let mut worker = crate::KrenWorker::connect(&name).unwrap();
+        // By a dealer that had seen the session, and not yet that it was over.
+        let mut lane = dealer.registry.lane_writer(member, Way::Forth).unwrap();
+        lane.write(b"x").unwrap();
+        lane.close().unwrap();
+        let work = worker.read_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!((&work[..], work.redelivered()), (&b"x"[..], true));
+    }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const PARTS: Parts = &[
     ("sender of a count", sender_of_a_count),
+    ("sender of nothing", sender_of_nothing),
     ("sender without end", sender_without_end),
     ("inbox without end", inbox_without_end),
 ];
@@ -37,6 +38,13 @@ fn sender_of_a_count(role: &Role) {
         sender.write(&message(who, at)).unwrap();
     }
     role.say("done", sender.number());
+}
+
+fn sender_of_nothing(role: &Role) {
+    let alone = KrenSender::options().senders(1);
+    let _sender = alone.connect(&role.arg::<String>(0)).unwrap();
+    role.say("there", 0);
+    role.linger()
 }
 
 fn sender_without_end(role: &Role) {
@@ -215,6 +223,56 @@ fn an_inbox_that_is_killed_has_a_successor() {
     }
     drop((inbox, senders));
     name.assert_nothing_left();
+}
+
+/// P7, P8: what a sender wrote that is gone keeps its seat until it was read, whoever comes meanwhile; then the seat is free.
+#[test]
+fn what_a_sender_left_keeps_its_seat_until_it_was_read() {
+    let _limit = Limit::new();
+    let name = Name::new("left-by-senders");
+    let two = KrenSender::options().senders(2);
+    let mut numbers = vec![];
+    for who in 0..2 {
+        let mut sender = two.connect(&name).unwrap();
+        sender.write(&message(who, 0)).unwrap();
+        numbers.push(sender.number());
+        sender.close().unwrap();
+    }
+    let full = two.connect(&name).unwrap_err();
+    assert!(matches!(full, Error::NoSeat { seats: 2, .. }), "{full}");
+    let mut inbox = KrenInbox::create(&name, PAGE).unwrap();
+    let mut came: Vec<(u64, u64)> = vec![];
+    for _ in 0..2 {
+        let letter = inbox.read_timeout(PATIENCE).unwrap();
+        came.push((who_and_what(&letter).0, letter.sender().number));
+    }
+    came.sort_unstable();
+    assert_eq!(came, [(0, numbers[0]), (1, numbers[1])]);
+    let mut gone = 0;
+    while gone < 2 {
+        let nothing = inbox.read_timeout(SOON).unwrap_err();
+        assert!(matches!(nothing, Error::TimedOut { .. }), "{nothing}");
+        gone += inbox.departures().len();
+    }
+    // Its lane is as large as the inbox says.
+    let next = two.connect(&name).unwrap();
+    assert_eq!(next.capacity(), PAGE);
+    drop((next, inbox));
+    nothing_is_left(&name);
+}
+
+/// P8: a sender that is killed before it has written anything leaves its seat to the next one, also where there is no inbox.
+#[test]
+fn a_sender_that_dies_without_a_word_leaves_its_seat() {
+    let _limit = Limit::new();
+    let name = Name::new("silent-deaths");
+    for _ in 0..3 {
+        let mut silent = Process::start("sender of nothing", &[&name]);
+        silent.expect("there");
+        silent.kill();
+    }
+    drop(KrenSender::connect(&name).unwrap());
+    nothing_is_left(&name);
 }
 
 /// P7: a sender that never stops does not keep the others from their turn.

@@ -239,6 +239,26 @@ fn a_place_that_cannot_be_holds_nobody_up() {
     }
 }
 
+/// G7, B1: the same of one that says it is where the ring was overwritten long ago.
+#[test]
+fn a_place_more_than_a_lap_behind_holds_nobody_up() {
+    let _limit = Limit::new();
+    let name = Name::new("a-lap-behind");
+    let mut publisher = KrenPublisher::create(&name, CAPACITY).unwrap();
+    let mut broken = KrenSubscriber::connect(&name).unwrap();
+    let mut sound = KrenSubscriber::connect(&name).unwrap();
+    for at in 0..5000 {
+        publisher.write_timeout(&message(at), PATIENCE).unwrap();
+        assert_eq!(number(&sound.read().unwrap()), at);
+        assert_eq!(number(&broken.read().unwrap()), at);
+    }
+    Attacker::new(&name).set(WRITER_PAGE + PAGE, 8, 0);
+    for at in 5000..10_000 {
+        publisher.write_timeout(&message(at), PATIENCE).unwrap();
+        assert_eq!(number(&sound.read().unwrap()), at);
+    }
+}
+
 fn publisher_without_end(role: &Role) {
     let mut publisher = KrenPublisher::create(&role.arg::<String>(0), CAPACITY).unwrap();
     role.say("ready", 0);

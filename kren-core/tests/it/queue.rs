@@ -139,6 +139,29 @@ fn the_work_of_the_dead_is_done_by_others() {
     name.assert_nothing_left();
 }
 
+/// P10: once it has noticed a worker's end, the dealer gives what comes to those who live, whoever has nothing to do.
+#[test]
+fn the_dead_get_nothing_more() {
+    let _limit = Limit::new();
+    let name = Name::new("none-for-the-dead");
+    let mut dealer = KrenDealer::create(&name, CAPACITY).unwrap();
+    // The first seat, which is chosen where nobody has more to do than others.
+    let gone = KrenWorker::connect(&name).unwrap();
+    let mut stays = KrenWorker::connect(&name).unwrap();
+    dealer.drain(PATIENCE).unwrap();
+    assert_eq!(dealer.workers(), 2);
+    gone.close().unwrap();
+    dealer.drain(PATIENCE).unwrap();
+    assert_eq!(dealer.workers(), 1);
+    for at in 0..10u64 {
+        dealer.write_timeout(&at.to_le_bytes(), PATIENCE).unwrap();
+        let work = stays.read_timeout(PATIENCE).unwrap();
+        assert_eq!((number(&work), work.redelivered()), (at, false));
+    }
+    drop((dealer, stays));
+    nothing_is_left(&name);
+}
+
 /// P9, P10: a storm of dying workers and dealers: every message is done at least once, and more than once only if somebody died.
 #[test]
 fn workers_and_dealers_that_are_killed() {

@@ -1,6 +1,7 @@
 //! The mutants: what is broken, which guarantee or invariant goes with it, and who must notice.
 //!
-//! R and W numbers are those of `docs/spec/ring.md` and `wake.md`. Those of rings that several read are in `several`.
+//! R and W numbers are those of `docs/spec/ring.md` and `wake.md`. Those of rings that several read are in `several`, those of
+//! inboxes, queues and services in `registry`.
 
 /// Which tests are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -545,7 +546,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "lease-releases-those-before-it",
         "G2",
         "reader/lease.rs",
-        &[(".filter(|entry| entry.released)", ".filter(|_| true)")],
+        &[(
+            "&& entry.fate == Fate::Released {",
+            "&& entry.fate != Fate::Kept {",
+        )],
         Whole,
         "leases::held",
     ),
@@ -565,8 +569,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G5",
         "reader/lease.rs",
         &[(
-            "if book.entries.is_empty() { drop(book); self.endpoint",
-            "if book.entries.len() < usize::MAX { drop(book); self.endpoint",
+            "if !book.is_settled() { return; } let is_empty",
+            "let is_empty",
         )],
         Whole,
         "leases::a_reader_that_closes",
@@ -576,8 +580,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G10",
         "reader/lease.rs",
         &[(
-            "if self.endpoint.is_inherited() { return; } let mut book",
-            "let mut book",
+            "that this process lacks. if self.endpoint.is_inherited() { return; } let mut book",
+            "that this process lacks.\n let mut book",
         )],
         Whole,
         "forking::",

@@ -130,7 +130,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "gate.position <= written || written.wrapping_sub(gate.position) <= capacity",
         )],
         Whole,
-        "places::a_place_that_cannot_be",
+        "places::a_place_more_than_a_lap_behind",
     ),
     mutant(
         "durable-counts-while-it-lives",
@@ -218,7 +218,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "look-waited-for-without-end",
         "G7 B3",
         JOIN,
-        &[(".elapsed() > PATIENCE {", ".elapsed() > PATIENCE * 1000 {")],
+        &[(
+            "(Instant::now).elapsed() > PATIENCE {",
+            "(Instant::now).elapsed() > PATIENCE * 1000 {",
+        )],
         Whole,
         "places::a_look_without_end",
     ),
