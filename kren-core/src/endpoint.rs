@@ -331,6 +331,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether this side never sleeps.
+    pub(crate) fn never_sleeps(&self) -> bool {
+        self.strategy == Strategy::Spin
+    }
+
     /// Whether this side polls at all, for those who ask once.
     pub(crate) fn ever_spins(&self) -> bool {
         match self.strategy {
@@ -660,7 +665,7 @@ fn bury_bell_of_predecessor(own: &RolePage) {
 }
 
 /// Polls `ready` for some hundred nanoseconds.
-fn poll(ready: &mut dyn FnMut() -> bool) -> bool {
+pub(crate) fn poll(ready: &mut dyn FnMut() -> bool) -> bool {
     for _ in 0..POLLS_PER_LOOK {
         if ready() {
             return true;
@@ -671,7 +676,7 @@ fn poll(ready: &mut dyn FnMut() -> bool) -> bool {
 }
 
 /// Polls `ready` until `end`, and lets others run now and then if it `shares` its processor.
-fn spin_until(end: Instant, shares: bool, ready: &mut dyn FnMut() -> bool) -> bool {
+pub(crate) fn spin_until(end: Instant, shares: bool, ready: &mut dyn FnMut() -> bool) -> bool {
     let mut let_others_run = None;
     while !poll(ready) {
         let now = Instant::now();

@@ -3,6 +3,7 @@
 //! A lane that is *hot* is looked at each time. One that has been found empty often enough cools down: it then sleeps on the
 //! selector's bell, and costs nothing until its writer rings. So a reader with hundreds of lanes pays for those in use.
 
+use crate::endpoint::{poll, spin_until};
 use crate::group::Group;
 use crate::registry::{Member, Registry};
 use crate::segment::{PeerState, Way};
@@ -17,9 +18,7 @@ use std::time::{Duration, Instant};
 const BURST: u32 = 32;
 /// Times that a hot lane is found empty before it cools down, if it is not the last one that is hot.
 const COOL: u32 = 256;
-/// Looks between two at the clock, which takes longer than a look.
-const POLLS: u32 = 16;
-/// How long a blocking call polls before it sleeps.
+/// How long a blocking call polls before it sleeps, unless it never does.
 const SPIN: Duration = Duration::from_micros(20);
 /// The selector's key for the registry itself; lanes have the numbers of their seats, which start from 1.
 const REGISTRY: u64 = 0;
@@ -33,6 +32,13 @@ pub(crate) struct Lane {
     /// Times it was found empty since it had something.
     empty: u32,
     is_hot: bool,
+}
+
+/// Since when is waited, and for how long at most.
+#[derive(Clone, Copy)]
+struct Within {
+    start: Instant,
+    timeout: Option<Duration>,
 }
 
 /// A member that is gone, and from which nothing more comes.
@@ -150,11 +156,26 @@ impl Lanes {
         if !self.unborn.is_empty() {
             self.tend_unborn();
         }
+        if self.hot.len() == 1 && self.away.is_none() {
+            return Ok(self.only_hot());
+        }
+        self.next_in_turn()
+    }
+
+    /// The lane that alone is hot, if it has a message.
+    #[inline]
+    fn only_hot(&self) -> Option<usize> {
+        let number = self.hot[0];
+        let lane = self.lanes[number].as_ref().expect("a hot lane is there");
+        (!lane.reader.awaits_message()).then_some(number)
+    }
+
+    fn next_in_turn(&mut self) -> Result<Option<usize>> {
         let mut has_cooled = false;
         for _ in 0..self.hot.len() {
             let number = self.hot[0];
             let lane = self.lanes[number].as_mut().expect("a hot lane is there");
-            if lane.reader.has_message() {
+            if !lane.reader.awaits_message() {
                 lane.empty = 0;
                 if self.burst < BURST || self.hot.len() == 1 {
                     self.burst += 1;
@@ -218,26 +239,55 @@ impl Lanes {
         if let Some(number) = self.next()? {
             return Ok(number);
         }
-        let start = Instant::now();
-        let spins = self.registry.endpoint().spins();
+        if timeout == Some(Duration::ZERO) {
+            return Err(self.timed_out(Duration::ZERO));
+        }
+        let endpoint = self.registry.endpoint();
+        let (spins, never_sleeps) = (endpoint.spins(), endpoint.never_sleeps());
+        // Before the clock, which takes longer than a look.
+        if spins && let Some(number) = self.look_while(poll)? {
+            return Ok(number);
+        }
+        let within = Within {
+            start: Instant::now(),
+            timeout,
+        };
+        match never_sleeps {
+            true => self.wait_awake(within, check),
+            false => self.wait_asleep(within, spins, check),
+        }
+    }
+
+    fn wait_awake(
+        &mut self,
+        within: Within,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<usize> {
+        self.come_back()?;
         loop {
-            for _ in 0..if spins { POLLS } else { 1 } {
-                if let Some(number) = self.next()? {
-                    return Ok(number);
-                }
-                std::hint::spin_loop();
+            let now = Instant::now();
+            self.selector.ask(now);
+            let left = self.left(within)?;
+            let end = now + left.map_or(SLICE, |left| left.min(SLICE));
+            if let Some(number) = self.look_while(|ready| spin_until(end, true, ready))? {
+                return Ok(number);
             }
-            if spins && start.elapsed() < SPIN {
-                continue;
-            }
-            let left = timeout.map(|timeout| timeout.saturating_sub(start.elapsed()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(Error::TimedOut {
-                    channel: Arc::clone(self.registry.name()),
-                    what: "message",
-                    after: timeout.unwrap_or_default(),
-                });
-            }
+            check()?;
+        }
+    }
+
+    fn wait_asleep(
+        &mut self,
+        within: Within,
+        spins: bool,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<usize> {
+        let end = within.start + within.timeout.map_or(SPIN, |timeout| timeout.min(SPIN));
+        if spins && let Some(number) = self.look_while(|ready| spin_until(end, false, ready))? {
+            return Ok(number);
+        }
+        loop {
+            let left = self.left(within)?;
             self.come_back()?;
             // Nobody rings for the end of one that had not come yet.
             let slice = match self.unborn.is_empty() {
@@ -245,6 +295,42 @@ impl Lanes {
                 false => Some(left.map_or(SLICE, |left| left.min(SLICE))),
             };
             self.collect(slice, check)?;
+            if let Some(number) = self.next()? {
+                return Ok(number);
+            }
+        }
+    }
+
+    /// What is left of the time to wait.
+    fn left(&self, Within { start, timeout }: Within) -> Result<Option<Duration>> {
+        let Some(timeout) = timeout else {
+            return Ok(None);
+        };
+        match timeout.saturating_sub(start.elapsed()) {
+            Duration::ZERO => Err(self.timed_out(timeout)),
+            left => Ok(Some(left)),
+        }
+    }
+
+    /// Looks again and again until `polling` has had enough.
+    fn look_while(
+        &mut self,
+        polling: impl FnOnce(&mut dyn FnMut() -> bool) -> bool,
+    ) -> Result<Option<usize>> {
+        let mut found = Ok(None);
+        polling(&mut || {
+            found = self.next();
+            !matches!(found, Ok(None))
+        });
+        found
+    }
+
+    #[cold]
+    fn timed_out(&self, after: Duration) -> Error {
+        Error::TimedOut {
+            channel: Arc::clone(self.registry.name()),
+            what: "message",
+            after,
         }
     }
 

@@ -185,6 +185,16 @@ impl KrenReader {
         self.consumer.has_record()
     }
 
+    /// As [`KrenReader::has_message`], for those who look again soon: see [`Consumer::prefetch`].
+    #[inline]
+    pub(crate) fn awaits_message(&self) -> bool {
+        let is_there = self.consumer.has_record();
+        if !is_there {
+            self.consumer.prefetch();
+        }
+        !is_there
+    }
+
     /// Messages before the next one, since the channel was made.
     pub(crate) fn messages_read(&self) -> u64 {
         self.consumer.count()

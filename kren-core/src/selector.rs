@@ -197,6 +197,14 @@ impl Selector {
         }
     }
 
+    /// Looks for what nobody rings for, as a wait does every 100 ms; [`Selector::is_rung`] then says whether something is to be
+    /// looked at.
+    pub(crate) fn ask(&mut self, now: Instant) {
+        if self.table.check(now) {
+            self.heard = self.heard.wrapping_sub(1);
+        }
+    }
+
     /// As [`Selector::wait`], for callers that have to look after something else meanwhile: `check` runs at least every 100 ms
     /// and after each signal, and an error of its ends the wait.
     ///

@@ -197,6 +197,18 @@ impl KrenWriter {
         Ok(())
     }
 
+    /// Writes a message of two pieces if it is short, and has room as far as is known already; else it does nothing and
+    /// says `false`.
+    #[inline]
+    pub(crate) fn write_short_parts(&mut self, tag: u32, front: &[u8], body: &[u8]) -> bool {
+        let is_written =
+            !self.endpoint.is_inherited() && self.producer.push_short_parts(front, body, tag);
+        if is_written {
+            self.wake_reader();
+        }
+        is_written
+    }
+
     /// What follows a publication that began at position `before`.
     #[inline]
     fn published(&mut self, before: u64) {

@@ -382,7 +382,13 @@ impl<M: Memory> Producer<M> {
     /// Without calls and failures, so that little more than the stores themselves is left of it.
     #[inline]
     pub(crate) fn push_short(&mut self, data: &[u8], tag: u32) -> bool {
-        let len = data.len();
+        self.push_short_parts(&[], data, tag)
+    }
+
+    /// The same for a payload that the caller has in two pieces.
+    #[inline]
+    pub(crate) fn push_short_parts(&mut self, front: &[u8], body: &[u8], tag: u32) -> bool {
+        let len = front.len() + body.len();
         if len > SHORT || !self.has_room(len) {
             return false;
         }
@@ -391,10 +397,11 @@ impl<M: Memory> Producer<M> {
         // which share a line, the wait for this one would give that line back to the reader.
         self.terminate(self.shape.step(self.offset(), stride));
         // SAFETY: `payload` points at `len` bytes of the ring that no record occupies (R4, by
-        // `has_room`) and that the consumer does not look at before `commit`; `data` is the caller's.
+        // `has_room`) and that the consumer does not look at before `commit`; the pieces are the caller's.
         #[allow(unsafe_code)]
         unsafe {
-            copy(data.as_ptr(), self.payload(), len);
+            copy(front.as_ptr(), self.payload(), front.len());
+            copy(body.as_ptr(), self.payload().add(front.len()), body.len());
         }
         self.commit(header(len, tag), 1, self.position + stride as u64);
         true

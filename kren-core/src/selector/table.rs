@@ -10,6 +10,7 @@ use crate::layout::SLOTS;
 use crate::segment::Bell;
 use crate::wait::{SLICE, bell};
 use std::collections::{HashSet, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,10 @@ use std::time::{Duration, Instant};
 const BRIEF: Duration = Duration::from_millis(1);
 /// In how many rounds of 100 ms each end is asked for by itself, whoever stands for it.
 const ROUNDS: usize = 64;
+/// In how many rounds at most each end's page is looked at: most of what many ends cost while nothing happens.
+const PAGE_ROUNDS: usize = 8;
+/// Of so many ends all pages are looked at in each round.
+const FEW: usize = 64;
 
 /// One end that is waited for, and what goes with it.
 struct Entry<T> {
@@ -32,9 +37,17 @@ struct Entry<T> {
     is_shaky: bool,
     /// Of the peer's count of bells that it could not ring, what was seen last.
     unrung: u32,
+    /// The process on the other side, as it was seen last.
+    peer: (u32, u32),
+    is_silent: bool,
 }
 
 impl<T> Entry<T> {
+    /// Whether nobody was on the other side yet, when that was seen last.
+    fn is_unvisited(&self) -> bool {
+        self.peer.0 == 0
+    }
+
     /// `Err`: nothing before the peer has reached this position.
     fn look(&mut self) -> std::result::Result<Found, u64> {
         match self.point.look() {
@@ -43,6 +56,8 @@ impl<T> Entry<T> {
             Look::Not(wanted) if !self.is_doubtful => Err(wanted),
             Look::Not(wanted) if !self.point.is_deserted() => {
                 self.is_doubtful = false;
+                // It may be another one by now.
+                self.peer = self.point.peer();
                 Err(wanted)
             }
             // Once more: what the peer committed before it went is not passed over.
@@ -90,8 +105,9 @@ pub(crate) struct Table<T> {
     shaky: usize,
     count: usize,
     checked: Instant,
-    /// Where the next round of questions begins.
+    /// Where the next round of questions begins, and that of looks at pages.
     turn: usize,
+    page_turn: usize,
 }
 
 impl<T> Table<T> {
@@ -106,6 +122,7 @@ impl<T> Table<T> {
             count: 0,
             checked: Instant::now(),
             turn: 0,
+            page_turn: 0,
         }
     }
 
@@ -144,7 +161,7 @@ impl<T> Table<T> {
             self.free.push(slot);
             return Err(Box::new(Refused { error, point, tag }));
         }
-        let unrung = point.unrung();
+        let (unrung, peer, is_silent) = (point.unrung(), point.peer(), point.is_silent());
         self.entries[usize::from(slot)] = Some(Entry {
             point,
             tag,
@@ -153,6 +170,8 @@ impl<T> Table<T> {
             is_doubtful: true,
             is_shaky: false,
             unrung,
+            peer,
+            is_silent,
         });
         self.list.push_back(slot);
         self.count += 1;
@@ -233,6 +252,8 @@ impl<T> Table<T> {
             Err(wanted) => {
                 if !entry.is_announced && entry.point.announce(wanted) {
                     entry.is_announced = true;
+                    // Whoever comes after one that has gone is seen here: that one's end was rung for, or noticed.
+                    entry.peer = entry.point.peer();
                     self.fresh.push(slot);
                 }
                 return;
@@ -280,7 +301,8 @@ impl<T> Table<T> {
     /// something is to be looked at.
     ///
     /// One question for each process on the other side stands for all its channels; each end is asked for by itself from
-    /// time to time, in case its peer says that it is another process than it is.
+    /// time to time, in case its peer says that it is another process than it is. Of many ends the pages are looked at in
+    /// turns, since they are in no cache by then: who is on the other side is remembered meanwhile.
     pub(crate) fn check(&mut self, now: Instant) -> bool {
         if self.shaky > 0 {
             self.list_where(|entry| entry.is_shaky && !matches!(entry.point.look(), Look::Not(_)));
@@ -294,33 +316,41 @@ impl<T> Table<T> {
 
     fn ask_around(&mut self) {
         let total = self.entries.len();
-        let (from, to) = (self.turn, self.turn + total.div_ceil(ROUNDS));
-        self.turn = if to >= total { 0 } else { to };
+        let asked_by_itself = next_share(&mut self.turn, total, total.div_ceil(ROUNDS));
+        let pages = total.div_ceil(PAGE_ROUNDS).max(FEW);
+        let looked_at = next_share(&mut self.page_turn, total, pages);
         let mut asked = HashSet::new();
         let mut died = HashSet::new();
         // Ends that were added together mostly have the same process on the other side.
         let mut last = None;
         for (at, entry) in self.entries.iter_mut().enumerate() {
             let Some(entry) = entry else { continue };
-            let unrung = entry.point.unrung();
-            if unrung != entry.unrung {
-                entry.unrung = unrung;
-                if !entry.is_shaky {
-                    entry.is_shaky = true;
-                    self.shaky += 1;
+            let is_looked_at = looked_at.contains(&at);
+            if is_looked_at {
+                let unrung = entry.point.unrung();
+                if unrung != entry.unrung {
+                    entry.unrung = unrung;
+                    if !entry.is_shaky {
+                        entry.is_shaky = true;
+                        self.shaky += 1;
+                    }
                 }
             }
-            let peer = entry.point.peer();
-            let is_first = last.replace(peer) != Some(peer) && asked.insert(peer);
-            let is_asked = is_first || entry.point.is_silent() || (from..to).contains(&at);
+            let stands_for_others = last != Some(entry.peer) && !asked.contains(&entry.peer);
+            if is_looked_at || stands_for_others || entry.is_unvisited() {
+                // Before it stands for a process it must still be that one's.
+                entry.peer = entry.point.peer();
+            }
+            let is_first = last.replace(entry.peer) != Some(entry.peer) && asked.insert(entry.peer);
+            let is_asked = is_first || entry.is_silent || asked_by_itself.contains(&at);
             if is_asked && entry.point.is_deserted() {
-                died.insert(peer);
+                died.insert(entry.peer);
             }
         }
         self.list_where(|entry| {
-            let is_doubtful = !died.is_empty() && died.contains(&entry.point.peer());
+            let is_doubtful = !died.is_empty() && died.contains(&entry.peer);
             entry.is_doubtful |= is_doubtful;
-            is_doubtful || entry.point.is_silent()
+            is_doubtful || entry.is_silent
         });
     }
 
@@ -335,4 +365,11 @@ impl<T> Table<T> {
             }
         }
     }
+}
+
+/// The next `share` of `total`, which begins at `turn`.
+fn next_share(turn: &mut usize, total: usize, share: usize) -> Range<usize> {
+    let (from, to) = (*turn, *turn + share);
+    *turn = if to >= total { 0 } else { to };
+    from..to
 }

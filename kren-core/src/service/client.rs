@@ -5,9 +5,10 @@ use super::envelope::{Envelope, Part, failure, short};
 use crate::awaiting::Awaiting;
 use crate::layout::Kind;
 use crate::registry::{Plan, Registry, plan_setters};
+use crate::ring::copy_slice;
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
-use crate::{Error, Interest, KrenReader, KrenWriter, Lease, Result};
+use crate::{Error, Interest, KrenReader, KrenWriter, Lease, Message, Result};
 use std::collections::VecDeque;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -45,6 +46,8 @@ pub struct KrenClient {
     registry: Registry,
     next_call: u64,
     open: ByNumber<Open>,
+    /// What has come of them while another one was waited for; no entry is empty.
+    kept: ByNumber<VecDeque<Reply>>,
     /// Answers to calls that nobody waits for any more.
     late: u64,
     alive: Option<Instant>,
@@ -58,8 +61,6 @@ struct Open {
     timeout: Option<Duration>,
     may_retry: bool,
     sent: Instant,
-    /// What has come while another call was waited for.
-    parts: VecDeque<Reply>,
 }
 
 /// A call that was started: see [`KrenClient::start`].
@@ -127,16 +128,40 @@ impl<'a> CallOptions<'a> {
 #[derive(Debug)]
 pub struct Reply {
     bytes: Bytes,
-    start: usize,
+    /// Where it begins in a lease.
+    front: usize,
     tag: u32,
     part: Part,
 }
 
+/// The longest answer that is copied at once: that takes less than holding it in the ring.
+const SHORT: usize = 64;
+
+/// Aligned, since it is moved in words as long.
+#[derive(Debug)]
+#[repr(align(16))]
+struct Short([u8; SHORT]);
+
 #[derive(Debug)]
 enum Bytes {
+    Short(Short, usize),
     InPlace(Lease),
     /// Kept for later: what lies in the ring would hold up the answers behind it.
     Copy(Box<[u8]>),
+}
+
+impl Bytes {
+    /// Of an answer, without what stands in front of it.
+    #[inline]
+    fn of(message: Message<'_>, front: usize) -> Self {
+        let body = &message[front..];
+        if body.len() > SHORT {
+            return Self::InPlace(message.into_lease());
+        }
+        let mut short = Short([0; SHORT]);
+        copy_slice(body, &mut short.0);
+        Self::Short(short, body.len())
+    }
 }
 
 impl Reply {
@@ -146,10 +171,21 @@ impl Reply {
         self.tag
     }
 
+    #[inline]
+    fn of(message: Message<'_>, envelope: &Envelope) -> Self {
+        let front = Envelope::len(message.reader.alignment());
+        Self {
+            tag: message.tag(),
+            front,
+            part: envelope.part,
+            bytes: Bytes::of(message, front),
+        }
+    }
+
     fn into_copy(self) -> Self {
         let bytes = match self.bytes {
-            Bytes::InPlace(lease) => Bytes::Copy(lease[..].into()),
-            copy @ Bytes::Copy(_) => copy,
+            Bytes::InPlace(lease) => Bytes::Copy(lease[self.front..].into()),
+            copy => copy,
         };
         Self { bytes, ..self }
     }
@@ -158,11 +194,11 @@ impl Reply {
 impl Deref for Reply {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        let bytes: &[u8] = match &self.bytes {
-            Bytes::InPlace(lease) => lease,
+        match &self.bytes {
+            Bytes::Short(short, len) => &short.0[..*len],
+            Bytes::InPlace(lease) => &lease[self.front..],
             Bytes::Copy(copy) => copy,
-        };
-        &bytes[self.start..]
+        }
     }
 }
 
@@ -307,7 +343,7 @@ impl KrenClient {
             }),
             ..Envelope::new(call, Part::Request)
         };
-        match self.send(envelope, &options, request) {
+        match envelope.send(&mut self.requests, options.method, options.tag, request) {
             Ok(()) => {}
             Err(Error::Full { .. }) => return Ok(None),
             Err(error) => {
@@ -320,7 +356,6 @@ impl KrenClient {
             timeout: options.timeout,
             may_retry: options.may_retry,
             sent: now,
-            parts: VecDeque::new(),
         };
         self.open.insert(call, open);
         Ok(Some(Call(call)))
@@ -364,18 +399,6 @@ impl KrenClient {
         room.map_err(|error| self.of_service(error, front))
     }
 
-    fn send(&mut self, envelope: Envelope, options: &CallOptions<'_>, body: &[u8]) -> Result<()> {
-        let alignment = self.requests.alignment();
-        let front = envelope.front(alignment);
-        let mut slot = self.requests.try_reserve(front + body.len())?;
-        envelope.store(&mut slot);
-        slot[envelope.method(alignment)].copy_from_slice(options.method.as_bytes());
-        slot[front..].copy_from_slice(body);
-        slot.set_tag(options.tag);
-        slot.commit();
-        Ok(())
-    }
-
     /// The next answer to `call`, waiting for it; `None` once there are no more.
     ///
     /// # Errors
@@ -397,16 +420,38 @@ impl KrenClient {
     ) -> Result<Option<Reply>> {
         self.registry.endpoint().check_process()?;
         loop {
-            let Some(open) = self.open.get_mut(&call.0) else {
+            if self.open.get(call.0).is_none() {
                 return Err(Error::Cancelled {
                     channel: Arc::clone(self.registry.name()),
                 });
-            };
-            if let Some(reply) = open.parts.pop_front() {
+            }
+            if !self.kept.is_empty()
+                && let Some(reply) = self.take_kept(call)
+            {
                 return self.finish(call, reply);
             }
-            if let Some(reply) = self.receive(Some(call))? {
-                return self.finish(call, reply);
+            while let Some(replies) = &mut self.replies {
+                let Some(message) = replies.try_read()? else {
+                    break;
+                };
+                let Some(envelope) = Envelope::load(&message, message.reader.alignment()) else {
+                    drop(message);
+                    return Err(self.no_envelope());
+                };
+                if envelope.call != call.0 {
+                    let reply = Reply::of(message, &envelope);
+                    self.keep(envelope.call, reply);
+                    continue;
+                }
+                match envelope.part {
+                    Part::Item => {}
+                    Part::Reply => close(&mut self.open, &mut self.alive, call),
+                    _ => {
+                        let reply = Reply::of(message, &envelope);
+                        return self.finish(call, reply);
+                    }
+                }
+                return Ok(Some(Reply::of(message, &envelope)));
             }
             self.wait(call, check)?;
         }
@@ -419,18 +464,58 @@ impl KrenClient {
     /// [`Error::Corrupt`]; [`Error::Forked`].
     pub fn arrived(&mut self) -> Result<Vec<Call>> {
         self.registry.endpoint().check_process()?;
-        self.receive_all()?;
-        let has_parts =
-            |(call, open): (&u64, &Open)| (!open.parts.is_empty()).then_some(Call(*call));
-        Ok(self.open.iter().filter_map(has_parts).collect())
+        self.keep_all()?;
+        Ok(self.kept.iter().map(|(call, _)| Call(call)).collect())
     }
 
-    fn receive_all(&mut self) -> Result<()> {
+    /// Takes all that has come.
+    fn keep_all(&mut self) -> Result<()> {
         if self.replies.is_none() {
             self.find_replies()?;
         }
-        while self.receive(None)?.is_some() {}
+        while let Some(replies) = &mut self.replies {
+            let Some(message) = replies.try_read()? else {
+                break;
+            };
+            let Some(envelope) = Envelope::load(&message, message.reader.alignment()) else {
+                drop(message);
+                return Err(self.no_envelope());
+            };
+            let reply = Reply::of(message, &envelope);
+            self.keep(envelope.call, reply);
+        }
         Ok(())
+    }
+
+    /// Keeps an answer for its call, or drops it if that is over.
+    fn keep(&mut self, call: u64, reply: Reply) {
+        if self.open.get(call).is_none() {
+            self.late += 1;
+            return;
+        }
+        let reply = reply.into_copy();
+        match self.kept.get_mut(call) {
+            Some(kept) => kept.push_back(reply),
+            None => self.kept.insert(call, VecDeque::from([reply])),
+        }
+    }
+
+    /// The first answer that was kept for `call`.
+    fn take_kept(&mut self, call: Call) -> Option<Reply> {
+        let kept = self.kept.get_mut(call.0)?;
+        let reply = kept.pop_front();
+        if kept.is_empty() {
+            self.kept.remove(call.0);
+        }
+        reply
+    }
+
+    #[cold]
+    fn no_envelope(&self) -> Error {
+        Error::Corrupt {
+            channel: Arc::clone(self.registry.name()),
+            what: "an answer has no envelope".into(),
+        }
     }
 
     /// Whether an answer to `call` is there; gets it if so. `None`: not yet.
@@ -440,14 +525,13 @@ impl KrenClient {
     /// As [`KrenClient::next`].
     pub fn poll(&mut self, call: Call) -> Result<Option<Option<Reply>>> {
         self.registry.endpoint().check_process()?;
-        if !self.open.contains_key(&call.0) {
+        if self.open.get(call.0).is_none() {
             return Err(Error::Cancelled {
                 channel: Arc::clone(self.registry.name()),
             });
         }
-        self.receive_all()?;
-        let open = self.open.get_mut(&call.0);
-        match open.and_then(|open| open.parts.pop_front()) {
+        self.keep_all()?;
+        match self.take_kept(call) {
             Some(reply) => self.finish(call, reply).map(Some),
             None => {
                 self.check_call(call)?;
@@ -519,11 +603,8 @@ impl KrenClient {
 
     /// What a part of an answer means for its call.
     fn finish(&mut self, call: Call, reply: Reply) -> Result<Option<Reply>> {
-        if reply.part.is_last()
-            && let Some(open) = self.open.remove(&call.0)
-        {
-            // It was there after that: all that is known without a look at the clock.
-            self.alive = self.alive.max(Some(open.sent));
+        if reply.part.is_last() {
+            close(&mut self.open, &mut self.alive, call);
         }
         match reply.part {
             Part::Error => {
@@ -545,49 +626,6 @@ impl KrenClient {
             channel: Arc::clone(self.registry.name()),
             code,
             text: text.into(),
-        }
-    }
-
-    /// Takes one answer, if one has come: returns it if it is one to `wanted`, and else keeps it for its call, or drops it if
-    /// that is over. With no `wanted` it returns an empty one to say that there was one.
-    fn receive(&mut self, wanted: Option<Call>) -> Result<Option<Reply>> {
-        loop {
-            let Some(replies) = &mut self.replies else {
-                return Ok(None);
-            };
-            let alignment = replies.alignment();
-            let Some(message) = replies.try_read()? else {
-                return Ok(None);
-            };
-            let Some(envelope) = Envelope::load(&message, alignment) else {
-                return Err(Error::Corrupt {
-                    channel: Arc::clone(self.registry.name()),
-                    what: "an answer has no envelope".into(),
-                });
-            };
-            let reply = Reply {
-                tag: message.tag(),
-                start: Envelope::len(alignment),
-                part: envelope.part,
-                bytes: Bytes::InPlace(message.into_lease()),
-            };
-            if wanted == Some(Call(envelope.call)) {
-                return Ok(Some(reply));
-            }
-            let reply = reply.into_copy();
-            match self.open.get_mut(&envelope.call) {
-                Some(open) => open.parts.push_back(reply),
-                None => self.late += 1,
-            }
-            if wanted.is_none() {
-                let bytes = Bytes::Copy(Box::default());
-                return Ok(Some(Reply {
-                    bytes,
-                    start: 0,
-                    tag: 0,
-                    part: Part::Item,
-                }));
-            }
         }
     }
 
@@ -622,7 +660,7 @@ impl KrenClient {
     }
 
     pub(super) fn time_left(&self, call: Call) -> Result<Option<Duration>> {
-        let Some(open) = self.open.get(&call.0) else {
+        let Some(open) = self.open.get(call.0) else {
             return Ok(None);
         };
         let Some(timeout) = open.timeout else {
@@ -643,10 +681,12 @@ impl KrenClient {
     /// looked for first.
     fn check_call(&mut self, call: Call) -> Result<()> {
         self.time_left(call)?;
-        let Some(open) = self.open.get(&call.0) else {
+        let Some(open) = self.open.get(call.0) else {
             return Ok(());
         };
-        if !open.parts.is_empty() || self.replies.as_ref().is_some_and(KrenReader::has_message) {
+        if self.kept.get(call.0).is_some()
+            || self.replies.as_ref().is_some_and(KrenReader::has_message)
+        {
             return Ok(());
         }
         let is_same = self.registry.owner_session() == open.server;
@@ -662,7 +702,7 @@ impl KrenClient {
         if is_there && self.replies.is_some() && open.sent.elapsed() < 2 * SLICE {
             return Ok(());
         }
-        self.open.remove(&call.0);
+        self.forget(call);
         self.replies = None;
         self.alive = None;
         Err(Error::ServerDied {
@@ -684,18 +724,19 @@ impl KrenClient {
         Ok(())
     }
 
+    /// Tells whether the call was open.
+    fn forget(&mut self, call: Call) -> bool {
+        self.kept.remove(call.0);
+        self.open.remove(call.0).is_some()
+    }
+
     /// Gives a call up: its answer is not waited for any more, and the server is told. What comes all the same is dropped.
     pub fn cancel(&mut self, call: Call) {
-        if self.open.remove(&call.0).is_none() {
+        if !self.forget(call) {
             return;
         }
-        let envelope = Envelope::new(call.0, Part::Cancel);
-        let len = Envelope::len(self.requests.alignment());
         // Where there is no room for it, the server does what nobody waits for.
-        if let Ok(mut slot) = self.requests.try_reserve(len) {
-            envelope.store(&mut slot);
-            slot.commit();
-        }
+        let _ = Envelope::new(call.0, Part::Cancel).send(&mut self.requests, "", 0, &[]);
     }
 
     /// Calls that are started and not over.
@@ -735,7 +776,7 @@ impl KrenClient {
     /// [`Error::Forked`].
     pub fn close(mut self) -> Result<()> {
         self.registry.endpoint().check_process()?;
-        let open: Vec<u64> = self.open.keys().copied().collect();
+        let open: Vec<u64> = self.open.iter().map(|(call, _)| call).collect();
         for call in open {
             self.cancel(Call(call));
         }
@@ -767,6 +808,15 @@ impl Drop for KrenClient {
             // Nobody answers them, and nobody would hear it: else the name would stand for their sake.
             let _ = self.requests.endpoint.detach_discarding();
         }
+    }
+}
+
+/// Takes a call that is answered out of those that are open.
+#[inline]
+fn close(open: &mut ByNumber<Open>, alive: &mut Option<Instant>, call: Call) {
+    if let Some(open) = open.remove(call.0) {
+        // The server was there after that: all that is known without a look at the clock.
+        *alive = (*alive).max(Some(open.sent));
     }
 }
 
@@ -825,6 +875,7 @@ impl ClientOptions {
             registry,
             next_call: 0,
             open: ByNumber::default(),
+            kept: ByNumber::default(),
             late: 0,
             alive: None,
             awaiting: Awaiting::default(),

@@ -1,5 +1,6 @@
 //! What stands in front of each request and each reply: which call it belongs to, and what it is (S1).
 
+use crate::{KrenWriter, Result};
 use std::ops::Range;
 
 /// As much of a server's session as a request says.
@@ -40,6 +41,10 @@ impl Part {
 
     fn number(self) -> u8 {
         self as u8 + 1
+    }
+
+    fn of(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number).checked_sub(1)?).copied()
     }
 
     /// Whether nothing more comes for that call.
@@ -94,13 +99,56 @@ impl Envelope {
         LEN.max(alignment)
     }
 
+    fn bytes(&self) -> [u8; LEN] {
+        let flags = (u8::from(self.may_retry) * MAY_RETRY) | (self.server << 1);
+        // In two whole words, as they are copied: bytes stored one by one would have to be waited for.
+        let rest = u64::from(self.part.number())
+            | u64::from(flags) << 8
+            | u64::from(self.method) << 16
+            | u64::from(self.left) << 32;
+        let mut bytes = [0; LEN];
+        bytes[..8].copy_from_slice(&self.call.to_le_bytes());
+        bytes[8..].copy_from_slice(&rest.to_le_bytes());
+        bytes
+    }
+
     /// Writes it to the start of `target`, which is at least as long as `len` says.
     pub(super) fn store(&self, target: &mut [u8]) {
-        target[..8].copy_from_slice(&self.call.to_le_bytes());
-        target[8] = self.part.number();
-        target[9] = (u8::from(self.may_retry) * MAY_RETRY) | (self.server << 1);
-        target[10..12].copy_from_slice(&self.method.to_le_bytes());
-        target[12..LEN].copy_from_slice(&self.left.to_le_bytes());
+        target[..LEN].copy_from_slice(&self.bytes());
+    }
+
+    /// Sends it with what follows it, if there is room.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::try_reserve`].
+    #[inline]
+    pub(super) fn send(
+        &self,
+        writer: &mut KrenWriter,
+        method: &str,
+        tag: u32,
+        body: &[u8],
+    ) -> Result<()> {
+        let is_plain = method.is_empty() && writer.alignment() <= LEN;
+        if is_plain && writer.write_short_parts(tag, &self.bytes(), body) {
+            return Ok(());
+        }
+        self.send_any(writer, method, tag, body)
+    }
+
+    /// The same for long ones, and all others.
+    #[inline(never)]
+    fn send_any(&self, writer: &mut KrenWriter, method: &str, tag: u32, body: &[u8]) -> Result<()> {
+        let alignment = writer.alignment();
+        let front = self.front(alignment);
+        let mut slot = writer.try_reserve(front + body.len())?;
+        self.store(&mut slot);
+        slot[self.method(alignment)].copy_from_slice(method.as_bytes());
+        slot[front..].copy_from_slice(body);
+        slot.set_tag(tag);
+        slot.commit();
+        Ok(())
     }
 
     /// `None` where the message has none (G7).
@@ -108,9 +156,7 @@ impl Envelope {
         if message.len() < Self::len(alignment) {
             return None;
         }
-        let part = Part::ALL
-            .into_iter()
-            .find(|part| part.number() == message[8])?;
+        let part = Part::of(message[8])?;
         let envelope = Self {
             call: u64::from_le_bytes(message[..8].try_into().ok()?),
             part,

@@ -11,7 +11,7 @@ use crate::segment::{PeerState, Way};
 use crate::{Error, Interest, KrenWriter, Lease, Mapped, Result};
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ const STANDBY: Duration = Duration::from_millis(20);
 pub struct KrenServer {
     // Before the lanes, and the seat with them: the service's name goes with the last lane.
     ways: ByNumber<Arc<WayBack>>,
+    /// Set wherever something is kept for a slow client.
+    is_behind: Arc<AtomicBool>,
     lanes: Lanes,
     /// Requests that a predecessor may have begun with: for each lane, the messages before this count.
     suspect: HashMap<u64, u64>,
@@ -46,11 +48,15 @@ pub struct KrenServer {
 /// The way back to one client.
 struct WayBack {
     channel: Arc<str>,
+    client: SenderId,
     out: Mutex<Out>,
     /// Calls that the client has given up and that are not answered yet.
     cancelled: Mutex<Numbers>,
-    /// Something is kept that had no room.
+    /// Whether there may be such, for those who pass by often.
+    has_cancelled: AtomicBool,
+    /// Something is kept that had no room, and the same of any client.
     is_behind: AtomicBool,
+    is_any_behind: Arc<AtomicBool>,
     /// The client is gone, and nobody else comes for its answers.
     is_over: AtomicBool,
 }
@@ -91,14 +97,50 @@ impl WayBack {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn cancel(&self, call: u64) {
+        let mut cancelled = self.cancelled();
+        cancelled.insert(call);
+        self.has_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    fn is_cancelled(&self, call: u64) -> bool {
+        // Relaxed: whoever asks has heard of it or has not; the lock brings along what there is to hear.
+        self.has_cancelled.load(Ordering::Relaxed) && self.cancelled().contains(&call)
+    }
+
+    /// The same, and it is answered then.
+    fn take_cancelled(&self, call: u64) -> bool {
+        if !self.has_cancelled.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut cancelled = self.cancelled();
+        let was_cancelled = cancelled.remove(&call);
+        self.has_cancelled
+            .store(!cancelled.is_empty(), Ordering::Relaxed);
+        was_cancelled
+    }
+
+    /// Answers. Where the client keeps up, which is the rule, there is room at once.
+    #[inline]
     fn send(&self, envelope: Envelope, tag: u32, body: &[u8]) -> Result<()> {
         let mut out = self.out();
+        if out.kept.is_empty()
+            && let Some(writer) = &mut out.writer
+            && envelope.send(writer, "", tag, body).is_ok()
+        {
+            return Ok(());
+        }
+        self.send_or_keep(&mut out, envelope, tag, body)
+    }
+
+    #[cold]
+    fn send_or_keep(&self, out: &mut Out, envelope: Envelope, tag: u32, body: &[u8]) -> Result<()> {
         out.flush(&self.is_behind);
         let Out {
             writer: Some(writer),
             kept,
             kept_bytes,
-        } = &mut *out
+        } = out
         else {
             return Ok(());
         };
@@ -113,16 +155,9 @@ impl WayBack {
             });
         }
         if kept.is_empty() {
-            match writer.try_reserve(len) {
-                Ok(mut slot) => {
-                    envelope.store(&mut slot);
-                    slot[front..].copy_from_slice(body);
-                    slot.set_tag(tag);
-                    slot.commit();
-                    return Ok(());
-                }
+            match envelope.send(writer, "", tag, body) {
                 Err(Error::Full { .. }) => {}
-                Err(error) => return Err(error),
+                sent => return sent,
             }
         }
         if *kept_bytes + len > BACKLOG {
@@ -138,6 +173,8 @@ impl WayBack {
         *kept_bytes += len;
         kept.push_back(Kept { tag, bytes });
         self.is_behind.store(true, Ordering::Relaxed);
+        // Release: pairs with the Acquire swap in `flush`, which then finds this one.
+        self.is_any_behind.store(true, Ordering::Release);
         Ok(())
     }
 }
@@ -166,12 +203,10 @@ impl Out {
 /// It is released when it is answered. One that is dropped unanswered fails at the client.
 pub struct Request {
     lease: Lease,
-    start: usize,
-    method: Range<usize>,
+    alignment: usize,
     envelope: Envelope,
     /// Of those whose client does not wait for ever.
     arrived: Option<Instant>,
-    client: SenderId,
     way: Arc<WayBack>,
     is_answered: bool,
 }
@@ -186,13 +221,13 @@ impl Request {
     /// What is called; empty where the client named no method. What is no UTF-8 becomes U+FFFD.
     #[must_use]
     pub fn method(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.lease[self.method.clone()])
+        String::from_utf8_lossy(&self.lease[self.envelope.method(self.alignment)])
     }
 
     /// Who asks.
     #[must_use]
     pub fn client(&self) -> SenderId {
-        self.client
+        self.way.client
     }
 
     /// What is left of the time that the client waits; `None`: it waits for ever.
@@ -206,7 +241,7 @@ impl Request {
     /// Whether the client has given the call up, as far as the server has heard: it hears of it when it looks for requests.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.way.cancelled().contains(&self.envelope.call)
+        self.way.is_cancelled(self.envelope.call)
     }
 
     /// Answers, and ends the call.
@@ -315,7 +350,7 @@ impl Request {
     fn answer(&mut self, part: Part, tag: u32, data: &[u8]) -> Result<()> {
         let call = self.envelope.call;
         // Nobody waits for a cancelled one.
-        if !self.way.cancelled().remove(&call) {
+        if !self.way.take_cancelled(call) {
             // Where this fails, an answer that fits may follow.
             self.way.send(Envelope::new(call, part), tag, data)?;
         }
@@ -336,14 +371,14 @@ impl Drop for Request {
 impl Deref for Request {
     type Target = [u8];
     fn deref(&self) -> &[u8] {
-        &self.lease[self.start..]
+        &self.lease[self.envelope.front(self.alignment)..]
     }
 }
 
 impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Request")
-            .field("client", &self.client)
+            .field("client", &self.client())
             .field("tag", &self.tag())
             .field("len", &self.len())
             .finish_non_exhaustive()
@@ -452,59 +487,66 @@ impl KrenServer {
             return Ok(None);
         };
         let lease = message.into_lease();
+        let number = number(member);
+        let way = match self.ways.get(number) {
+            Some(way) => Arc::clone(way),
+            None => self.open_way(member, pid)?,
+        };
+        if envelope.part != Part::Request {
+            if envelope.part == Part::Cancel {
+                way.cancel(envelope.call);
+            }
+            return Ok(None);
+        }
+        let request = Request {
+            lease,
+            alignment: self.alignment,
+            envelope,
+            arrived: (envelope.left > 0).then(Instant::now),
+            way,
+            is_answered: false,
+        };
+        // Who was quick has asked this one.
+        let is_for_another = envelope.server != short(self.lanes.registry.owner_session());
+        if is_for_another
+            && !envelope.may_retry
+            && self
+                .suspect
+                .get(&number)
+                .is_some_and(|before| count < *before)
+        {
+            // A predecessor may have begun with it. If the client is gone, nobody minds.
+            let _ = request.fail(DIED, "the server died over this request");
+            return Ok(None);
+        }
+        Ok(Some(request))
+    }
+
+    #[cold]
+    fn open_way(&mut self, member: Member, pid: u32) -> Result<Arc<WayBack>> {
+        let registry = &mut self.lanes.registry;
         let client = SenderId {
             number: number(member),
             pid,
         };
-        let way = match self.ways.get(&client.number) {
-            Some(way) => Arc::clone(way),
-            None => {
-                let writer = way_back(&self.lanes.registry, member)?;
-                let way = Arc::new(WayBack {
-                    channel: Arc::clone(self.lanes.registry.name()),
-                    out: Mutex::new(Out {
-                        writer,
-                        kept: VecDeque::new(),
-                        kept_bytes: 0,
-                    }),
-                    cancelled: Mutex::default(),
-                    is_behind: AtomicBool::new(false),
-                    is_over: AtomicBool::new(false),
-                });
-                self.ways.insert(client.number, Arc::clone(&way));
-                self.lanes.registry.tell_member(member);
-                way
-            }
-        };
-        if envelope.part == Part::Cancel {
-            way.cancelled().insert(envelope.call);
-            return Ok(None);
-        }
-        if envelope.part != Part::Request {
-            return Ok(None);
-        }
-        let mut request = Request {
-            lease,
-            start: envelope.front(self.alignment),
-            method: envelope.method(self.alignment),
-            envelope,
-            arrived: (envelope.left > 0).then(Instant::now),
+        let writer = way_back(registry, member)?;
+        let way = Arc::new(WayBack {
+            channel: Arc::clone(registry.name()),
             client,
-            way,
-            is_answered: false,
-        };
-        let is_suspect = self
-            .suspect
-            .get(&client.number)
-            .is_some_and(|before| count < *before)
-            // Who was quick has asked this one.
-            && envelope.server != short(self.lanes.registry.owner_session());
-        if is_suspect && !envelope.may_retry {
-            // A predecessor may have begun with it. If the client is gone, nobody minds.
-            let _ = request.refuse(DIED, "the server died over this request");
-            return Ok(None);
-        }
-        Ok(Some(request))
+            out: Mutex::new(Out {
+                writer,
+                kept: VecDeque::new(),
+                kept_bytes: 0,
+            }),
+            cancelled: Mutex::default(),
+            has_cancelled: AtomicBool::new(false),
+            is_behind: AtomicBool::new(false),
+            is_any_behind: Arc::clone(&self.is_behind),
+            is_over: AtomicBool::new(false),
+        });
+        registry.tell_member(member);
+        self.ways.insert(client.number, Arc::clone(&way));
+        Ok(way)
     }
 
     /// That there is a request, or a client has come or gone: see [`Selector::add`](crate::Selector::add), and
@@ -520,9 +562,11 @@ impl KrenServer {
     /// Whether answers are kept for clients that had no room for them: [`KrenServer::try_next`] tries again to hand them over.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.ways
-            .values()
-            .any(|way| way.is_behind.load(Ordering::Relaxed))
+        self.is_behind.load(Ordering::Relaxed)
+            && self
+                .ways
+                .values()
+                .any(|way| way.is_behind.load(Ordering::Relaxed))
     }
 
     /// Whether the service's name does not lead to it any more, since somebody has removed it. Makes a system call.
@@ -532,13 +576,24 @@ impl KrenServer {
     }
 
     /// Hands over what is kept for slow clients; tells whether nothing is left.
+    #[inline]
     fn flush(&self) -> bool {
+        !self.is_behind.load(Ordering::Relaxed) || self.flush_all()
+    }
+
+    #[cold]
+    fn flush_all(&self) -> bool {
+        // Before the look: what is kept after it says so again.
+        self.is_behind.swap(false, Ordering::Acquire);
         let mut is_done = true;
         for way in self.ways.values() {
             if way.is_behind.load(Ordering::Relaxed) {
                 way.out().flush(&way.is_behind);
                 is_done &= !way.is_behind.load(Ordering::Relaxed);
             }
+        }
+        if !is_done {
+            self.is_behind.store(true, Ordering::Relaxed);
         }
         is_done
     }
@@ -547,7 +602,7 @@ impl KrenServer {
     fn tidy(&mut self) {
         while let Some(gone) = self.lanes.take_gone() {
             // Requests that are still at work keep it as long as they live.
-            if let Some(way) = self.ways.remove(&number(gone.member)) {
+            if let Some(way) = self.ways.remove(number(gone.member)) {
                 way.is_over.store(true, Ordering::Relaxed);
             }
         }
@@ -583,7 +638,7 @@ impl Drop for KrenServer {
     fn drop(&mut self) {
         for lane in self.lanes.iter() {
             if self.lanes.registry.state_of(lane.member) != PeerState::Attached
-                && let Some(way) = self.ways.get(&number(lane.member))
+                && let Some(way) = self.ways.get(number(lane.member))
             {
                 way.is_over.store(true, Ordering::Relaxed);
             }
@@ -721,6 +776,7 @@ impl ServerOptions {
             awaiting: Awaiting::default(),
             lanes,
             ways: ByNumber::default(),
+            is_behind: Arc::default(),
             suspect,
             alignment: self.plan.alignment,
         })

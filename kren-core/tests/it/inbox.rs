@@ -1,7 +1,7 @@
 //! Many senders, one inbox: what arrives, in which order, and what the death of any side does to the others (P7, P8).
 
 use crate::support::{Limit, Name, PAGE, PATIENCE, Parts, Process, Role, mix, pattern};
-use kren_core::{Error, KrenInbox, KrenReader, KrenSender, PeerState};
+use kren_core::{Error, KrenInbox, KrenReader, KrenSender, PeerState, Strategy};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -357,4 +357,40 @@ fn many_idle_senders_cost_nothing_and_each_is_heard() {
     }
     drop((inbox, senders));
     name.assert_nothing_left();
+}
+
+/// An inbox that is to spin does so as long as it waits, and hears of deaths all the same (P7).
+#[cfg(target_os = "linux")]
+#[test]
+fn an_inbox_that_spins_does_not_sleep() {
+    let _limit = Limit::new();
+    let name = Name::new("inbox-spin");
+    let options = KrenInbox::options().strategy(Strategy::Spin);
+    let mut inbox = options.create(&name, CAPACITY).unwrap();
+    let sleeps = || {
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let before = sleeps();
+    let waited = inbox.read_timeout(Duration::from_millis(500)).unwrap_err();
+    assert!(matches!(waited, Error::TimedOut { .. }), "{waited:?}");
+    // Five slices; a page that has to be fetched may be waited for.
+    assert!(
+        sleeps() - before < 4,
+        "it slept {} times",
+        sleeps() - before
+    );
+
+    let mut sender = Process::start("sender of a count", &[&name, &7, &1]);
+    assert_eq!(who_and_what(&inbox.read().unwrap()), (7, 0));
+    sender.expect("done");
+    sender.kill();
+    let killed = Instant::now();
+    while inbox.departures().is_empty() {
+        assert!(killed.elapsed() < PATIENCE);
+        let _ = inbox.read_timeout(SOON);
+    }
 }

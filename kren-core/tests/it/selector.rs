@@ -224,7 +224,8 @@ fn silent_writer_of_many(role: &Role) {
 #[test]
 fn the_death_of_a_process_is_noticed_on_all_its_channels() {
     let _limit = Limit::new();
-    let (talking, silent) = (names("died", 60), names("died-silent", 60));
+    // More than are looked at each time.
+    let (talking, silent) = (names("died", 100), names("died-silent", 100));
     let mut process = Process::start("writer of many", &[&list(&talking)]);
     let mut other = Process::start("silent writer of many", &[&list(&silent)]);
     process.expect("there");
@@ -236,7 +237,7 @@ fn the_death_of_a_process_is_noticed_on_all_its_channels() {
         selector.add(key, reader.readable().unwrap()).unwrap();
         readers.push(reader);
     }
-    assert_eq!(keys(&mut selector, EventKind::Ready).len(), 60);
+    assert_eq!(keys(&mut selector, EventKind::Ready).len(), 100);
     other.kill();
     process.kill();
     let killed = Instant::now();
