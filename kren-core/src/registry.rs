@@ -320,6 +320,7 @@ impl View {
         options
             .strategy(self.plan.strategy)
             .create(&self.lane_name(member, way), self.lane_capacity())
+            .map_err(|error| error.about(self.name()))
     }
 
     /// The reader of a lane of `member`, for which it waits.
@@ -332,11 +333,10 @@ impl View {
     ) -> Result<KrenReader> {
         let mut options = KrenReader::options();
         options.access = self.lane_access();
-        options.strategy(self.plan.strategy).connect_within(
-            &self.lane_name(member, way),
-            timeout,
-            check,
-        )
+        options
+            .strategy(self.plan.strategy)
+            .connect_within(&self.lane_name(member, way), timeout, check)
+            .map_err(|error| error.about(self.name()))
     }
 
     fn lane_access(&self) -> Access {

@@ -79,6 +79,7 @@ impl Wish {
 
 /// A mapped segment whose role lock is held by this value.
 pub(crate) struct Segment {
+    /// As users know it; the object's own is that of `place`.
     name: Arc<str>,
     place: Place,
     object: Object,
@@ -105,7 +106,7 @@ impl Segment {
     ) -> Self {
         object.keep_only_lock();
         Self {
-            name: Arc::clone(name),
+            name: registry::known_name(name),
             place,
             object,
             mapping: Arc::new(mapping),
@@ -476,8 +477,8 @@ fn check_wish(name: &Arc<str>, wish: &Wish) -> Result<Geometry> {
             return invalid("subscribers", "it must be from 1 to 64");
         }
         Purpose::Broadcast(Audience { seats, .. }) => ring.map(|ring| ring.shared_by(seats)),
-        Purpose::Registry(_, seats) if !(1..=MEMBERS_MAX).contains(&seats) => {
-            return invalid("members", "it must be from 1 to 1024");
+        Purpose::Registry(kind, seats) if !(1..=MEMBERS_MAX).contains(&seats) => {
+            return invalid(kind.members(), "it must be from 1 to 1024");
         }
         Purpose::Registry(_, seats) => Some(Geometry::without_ring(seats, os::granularity())),
     };

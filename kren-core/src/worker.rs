@@ -224,7 +224,7 @@ impl KrenWorker {
                     self.looked.set(None);
                     if !self.find()? {
                         self.set_lane(None)?;
-                        return Err(self.of_queue(error));
+                        return Err(error);
                     }
                 }
                 Err(error) => return Err(error),
@@ -316,20 +316,6 @@ impl KrenWorker {
     #[must_use]
     pub fn is_removed(&self) -> bool {
         self.registry.is_removed()
-    }
-
-    /// Names the queue instead of the lane.
-    fn of_queue(&self, error: Error) -> Error {
-        let channel = Arc::clone(self.registry.name());
-        match error {
-            Error::Closed { peer, .. } => Error::Closed { channel, peer },
-            Error::PeerDied { peer, holder, .. } => Error::PeerDied {
-                channel,
-                peer,
-                holder,
-            },
-            error => error,
-        }
     }
 
     /// Whether there is a message, here or left by somebody else.

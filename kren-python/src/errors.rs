@@ -96,13 +96,7 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
         Error::Io { os_error, .. } => Some(*os_error),
         _ => None,
     };
-    let (mut text, mut channel): (String, &str) = (error.to_string(), error.channel());
-    // A lane is named by its owner's name and more, which is nothing to the user.
-    if let Some((name, _)) = channel.split_once('@') {
-        text = text.replace(channel, name);
-        channel = name;
-    }
-    let raised = exception_of(py, error.code(), &text, channel, errno);
+    let raised = exception_of(py, error.code(), &error.to_string(), error.channel(), errno);
     if let Error::Remote { code, text, .. } = error {
         // As below.
         let value = raised.value(py);

@@ -53,6 +53,16 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| *kind as u32 == number)
     }
 
+    /// As users call those who sit on the seats of a registry, and the option that says how many these are.
+    pub(crate) fn members(self) -> &'static str {
+        match self {
+            Self::Inbox => "senders",
+            Self::Queue => "workers",
+            Self::Service => "clients",
+            Self::Channel | Self::Broadcast | Self::Bell => "readers",
+        }
+    }
+
     /// As people call it.
     #[must_use]
     pub fn name(self) -> &'static str {

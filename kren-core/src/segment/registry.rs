@@ -42,6 +42,14 @@ pub(crate) fn lane_name(
     )
 }
 
+/// The name that users know `name` by: a lane goes by its registry's.
+pub(super) fn known_name(name: &Arc<str>) -> Arc<str> {
+    match name.split_once('@') {
+        Some((registry, _)) => registry.into(),
+        None => Arc::clone(name),
+    }
+}
+
 /// Finds the registry or makes it, and takes a member's seat.
 pub(crate) fn open_member(
     name: &str,

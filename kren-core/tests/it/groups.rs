@@ -2,7 +2,8 @@
 
 use crate::support::{Limit, Name, PAGE, PATIENCE, Process, mix};
 use kren_core::{
-    Call, CallOptions, Error, KrenClient, KrenInbox, KrenSender, KrenServer, KrenWorker, Selector,
+    Call, CallOptions, Error, KrenClient, KrenDealer, KrenInbox, KrenSender, KrenServer,
+    KrenWorker, Selector,
 };
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -224,4 +225,63 @@ fn calls_among_others() {
         },
     }
     assert!(begun.elapsed() < NOTICED, "{:?}", begun.elapsed());
+}
+
+/// Errors say the words that the user has said: the name of the inbox, queue or service, never that of a lane, and the
+/// option that the end has.
+#[test]
+fn errors_say_the_words_of_the_user() {
+    let _limit = Limit::new();
+    let name = Name::new("words");
+    let text: &str = &name;
+    let mut sender = KrenSender::connect(&name).unwrap();
+    let long = sender.write(&vec![0; 2 << 20]).unwrap_err();
+    assert!(matches!(long, Error::TooLarge { .. }), "{long}");
+    assert_eq!(long.channel(), text);
+    let full = std::iter::repeat_with(|| sender.try_write(&[0; PAGE]))
+        .find_map(Result::err)
+        .unwrap();
+    assert!(matches!(full, Error::Full { .. }), "{full}");
+    assert_eq!(full.channel(), text);
+    drop(KrenInbox::create(&name, PAGE).unwrap());
+    drop(sender);
+    let mut rest = KrenInbox::create(&name, PAGE).unwrap();
+    while rest.try_read().unwrap().is_some() {}
+    drop(rest);
+
+    let mut worker = KrenWorker::connect(&name).unwrap();
+    let mut dealer = KrenDealer::create(&name, PAGE).unwrap();
+    // Who was given nothing need not hear of its dealer.
+    dealer.write(b"work").unwrap();
+    drop(dealer);
+    drop(worker.read().unwrap());
+    let closed = worker.read().unwrap_err();
+    assert!(matches!(closed, Error::Closed { .. }), "{closed}");
+    assert_eq!(closed.channel(), text);
+    drop(worker);
+
+    let refused = [
+        KrenInbox::options()
+            .senders(0)
+            .create(&name, PAGE)
+            .map(drop),
+        KrenSender::options().senders(0).connect(&name).map(drop),
+        KrenDealer::options()
+            .workers(0)
+            .create(&name, PAGE)
+            .map(drop),
+        KrenWorker::options().workers(0).connect(&name).map(drop),
+        KrenServer::options().clients(0).create(&name).map(drop),
+        KrenClient::options().clients(0).connect(&name).map(drop),
+    ];
+    let words = refused.map(|refused| match refused {
+        Err(Error::InvalidOption { option, .. }) => option,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        words,
+        [
+            "senders", "senders", "workers", "workers", "clients", "clients"
+        ]
+    );
 }
