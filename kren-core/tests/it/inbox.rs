@@ -258,7 +258,7 @@ fn what_a_sender_left_keeps_its_seat_until_it_was_read() {
     let next = two.connect(&name).unwrap();
     assert_eq!(next.capacity(), PAGE);
     drop((next, inbox));
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// P8: a sender that is killed before it has written anything leaves its seat to the next one, also where there is no inbox.
@@ -272,7 +272,7 @@ fn a_sender_that_dies_without_a_word_leaves_its_seat() {
         silent.kill();
     }
     drop(KrenSender::connect(&name).unwrap());
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// P7: a sender that never stops does not keep the others from their turn.

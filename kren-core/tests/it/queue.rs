@@ -159,7 +159,7 @@ fn the_dead_get_nothing_more() {
         assert_eq!((number(&work), work.redelivered()), (at, false));
     }
     drop((dealer, stays));
-    nothing_is_left(&name);
+    name.assert_nothing_left();
 }
 
 /// P9, P10: a storm of dying workers and dealers: every message is done at least once, and more than once only if somebody died.
