@@ -828,8 +828,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G10",
         "writer.rs",
         &[(
-            "!self.endpoint.is_inherited() && self.producer.push_short",
-            "self.producer.push_short",
+            "!self.endpoint.is_inherited() && self.producer.push_short(data, tag)",
+            "self.producer.push_short(data, tag)",
         )],
         Whole,
         "forking::an_inherited",
@@ -958,7 +958,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G4",
         "selector/table.rs",
         &[(
-            "let is_doubtful = !died.is_empty() && died.contains(&entry.point.peer());",
+            "let is_doubtful = !died.is_empty() && died.contains(&entry.peer);",
             "let is_doubtful = false;",
         )],
         Whole,
