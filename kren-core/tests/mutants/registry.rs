@@ -22,7 +22,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "let _ = object.try_hold(seat).map_err(fail)?;",
         )],
         Whole,
-        "inbox::letters_may_be_held",
+        "queue::ahead_and_keys",
     ),
     mutant(
         "both-ways-by-one-name",
