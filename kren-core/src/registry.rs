@@ -455,6 +455,9 @@ impl Drop for Registry {
         self.endpoint.announce_closed();
         self.tell();
         let (endpoint, access) = (Arc::clone(&self.endpoint), self.plan.access);
+        if !endpoint.segment().is_held(Seat::WRITER) {
+            endpoint.segment().tidy_lanes(access);
+        }
         // The name stays while a lane holds something that somebody may come for.
         self.endpoint
             .give_back(|| !endpoint.segment().has_lanes(access));

@@ -76,7 +76,9 @@ fn take_seat(
             continue;
         }
         let session = pages.page(seat).presence.0.session.load(Ordering::Acquire);
-        if !has_lanes(name, header.instance, seat, session, access) {
+        let lanes = || lanes(name, header.instance, seat, session);
+        tidy(lanes(), access);
+        if !stand(lanes(), access) {
             return Ok(seat);
         }
         object.let_go(seat);
@@ -87,27 +89,44 @@ fn take_seat(
     })
 }
 
-/// Whether a lane of this session stands, which is over; or one of the session before, which a dealer may have made when
-/// the seat was just taken anew (Q4). What a death has left, and nobody will come for, is removed first (I3).
-fn has_lanes(name: &str, instance: u64, seat: Seat, session: u32, access: Access) -> bool {
-    let stands = |session: u32, way: Way| {
-        let lane: Arc<str> = lane_name(name, instance, seat, session, way).into();
-        let place = Place::new(&lane, access.machine_wide);
-        match place.open(true) {
-            Ok(None) => false,
-            Ok(Some(object)) => {
-                let is_waste = || way == Way::Back || is_empty(&lane, &object);
-                object.remove_if_alone(&place, ENDS, is_waste);
-                !matches!(object.is_named(&place), Ok(false))
-            }
-            // What cannot be looked at is there.
-            Err(_) => true,
-        }
-    };
+/// The names of the lanes of a session; and of the session before, one of which a dealer may have made when the seat was
+/// just taken anew (Q4).
+fn lanes(
+    name: &str,
+    instance: u64,
+    seat: Seat,
+    session: u32,
+) -> impl Iterator<Item = (Arc<str>, Way)> {
     [session, session.saturating_sub(1)]
         .into_iter()
         .filter(|session| *session > 0)
-        .any(|session| stands(session, Way::Forth) || stands(session, Way::Back))
+        .flat_map(move |session| {
+            [Way::Forth, Way::Back].map(|way| {
+                let lane = lane_name(name, instance, seat, session, way);
+                (lane.into(), way)
+            })
+        })
+}
+
+/// Whether one of these lanes stands.
+fn stand(mut lanes: impl Iterator<Item = (Arc<str>, Way)>, access: Access) -> bool {
+    // What cannot be looked at is there.
+    lanes.any(|(lane, _)| {
+        let found = Place::new(&lane, access.machine_wide).open(true);
+        !matches!(found, Ok(None))
+    })
+}
+
+/// Removes what a session that is over has left in its lanes for nobody (I3). Not while a name is being removed: some systems
+/// have one lock for that.
+fn tidy(lanes: impl Iterator<Item = (Arc<str>, Way)>, access: Access) {
+    for (lane, way) in lanes {
+        let place = Place::new(&lane, access.machine_wide);
+        if let Ok(Some(object)) = place.open(true) {
+            let is_waste = || way == Way::Back || is_empty(&lane, &object);
+            object.remove_if_alone(&place, ENDS, is_waste);
+        }
+    }
 }
 
 /// Whether nothing is left in a lane; what cannot be judged is not nothing.
@@ -126,12 +145,26 @@ fn is_empty(lane: &Arc<str>, object: &Object) -> bool {
 }
 
 impl Segment {
-    /// Whether a lane of any member stands; all are gone.
+    /// Whether a lane of any member stands.
     pub(crate) fn has_lanes(&self, access: Access) -> bool {
-        gates::seats(&*self.mapping).any(|seat| {
-            let session = &self.mapping.page(seat).presence.0.session;
-            let session = session.load(Ordering::Acquire);
-            has_lanes(&self.name, self.instance, seat, session, access)
-        })
+        gates::seats(&*self.mapping).any(|seat| stand(self.lanes(seat), access))
+    }
+
+    /// Removes what members that are gone have left in their lanes for nobody.
+    pub(crate) fn tidy_lanes(&self, access: Access) {
+        for seat in gates::seats(&*self.mapping) {
+            // Before the look at who is there: whoever comes later has other lanes.
+            let lanes = self.lanes(seat);
+            if !self.is_held(seat) {
+                tidy(lanes, access);
+            }
+        }
+    }
+
+    /// Those of the last session at `seat`.
+    fn lanes(&self, seat: Seat) -> impl Iterator<Item = (Arc<str>, Way)> + '_ {
+        let session = &self.mapping.page(seat).presence.0.session;
+        let session = session.load(Ordering::Acquire);
+        lanes(&self.name, self.instance, seat, session)
     }
 }

@@ -97,10 +97,16 @@ impl WayBack {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn cancel(&self, call: u64) {
+    /// `None`: a call that no request at work belongs to.
+    fn cancel(&self, call: Option<u64>) {
         let mut cancelled = self.cancelled();
-        cancelled.insert(call);
-        self.has_cancelled.store(true, Ordering::Relaxed);
+        match call {
+            Some(call) => drop(cancelled.insert(call)),
+            // All that were cancelled are answered.
+            None => cancelled.clear(),
+        }
+        self.has_cancelled
+            .store(!cancelled.is_empty(), Ordering::Relaxed);
     }
 
     fn is_cancelled(&self, call: u64) -> bool {
@@ -494,7 +500,9 @@ impl KrenServer {
         };
         if envelope.part != Part::Request {
             if envelope.part == Part::Cancel {
-                way.cancel(envelope.call);
+                // The map has one and this is another; the rest are requests at work, the only ones that may ask.
+                let is_at_work = Arc::strong_count(&way) > 2;
+                way.cancel(is_at_work.then_some(envelope.call));
             }
             return Ok(None);
         }
