@@ -24,7 +24,7 @@ struct Seen {
 impl Report {
     pub(super) fn begin() -> Self {
         println!(
-            "{:<26}{:>13}{:>8}{:>12}{:>13}{:>9}",
+            "{:<26}{:>13}{:>8}{:>16}{:>13}{:>9}",
             "operation", "instructions", "deaths", "turns at", "released ms", "seconds"
         );
         Self {
@@ -87,7 +87,7 @@ impl Report {
         let turns = seen.iter().skip(1).map(|state| state.first.to_string());
         let turns = turns.collect::<Vec<_>>().join(",");
         println!(
-            "{:<26}{steps:>13}{deaths:>8}{:>12}{:>13}{:>9.1}",
+            "{:<26}{steps:>13}{deaths:>8} {:>15}{:>13}{:>9.1}",
             scenario.name,
             if turns.is_empty() { "-" } else { &turns },
             slowest.map_or("-".to_owned(), |slowest| slowest.as_millis().to_string()),
