@@ -291,6 +291,12 @@ impl View {
         self.endpoint.segment().state_of(Seat::WRITER)
     }
 
+    /// The process that was the owner when it died.
+    pub(crate) fn last_owner(&self) -> crate::Holder {
+        let page = self.endpoint.mapping().page(Seat::WRITER);
+        page.presence.0.last_holder()
+    }
+
     /// How often the owner's seat has been taken.
     pub(crate) fn owner_session(&self) -> u32 {
         self.member(Seat::WRITER).session

@@ -5,12 +5,12 @@ mod awaiting;
 use crate::awaiting::Awaiting;
 use crate::group::{Group, Silent};
 use crate::layout::Kind;
-use crate::registry::{Member, Plan, Registry, plan_setters};
+use crate::registry::{Member, Plan, Registry, View, plan_setters};
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
-use crate::{Error, Interest, KrenReader, Lease, Message, Result};
+use crate::{Error, Interest, KrenReader, Lease, Message, Result, Role};
 use std::ops::Deref;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,7 @@ pub struct KrenWorker {
     /// What somebody else waits for, since that has been asked for.
     group: Option<Group>,
     awaiting: Awaiting,
+    met: Met,
 }
 
 /// When this side has last looked for what others have left; whoever waits for it sees it as well.
@@ -54,6 +55,30 @@ struct Adopted {
     reader: KrenReader,
     /// Messages before this count may have been seen by whoever had them.
     suspect: u64,
+}
+
+/// The session of a dealer that was seen while there was no lane; 0 is none. Shared with what waits.
+#[derive(Clone, Default)]
+struct Met(Arc<AtomicU32>);
+
+impl Met {
+    /// Whether it has gone; notes one that is there. Relaxed throughout: nothing is read on the strength of it.
+    fn is_gone(&self, view: &View) -> bool {
+        let session = view.owner_session();
+        let is_there = view.owner() == PeerState::Attached;
+        match self.0.load(Ordering::Relaxed) {
+            0 if is_there => {
+                self.0.store(session, Ordering::Relaxed);
+                false
+            }
+            0 => false,
+            met => !is_there || met != session,
+        }
+    }
+
+    fn forget(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 /// A message of a work queue, where it lies: a `&[u8]`, its tag, and whether another worker may have begun with it.
@@ -205,7 +230,11 @@ impl KrenWorker {
             let left = timeout.map_or(SLICE, |timeout| {
                 SLICE.min(timeout.saturating_sub(start.elapsed()))
             });
-            match self.wait_in_lane(left, check) {
+            let waited = match self.check_dealer() {
+                Ok(()) => self.wait_in_lane(left, check),
+                gone => gone,
+            };
+            match waited {
                 Ok(()) => {}
                 // Also where there is no time at all: that the dealer is gone is found above all.
                 Err(Error::TimedOut { .. } | Error::NotFound { .. }) => {
@@ -232,6 +261,24 @@ impl KrenWorker {
         }
     }
 
+    /// Whether a dealer that was there has gone without a lane for this worker; with one, the lane tells. Told once.
+    fn check_dealer(&self) -> Result<()> {
+        if self.lane.is_some() || !self.met.is_gone(self.registry.view()) {
+            return Ok(());
+        }
+        self.met.forget();
+        let channel = Arc::clone(self.registry.name());
+        let peer = Role::Writer;
+        Err(match self.registry.owner() {
+            PeerState::Died => Error::PeerDied {
+                channel,
+                peer,
+                holder: self.registry.last_owner(),
+            },
+            _ => Error::Closed { channel, peer },
+        })
+    }
+
     /// Waits for the lane to be made, or for a message in it, `most` at most.
     fn wait_in_lane(
         &mut self,
@@ -253,6 +300,7 @@ impl KrenWorker {
     }
 
     fn set_lane(&mut self, lane: Option<KrenReader>) -> Result<()> {
+        self.met.forget();
         self.lane = lane;
         match &self.group {
             Some(group) => group.add(LANE, self.lane_interest()?),
@@ -278,7 +326,10 @@ impl KrenWorker {
         }
         let view = self.registry.view().clone();
         let own = self.registry.own_member();
-        Ok(self.registry.told(move || view.has_lane(own, Way::Forth)))
+        let met = self.met.clone();
+        Ok(self
+            .registry
+            .told(move || view.has_lane(own, Way::Forth) || met.is_gone(&view)))
     }
 
     /// That there is a message, or may be: what workers that are gone have left is looked for by [`KrenWorker::try_read`],
@@ -477,13 +528,17 @@ impl WorkerOptions {
         // Relaxed: comes with what `tell` says.
         advice.store(self.ahead, Ordering::Relaxed);
         registry.tell();
-        Ok(KrenWorker {
+        let worker = KrenWorker {
             awaiting: Awaiting::default(),
             adopted: None,
             lane: None,
             registry,
             looked: Looked::default(),
             group: None,
-        })
+            met: Met::default(),
+        };
+        // One that closes before this worker waits is heard of all the same.
+        worker.met.is_gone(worker.registry.view());
+        Ok(worker)
     }
 }

@@ -1,6 +1,7 @@
 """Pages of the guide about other packages; those that are not installed are left out."""
 
 import asyncio
+import importlib.util
 import signal
 import socket
 import time
@@ -15,6 +16,12 @@ from guide import output, program, running
 from support import PATIENCE, child, child_of, segment_of, until
 
 
+def _needs(package: str) -> None:
+    """Skip where it is not installed. It is not imported here: some change what `os.fork` does."""
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+
+
 @pytest.mark.parametrize(
     ("package", "page", "name"),
     [
@@ -25,7 +32,7 @@ from support import PATIENCE, child, child_of, segment_of, until
 )
 def test_greenlets_go_on(package: str, page: str, name: str, channel: str, tmp_path: Path) -> None:
     """A greenlet that waits for a message leaves the others their turns."""
-    pytest.importorskip(package)
+    _needs(package)
     with (
         kren.Writer(channel, 4096) as writer,
         running(tmp_path, page, name, ticks=channel) as reader,
@@ -38,7 +45,7 @@ def test_greenlets_go_on(package: str, page: str, name: str, channel: str, tmp_p
 
 def test_a_blocking_read_stops_all_greenlets(channel: str, tmp_path: Path) -> None:
     """The trap that the page is about: were it none, the page would have to go."""
-    pytest.importorskip("gevent")
+    _needs("gevent")
     code = program("gevent", "gevent_thread.py", ticks=channel)
     code = code.replace("gevent.get_hub().threadpool.apply(reader.read)", "reader.read()")
     with kren.Writer(channel, 4096) as writer, child(code) as reader:
@@ -82,7 +89,7 @@ def drained(prefix: str) -> list[bytes]:
 def test_fastapi(channel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two workers, two channels, and a stop that closes both."""
     for package in ("fastapi", "uvicorn"):
-        pytest.importorskip(package)
+        _needs(package)
     (tmp_path / "app.py").write_text(program("web", "app.py", jobs=channel))
     monkeypatch.setenv("WORKERS", "2")
     port = free_port()
@@ -126,7 +133,7 @@ def test_answers_find_their_questions(channel: str) -> None:
 
 def test_gunicorn(channel: str, tmp_path: Path) -> None:
     """Workers open after the fork and close at their end."""
-    pytest.importorskip("gunicorn")
+    _needs("gunicorn")
     (tmp_path / "wsgi.py").write_text(program("web", "wsgi.py"))
     settings = program("web", "gunicorn.conf.py").replace('f"paths-', f'f"{channel}-')
     (tmp_path / "gunicorn.conf.py").write_text(settings)
@@ -152,14 +159,14 @@ def test_gunicorn(channel: str, tmp_path: Path) -> None:
 
 def test_tensors(channel: str, tmp_path: Path) -> None:
     """Computed in the ring, read where they lie."""
-    pytest.importorskip("torch")
+    _needs("torch")
     assert output(tmp_path, "pytorch", "send.py", tensors=channel) == ""
     printed = output(tmp_path, "pytorch", "receive.py", tensors=channel)
     assert printed == f"torch.Size([3, 480, 640]) torch.uint8 {3 * 480 * 640}\n499.5\n"
 
 
 def test_a_pinned_tensor(channel: str, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
+    _needs("torch")
     with kren.Writer(channel, 65536) as writer:
         writer.write(bytes(1000))
     printed = output(tmp_path, "pytorch", "pinned.py", tensors=channel)
@@ -167,7 +174,7 @@ def test_a_pinned_tensor(channel: str, tmp_path: Path) -> None:
 
 
 def test_a_data_loader(channel: str, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
+    _needs("torch")
     for number in range(2):
         with kren.Writer(f"{channel}-{number}", 65536) as writer:
             writer.write_many([bytes(4 * 3)] * 8)

@@ -78,6 +78,30 @@ fn all_of(worker: &mut Process, done: &mut HashMap<u64, u32>) -> usize {
     panic!("the worker ended before its end");
 }
 
+/// P10: a worker that was there while a dealer was, and got nothing, is told of its end all the same.
+#[test]
+fn a_dealer_that_gave_nothing_is_heard_to_go() {
+    let _limit = Limit::new();
+    let name = Name::new("nothing");
+    let mut early = KrenWorker::connect(&name).unwrap();
+    let none = early.read_timeout(SOON).map(drop).unwrap_err();
+    assert!(matches!(none, Error::TimedOut { .. }), "{none}");
+    let dealer = KrenDealer::create(&name, CAPACITY).unwrap();
+    let mut late = KrenWorker::connect(&name).unwrap();
+    dealer.close().unwrap();
+    let told = late.read_timeout(PATIENCE).map(drop).unwrap_err();
+    assert!(matches!(told, Error::Closed { .. }), "{told}");
+    // Once: the next call waits for another.
+    for worker in [&mut early, &mut late] {
+        let none = worker.read_timeout(SOON).map(drop).unwrap_err();
+        assert!(matches!(none, Error::TimedOut { .. }), "{none}");
+    }
+    let mut dealer = KrenDealer::create(&name, CAPACITY).unwrap();
+    dealer.write_timeout(b"work", PATIENCE).unwrap();
+    dealer.close().unwrap();
+    assert_eq!(&early.read_timeout(PATIENCE).unwrap()[..], b"work");
+}
+
 /// P9: each message goes to one worker, none is lost, and all have a share.
 #[test]
 fn each_message_goes_to_one_worker() {
