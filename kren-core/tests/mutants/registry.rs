@@ -37,8 +37,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "P8 I3",
         SEATS,
         &[(
-            "if !has_lanes(name, header.instance, seat, session, access) {",
-            "if !has_lanes(name, header.instance, seat, session, access) || session > 0 {",
+            "if !stand(lanes(), access) {",
+            "if !stand(lanes(), access) || session > 0 {",
         )],
         Whole,
         "inbox::what_a_sender_left",
