@@ -10,7 +10,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use crate::options::kind_of;
+use crate::kind::kind_of;
 
 /// A payload that the caller's object keeps alive and in place.
 ///

@@ -189,32 +189,33 @@ impl Client {
     /// How many calls are started and not over.
     #[getter]
     fn pending(&self, py: Python<'_>) -> PyResult<usize> {
-        self.look(py, KrenClient::pending)
+        self.endpoint.figure(py, KrenClient::pending)
     }
 
     /// How many answers came when nobody waited for them any more.
     #[getter]
     fn late(&self, py: Python<'_>) -> PyResult<u64> {
-        self.look(py, KrenClient::late)
+        self.endpoint.figure(py, KrenClient::late)
     }
 
     /// How the server stands: 'never_attached', 'attached', 'closed' or 'died'.
     #[getter]
     fn server_state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        self.look(py, KrenClient::server_state)
+        self.endpoint
+            .figure(py, KrenClient::server_state)
             .map(options::state_name)
     }
 
     /// Length in bytes of the longest request, if it names no method.
     #[getter]
     fn max_request_len(&self, py: Python<'_>) -> PyResult<usize> {
-        self.look(py, KrenClient::max_request_len)
+        self.endpoint.figure(py, KrenClient::max_request_len)
     }
 
     /// Whether the service's name does not lead here any more, since somebody has removed it.
     #[getter]
     fn is_removed(&self, py: Python<'_>) -> PyResult<bool> {
-        self.look(py, KrenClient::is_removed)
+        self.endpoint.figure(py, KrenClient::is_removed)
     }
 
     /// Name of the service.
@@ -240,14 +241,6 @@ impl Client {
 
     fn __repr__(&self) -> String {
         self.endpoint.describe("Client")
-    }
-}
-
-impl Client {
-    fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&KrenClient) -> R) -> PyResult<R> {
-        self.endpoint
-            .look(py, look)
-            .map_err(|failure| failure.into_exception(py))
     }
 }
 

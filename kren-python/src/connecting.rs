@@ -1,34 +1,9 @@
-//! Finding the channel of a reader.
+//! What a search for a channel needs to be called off, and what it tells of what it found.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use kren_core::KrenReader;
 use pyo3::prelude::*;
-
-use crate::detached::checked;
-use crate::endpoint::Endpoint;
-use crate::errors::Failure;
-use crate::reader::Reader;
-
-/// What a core runs now and then while it waits.
-pub(crate) type Check<'a> = &'a mut dyn FnMut() -> kren_core::Result<()>;
-
-/// A reader of what `find` finds, which may wait, unless `stop` says otherwise.
-pub(crate) fn connect(
-    py: Python<'_>,
-    name: &str,
-    stop: Option<&Stop>,
-    find: impl FnOnce(Check<'_>) -> kren_core::Result<KrenReader> + Send,
-) -> Result<Reader, Failure> {
-    let stopped = || stop.is_some_and(Stop::is_set);
-    checked(py, name, stopped, |check| {
-        let core = find(check)?;
-        Ok(Reader {
-            shape: Shape::of(&core),
-            endpoint: Endpoint::open(name, core),
-        })
-    })
-}
 
 /// Says to a search for a channel, in another thread, that nobody wants its result any more.
 ///
@@ -62,7 +37,7 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    fn of(core: &KrenReader) -> Self {
+    pub(crate) fn of(core: &KrenReader) -> Self {
         Self {
             capacity: AtomicUsize::new(core.capacity()),
             alignment: AtomicUsize::new(core.alignment()),

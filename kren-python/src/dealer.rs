@@ -155,7 +155,7 @@ impl Dealer {
             written += 1;
         }
         // Raises if closed, also when there was nothing to write.
-        self.look(py, |_| written)
+        self.endpoint.figure(py, |_| written)
     }
 
     /// Wait until the workers have released everything, also what they have taken over from others.
@@ -176,25 +176,25 @@ impl Dealer {
     /// How many workers there are, as far as the last call has seen.
     #[getter]
     fn workers(&self, py: Python<'_>) -> PyResult<usize> {
-        self.look(py, KrenDealer::workers)
+        self.endpoint.figure(py, KrenDealer::workers)
     }
 
     /// Length in bytes of the longest message that a worker has room for right now.
     #[getter]
     fn available(&self, py: Python<'_>) -> PyResult<usize> {
-        self.look(py, KrenDealer::available)
+        self.endpoint.figure(py, KrenDealer::available)
     }
 
     /// Length in bytes of the longest message the queue can ever carry.
     #[getter]
     fn max_message_len(&self, py: Python<'_>) -> PyResult<usize> {
-        self.look(py, KrenDealer::max_message_len)
+        self.endpoint.figure(py, KrenDealer::max_message_len)
     }
 
     /// Whether the queue's name does not lead here any more, since somebody has removed it.
     #[getter]
     fn is_removed(&self, py: Python<'_>) -> PyResult<bool> {
-        self.look(py, KrenDealer::is_removed)
+        self.endpoint.figure(py, KrenDealer::is_removed)
     }
 
     /// Name of the work queue.
@@ -245,12 +245,6 @@ impl Dealer {
 }
 
 impl Dealer {
-    fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&KrenDealer) -> R) -> PyResult<R> {
-        self.endpoint
-            .look(py, look)
-            .map_err(|failure| failure.into_exception(py))
-    }
-
     /// Gives one message to a worker by `deadline`, which is `timeout` from the first wait on.
     fn put_by(
         &self,

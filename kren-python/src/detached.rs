@@ -10,6 +10,9 @@ use pyo3::prelude::*;
 
 use crate::errors::Failure;
 
+/// What a core runs now and then while it waits.
+pub(crate) type Check<'a> = &'a mut dyn FnMut() -> Result<()>;
+
 /// Runs `wait` detached, and gives it a function that lets Python's signal handlers run, and fails if one raises.
 ///
 /// pyo3's own way back (`Python::attach`) refuses while the interpreter ends; this one works as long as Python code

@@ -150,6 +150,12 @@ impl<T: Send> Endpoint<T> {
         py.detach(|| finish(core))
     }
 
+    /// As `look`, for a getter.
+    pub(crate) fn figure<R>(&self, py: Python<'_>, look: impl FnOnce(&T) -> R) -> PyResult<R> {
+        self.look(py, look)
+            .map_err(|failure| failure.into_exception(py))
+    }
+
     /// Asks the core for what it may refuse.
     pub(crate) fn ask<R>(
         &self,

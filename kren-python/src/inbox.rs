@@ -7,7 +7,7 @@ use kren_core::{KrenInbox, Letter};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 
-use crate::connecting::Check;
+use crate::detached::Check;
 use crate::detached::checked;
 use crate::endpoint::Endpoint;
 use crate::errors::{Failure, exception};
@@ -141,20 +141,20 @@ impl Inbox {
     /// The senders that are there, and those that are gone and have messages left: a list of SenderId.
     #[getter]
     fn senders(&self, py: Python<'_>) -> PyResult<Vec<SenderId>> {
-        let known = self.look(py, KrenInbox::senders)?;
+        let known = self.endpoint.figure(py, KrenInbox::senders)?;
         Ok(known.into_iter().map(SenderId::from).collect())
     }
 
     /// Bytes of all senders' rings that hold unread messages, 8-byte record headers included.
     #[getter]
     fn available(&self, py: Python<'_>) -> PyResult<usize> {
-        self.look(py, KrenInbox::available)
+        self.endpoint.figure(py, KrenInbox::available)
     }
 
     /// Whether the inbox's name does not lead here any more, since somebody has removed it.
     #[getter]
     fn is_removed(&self, py: Python<'_>) -> PyResult<bool> {
-        self.look(py, KrenInbox::is_removed)
+        self.endpoint.figure(py, KrenInbox::is_removed)
     }
 
     /// Name of the inbox.
@@ -201,14 +201,6 @@ impl Inbox {
     fn _arm(&self, py: Python<'_>, notifier: &Notifier) -> PyResult<()> {
         let interest = self.endpoint.ask(py, KrenInbox::readable)?;
         notifier.arm_for(py, interest)
-    }
-}
-
-impl Inbox {
-    fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&KrenInbox) -> R) -> PyResult<R> {
-        self.endpoint
-            .look(py, look)
-            .map_err(|failure| failure.into_exception(py))
     }
 }
 

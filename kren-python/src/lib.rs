@@ -18,6 +18,7 @@ mod hold;
 mod inbox;
 mod inspect;
 mod interpreter;
+mod kind;
 mod lease;
 mod many;
 mod message;

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyString};
 
 use crate::errors::{exception, exception_of};
+use crate::kind::kind_of;
 use crate::timeout::seconds;
 
 pub(crate) fn strategy(
@@ -324,14 +325,6 @@ fn whole_number<'py, N: FromPyObjectOwned<'py>>(
             "{argument} must be a whole number (an int), not {kind}{hint}"
         ))
     })
-}
-
-/// The name of an object's type.
-pub(crate) fn kind_of(value: &Bound<'_, PyAny>) -> String {
-    value
-        .get_type()
-        .name()
-        .map_or_else(|_| "?".to_owned(), |name| name.to_string())
 }
 
 /// A number as text: `str` refuses those of more than 4,300 digits, and an object's own code may do anything.

@@ -10,7 +10,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 
 use crate::buffer::{to_bytes, with_target};
-use crate::connecting::{Check, Shape, Stop, connect};
+use crate::connecting::{Shape, Stop};
+use crate::detached::{Check, checked};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
 use crate::lease::{Lease, Origin};
@@ -455,5 +456,22 @@ fn take<R>(
     convert(&message).map_err(|error| {
         message.keep();
         Failure::Raised(error)
+    })
+}
+
+/// A reader of what `find` finds, which may wait, unless `stop` says otherwise.
+pub(crate) fn connect(
+    py: Python<'_>,
+    name: &str,
+    stop: Option<&Stop>,
+    find: impl FnOnce(Check<'_>) -> kren_core::Result<KrenReader> + Send,
+) -> Result<Reader, Failure> {
+    let stopped = || stop.is_some_and(Stop::is_set);
+    checked(py, name, stopped, |check| {
+        let core = find(check)?;
+        Ok(Reader {
+            shape: Shape::of(&core),
+            endpoint: Endpoint::open(name, core),
+        })
     })
 }

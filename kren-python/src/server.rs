@@ -12,8 +12,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PyString};
 
 use crate::buffer::with_payload;
-use crate::connecting::{Check, Stop};
-use crate::detached::checked;
+use crate::connecting::Stop;
+use crate::detached::{Check, checked};
 use crate::endpoint::Endpoint;
 use crate::errors::exception;
 use crate::hold::Hold;
@@ -111,14 +111,15 @@ impl Server {
     /// The clients that are there: a list of SenderId.
     #[getter]
     fn clients(&self, py: Python<'_>) -> PyResult<Vec<SenderId>> {
-        let known = self.look(py, |serving| serving.core.clients())?;
+        let known = self.endpoint.figure(py, |serving| serving.core.clients())?;
         Ok(known.into_iter().map(SenderId::from).collect())
     }
 
     /// Whether the service's name does not lead here any more, since somebody has removed it.
     #[getter]
     fn is_removed(&self, py: Python<'_>) -> PyResult<bool> {
-        self.look(py, |serving| serving.core.is_removed())
+        self.endpoint
+            .figure(py, |serving| serving.core.is_removed())
     }
 
     /// Name of the service.
@@ -171,14 +172,6 @@ impl Server {
         })?;
         notifier.arm_for(py, interest)?;
         Ok(is_behind.then_some(RETRY))
-    }
-}
-
-impl Server {
-    fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&Serving) -> R) -> PyResult<R> {
-        self.endpoint
-            .look(py, look)
-            .map_err(|failure| failure.into_exception(py))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kren_core::Error;
 use pyo3::prelude::*;
 
-use crate::connecting::Check;
+use crate::detached::Check;
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::Failure;
 use crate::timeout::{Deadline, Timeout};

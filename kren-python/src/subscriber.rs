@@ -4,10 +4,10 @@ use kren_core::{KrenReader, KrenSubscriber};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::connecting::{Stop, connect};
+use crate::connecting::Stop;
 use crate::errors::exception;
 use crate::options::{self, Durable};
-use crate::reader::Reader;
+use crate::reader::{Reader, connect};
 use crate::timeout::Timeout;
 
 /// A reading end of a broadcast (native half; use kren.Subscriber).

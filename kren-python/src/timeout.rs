@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBool;
 
-use crate::options::kind_of;
+use crate::kind::kind_of;
 
 /// Beyond this many seconds (30 years) a timeout means "for ever": no clock can tell the difference.
 const FOR_EVER: f64 = 1e9;

@@ -7,7 +7,7 @@ use kren_core::{Error, KrenWorker, Work};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::connecting::Check;
+use crate::detached::Check;
 use crate::detached::checked;
 use crate::endpoint::Endpoint;
 use crate::errors::{Failure, exception};
@@ -90,14 +90,15 @@ impl Worker {
     /// How the dealer stands: 'never_attached', 'attached', 'closed' or 'died'.
     #[getter]
     fn dealer_state(&self, py: Python<'_>) -> PyResult<&'static str> {
-        self.look(py, KrenWorker::dealer_state)
+        self.endpoint
+            .figure(py, KrenWorker::dealer_state)
             .map(options::state_name)
     }
 
     /// Whether the queue's name does not lead here any more, since somebody has removed it.
     #[getter]
     fn is_removed(&self, py: Python<'_>) -> PyResult<bool> {
-        self.look(py, KrenWorker::is_removed)
+        self.endpoint.figure(py, KrenWorker::is_removed)
     }
 
     /// Name of the work queue.
@@ -145,14 +146,6 @@ impl Worker {
     fn _arm(&self, py: Python<'_>, notifier: &Notifier) -> PyResult<()> {
         let interest = self.endpoint.ask(py, KrenWorker::readable)?;
         notifier.arm_for(py, interest)
-    }
-}
-
-impl Worker {
-    fn look<R>(&self, py: Python<'_>, look: impl FnOnce(&KrenWorker) -> R) -> PyResult<R> {
-        self.endpoint
-            .look(py, look)
-            .map_err(|failure| failure.into_exception(py))
     }
 }
 

@@ -3,11 +3,13 @@
 //! channel; then everything that was promised is looked for.
 
 mod actor;
+mod aftermath;
 mod company;
 mod message;
 mod peer;
 mod report;
 mod scenario;
+mod scenarios;
 mod several;
 mod trace;
 mod verify;
@@ -15,6 +17,7 @@ mod visible;
 
 use crate::flags::Flags;
 use crate::rng::{Rng, fresh_seed};
+use aftermath::Aftermath;
 use peer::Live;
 use report::Report;
 use scenario::Scenario;
@@ -23,7 +26,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 use trace::{Place, Step, Victim};
-use verify::Aftermath;
+
 use visible::Watch;
 
 /// Where to die.
@@ -55,7 +58,7 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let jobs = flags.number("jobs", processors)?.max(1);
 
-    let scenarios = scenario::all();
+    let scenarios = scenarios::all();
     if let Some(unknown) = flags
         .words()
         .iter()
@@ -96,7 +99,7 @@ pub(crate) fn actor(arguments: &[String]) -> Result<bool, String> {
     let [role, name, channel] = arguments else {
         return Err("kill-actor is internal".into());
     };
-    let scenarios = scenario::all();
+    let scenarios = scenarios::all();
     let scenario = scenarios
         .iter()
         .find(|known| known.name == name)

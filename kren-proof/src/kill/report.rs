@@ -1,7 +1,7 @@
 //! The table of what was covered and found.
 
+use super::aftermath::Aftermath;
 use super::scenario::Scenario;
-use super::verify::Aftermath;
 use std::time::Duration;
 
 /// Two runs of an operation that reads the clock differ by some instructions, up to one in so many.

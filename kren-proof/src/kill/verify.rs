@@ -1,6 +1,7 @@
 //! What must hold after a death, whatever the instruction.
 
 use super::actor::{capacity, path};
+use super::aftermath::Aftermath;
 use super::message::{LAST, message, number};
 use super::peer::{Live, Settled};
 use super::scenario::{Change, Scenario};
@@ -9,16 +10,6 @@ use crate::format::Segment;
 use kren_core::{Error, KrenReader, KrenWriter};
 use std::fs;
 use std::time::{Duration, Instant};
-
-/// What the dead process left.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Aftermath {
-    /// The channel's capacity and the numbers of the messages that are not delivered; `None` when
-    /// the name is gone.
-    pub(super) channel: Option<(usize, Vec<u32>)>,
-    /// How long a blocked peer waited for the news.
-    pub(super) released_after: Option<Duration>,
-}
 
 /// Checks everything that G1, G3 and G4 promise, and uses the channel up.
 pub(super) fn verify(

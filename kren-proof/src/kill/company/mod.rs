@@ -3,9 +3,9 @@
 pub(super) mod actor;
 
 use super::actor::{capacity, path};
+use super::aftermath::Aftermath;
 use super::message::{LAST, message, number};
-use super::scenario::{Change, Scenario};
-use super::verify::Aftermath;
+use super::scenario::{Change, Part, Scenario};
 use kren_core::{
     Call, CallOptions, Error, KrenClient, KrenDealer, KrenInbox, KrenSender, KrenServer,
     KrenWorker, Request,
@@ -18,23 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SOON: Duration = Duration::from_millis(20);
 /// As many as there may be at a time: the victim, one that lives, and one that comes afterwards.
 const MEMBERS: usize = 3;
-
-/// The part that the victim has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    /// Two senders live, the first of which has written what is prepared.
-    Inbox,
-    /// An inbox lives, and another sender that has written one message.
-    Sender,
-    /// Two workers live.
-    Dealer,
-    /// A dealer lives, which deals what is prepared when the victim is about to begin.
-    Worker,
-    /// A client lives, which calls when the victim is about to begin.
-    Server,
-    /// A server lives.
-    Client,
-}
 
 /// Those that live in the tracer's process.
 pub(super) enum Company {

@@ -3,9 +3,9 @@
 pub(super) mod actor;
 
 use super::actor::{capacity, path, put_all};
+use super::aftermath::Aftermath;
 use super::message::{LAST, message, number};
 use super::scenario::{Change, Crowd, Scenario};
-use super::verify::Aftermath;
 use crate::format::Segment;
 use kren_core::{Error, KrenPublisher, KrenSubscriber, Start};
 use std::fs;
