@@ -97,16 +97,20 @@ def main() -> None:
     capacity = 8 * (width * height * 4 + 4096)
     with kren.Writer(options.channel, capacity, alignment=64) as writer:
         due = time.monotonic()
-        while True:
-            number += 1
-            with room_for(writer, (height + 1, width, 4)) as room:
-                pictures.paint(room[:height], number)
-                # One row more, which is not shown: number, time in nanoseconds, process.
-                stamp = struct.pack("<qqq", number, time.time_ns(), os.getpid())
-                room[height].reshape(-1)[: len(stamp)] = numpy.frombuffer(stamp, "uint8")
-            os.pwrite(note, number.to_bytes(8, "little"), 0)
-            due = max(due + 1 / options.rate, time.monotonic() - 0.5)
-            time.sleep(max(0, due - time.monotonic()))
+        try:
+            while True:
+                number += 1
+                with room_for(writer, (height + 1, width, 4)) as room:
+                    pictures.paint(room[:height], number)
+                    # One row more, which is not shown: number, time in nanoseconds, process.
+                    stamp = struct.pack("<qqq", number, time.time_ns(), os.getpid())
+                    room[height].reshape(-1)[: len(stamp)] = numpy.frombuffer(stamp, "uint8")
+                os.pwrite(note, number.to_bytes(8, "little"), 0)
+                due = max(due + 1 / options.rate, time.monotonic() - 0.5)
+                time.sleep(max(0, due - time.monotonic()))
+        except KeyboardInterrupt:
+            # The show is over: nobody comes for what is left.
+            writer.close(discard=True)
 
 
 if __name__ == "__main__":

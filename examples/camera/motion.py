@@ -35,28 +35,34 @@ def main() -> None:
     with kren.Reader(source, timeout=None) as reader:
         capacity = reader.capacity + 65536
         with kren.Writer(target, capacity, alignment=64) as writer:
-            while True:
-                try:
-                    picture = reader.read_array()
-                except (kren.PeerDied, kren.Closed) as gone:
-                    # What it had sent has been read by now. Its successor is waited for.
-                    died = isinstance(gone, kren.PeerDied)
-                    writer.write_arrays(state=numpy.array([2 if died else 1, os.getpid()], "int32"))
-                    reader.wait_for_writer()
-                    continue
-                number, time, camera = picture[-1].reshape(-1)[:24].view("int64")
-                image = picture[:-1]
-                now = image[::STEP, ::STEP, 1].astype("int16")
-                if before is None or before.shape != now.shape:
+            try:
+                while True:
+                    try:
+                        picture = reader.read_array()
+                    except (kren.PeerDied, kren.Closed) as gone:
+                        # What it had sent has been read by now. Its successor is waited for.
+                        died = isinstance(gone, kren.PeerDied)
+                        writer.write_arrays(
+                            state=numpy.array([2 if died else 1, os.getpid()], "int32")
+                        )
+                        reader.wait_for_writer()
+                        continue
+                    number, time, camera = picture[-1].reshape(-1)[:24].view("int64")
+                    image = picture[:-1]
+                    now = image[::STEP, ::STEP, 1].astype("int16")
+                    if before is None or before.shape != now.shape:
+                        before = now
+                    writer.write_arrays(
+                        image=image,
+                        boxes=boxes(before, now),
+                        stamp=numpy.array([number, time, camera, os.getpid()]),
+                    )
                     before = now
-                writer.write_arrays(
-                    image=image,
-                    boxes=boxes(before, now),
-                    stamp=numpy.array([number, time, camera, os.getpid()]),
-                )
-                before = now
-                # The picture goes back to its writer here, and not with the next one.
-                del picture, image
+                    # The picture goes back to its writer here, and not with the next one.
+                    del picture, image
+            except KeyboardInterrupt:
+                # The show is over: nobody comes for what is left.
+                writer.close(discard=True)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import process from 'node:process';
 import kren from '@pawanxz/kren';
 
 const [channel, port = '0'] = process.argv.slice(2);
@@ -58,6 +59,9 @@ function count(number) {
   if (number > newest) newest = number;
   status.received += 1;
 }
+
+// A stop is a close, and no death: the channel goes.
+for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(0));
 
 const reader = await kren.connect(channel, { timeout: 60_000 });
 server.listen(Number(port), '127.0.0.1', () => console.log(`http://127.0.0.1:${server.address().port}/`));

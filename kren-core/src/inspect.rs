@@ -17,6 +17,7 @@
 //! let segment = seen.segment().unwrap();
 //! assert_eq!(segment.writer.pid, std::process::id());
 //! assert_eq!(segment.ring.as_ref().unwrap().undelivered(), 1);
+//! # writer.close_discarding()?;
 //! # Ok::<(), kren_core::Error>(())
 //! ```
 

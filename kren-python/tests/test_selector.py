@@ -38,6 +38,7 @@ def test_what_is_ready_is_told_until_it_is_taken(channel: str, selector: Selecto
         writers[7].write(b"again")
         assert selector.select(timeout=0.001) == []
         assert len(selector) == 19
+        assert readers[7].read() == b"again"
         assert selector.get_key(readers[3]).data == 3
         writers[3].close()
         [(key, _)] = selector.select(timeout=PATIENCE)
@@ -120,3 +121,4 @@ def test_waiting_for_many_takes_no_processor_time(channel: str, selector: Select
         writers[150].write(b"x")
         [(key, _)] = selector.select(timeout=PATIENCE)
         assert key.data == names[150]
+        assert key.endpoint.read() == b"x"

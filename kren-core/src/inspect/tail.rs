@@ -57,6 +57,7 @@ pub enum Seen<'a> {
 /// let mut tail = Tail::open(&name, TailFrom::Unread)?;
 /// assert_eq!(tail.next()?, Seen::Message { number: 0, tag: 0, bytes: b"in flight" });
 /// assert_eq!(tail.next()?, Seen::Nothing);
+/// # writer.close_discarding()?;
 /// # Ok::<(), kren_core::Error>(())
 /// ```
 pub struct Tail {
