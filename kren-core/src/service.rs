@@ -2,9 +2,16 @@
 
 mod awaiting;
 mod by_number;
+mod call;
 mod client;
 mod envelope;
+mod reply;
+mod request;
 mod server;
+mod way_back;
 
-pub use self::client::{Call, CallOptions, ClientOptions, KrenClient, Reply};
-pub use self::server::{KrenServer, Request, ServerOptions};
+pub use self::call::{Call, CallOptions};
+pub use self::client::{ClientOptions, KrenClient};
+pub use self::reply::Reply;
+pub use self::request::Request;
+pub use self::server::{KrenServer, ServerOptions};

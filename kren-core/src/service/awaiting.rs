@@ -1,12 +1,12 @@
 //! Calls and answers without blocking the thread.
 
-use super::client::{Call, CallOptions, KrenClient, Reply};
-use super::server::{KrenServer, Request};
+use super::call::{Call, CallOptions};
+use super::client::KrenClient;
+use super::reply::Reply;
+use super::request::Request;
+use super::server::{KrenServer, RETRY};
 use crate::{Error, Result};
-use std::time::{Duration, Instant};
-
-/// Between two tries to hand over answers for which a client had no room.
-const RETRY: Duration = Duration::from_millis(1);
+use std::time::Instant;
 
 impl KrenServer {
     /// As [`KrenServer::next`], without blocking the thread; see [`KrenReader::read_async`](crate::KrenReader::read_async).

@@ -1,16 +1,16 @@
 //! The calling side of a service.
 
 use super::by_number::ByNumber;
+use super::call::{Call, CallOptions};
 use super::envelope::{Envelope, Part, failure, short};
+use super::reply::Reply;
 use crate::awaiting::Awaiting;
 use crate::layout::Kind;
 use crate::registry::{Plan, Registry, plan_setters};
-use crate::ring::copy_slice;
 use crate::segment::{PeerState, Way};
 use crate::wait::SLICE;
-use crate::{Error, Interest, KrenReader, KrenWriter, Lease, Message, Result};
+use crate::{Error, Interest, KrenReader, KrenWriter, Result};
 use std::collections::VecDeque;
-use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,151 +61,6 @@ struct Open {
     timeout: Option<Duration>,
     may_retry: bool,
     sent: Instant,
-}
-
-/// A call that was started: see [`KrenClient::start`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Call(u64);
-
-impl Call {
-    /// Its number: of one client, no two calls have the same.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
-
-    /// The call of that number.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn of(number: u64) -> Self {
-        Self(number)
-    }
-}
-
-/// What a call takes besides the request.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct CallOptions<'a> {
-    tag: u32,
-    pub(super) timeout: Option<Duration>,
-    may_retry: bool,
-    method: &'a str,
-}
-
-impl<'a> CallOptions<'a> {
-    /// The user's own number; the server finds it on the request. Default: 0.
-    #[must_use]
-    pub fn tag(mut self, tag: u32) -> Self {
-        self.tag = tag;
-        self
-    }
-
-    /// What is called, for a server that tells several methods apart: at most 65,535 bytes. Default: no name.
-    #[must_use]
-    pub fn method(mut self, method: &'a str) -> Self {
-        self.method = method;
-        self
-    }
-
-    /// How long to wait for the answer, or, of several, for the last one. Default: for ever.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// A server that succeeds one that died may do the request again. Default: not, and the call ends with
-    /// [`Error::ServerDied`].
-    #[must_use]
-    pub fn retry(mut self, retry: bool) -> Self {
-        self.may_retry = retry;
-        self
-    }
-}
-
-/// An answer: a `&[u8]`, and the tag that the server gave it.
-///
-/// Where it lies in the ring, it is released when it is dropped.
-#[derive(Debug)]
-pub struct Reply {
-    bytes: Bytes,
-    /// Where it begins in a lease.
-    front: usize,
-    tag: u32,
-    part: Part,
-}
-
-/// The longest answer that is copied at once: that takes less than holding it in the ring.
-const SHORT: usize = 64;
-
-/// Aligned, since it is moved in words as long.
-#[derive(Debug)]
-#[repr(align(16))]
-struct Short([u8; SHORT]);
-
-#[derive(Debug)]
-enum Bytes {
-    Short(Short, usize),
-    InPlace(Lease),
-    /// Kept for later: what lies in the ring would hold up the answers behind it.
-    Copy(Box<[u8]>),
-}
-
-impl Bytes {
-    /// Of an answer, without what stands in front of it.
-    #[inline]
-    fn of(message: Message<'_>, front: usize) -> Self {
-        let body = &message[front..];
-        if body.len() > SHORT {
-            return Self::InPlace(message.into_lease());
-        }
-        let mut short = Short([0; SHORT]);
-        copy_slice(body, &mut short.0);
-        Self::Short(short, body.len())
-    }
-}
-
-impl Reply {
-    /// The tag that the server gave it; 0 unless it chose one.
-    #[must_use]
-    pub fn tag(&self) -> u32 {
-        self.tag
-    }
-
-    #[inline]
-    fn of(message: Message<'_>, envelope: &Envelope) -> Self {
-        let front = Envelope::len(message.reader.alignment());
-        Self {
-            tag: message.tag(),
-            front,
-            part: envelope.part,
-            bytes: Bytes::of(message, front),
-        }
-    }
-
-    fn into_copy(self) -> Self {
-        let bytes = match self.bytes {
-            Bytes::InPlace(lease) => Bytes::Copy(lease[self.front..].into()),
-            copy => copy,
-        };
-        Self { bytes, ..self }
-    }
-}
-
-impl Deref for Reply {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        match &self.bytes {
-            Bytes::Short(short, len) => &short.0[..*len],
-            Bytes::InPlace(lease) => &lease[self.front..],
-            Bytes::Copy(copy) => copy,
-        }
-    }
-}
-
-impl AsRef<[u8]> for Reply {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
 }
 
 impl KrenClient {

@@ -11,6 +11,7 @@ const DEALER: &str = "dealer.rs";
 const WORKER: &str = "worker.rs";
 const CLIENT: &str = "service/client.rs";
 const SERVER: &str = "service/server.rs";
+const WAY_BACK: &str = "service/way_back.rs";
 
 pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
@@ -180,7 +181,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "server-waits-for-a-client",
         "P12 S4",
-        SERVER,
+        WAY_BACK,
         &[(
             "Err(Error::Full { .. }) => {}",
             "Err(Error::Full { .. }) => drop(writer.flush()),",
