@@ -4,8 +4,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use crate::exec;
-use crate::setup;
-use crate::suites::FEATURES;
+use crate::setup::{self, FEATURES};
 use crate::term::Result;
 use crate::tools::Tools;
 use crate::workspace::Workspace;

@@ -10,6 +10,11 @@ use crate::term::{Context as _, Result};
 use crate::tools::{self, Tools};
 use crate::workspace::Workspace;
 
+/// What the core offers beside its own, for users who ask for it, and the example of it.
+pub(crate) const FEATURES: &str = "kren-core/arrow,kren-core/ndarray,kren-examples/tables";
+/// That example: Arrow, which is behind it, takes minutes to build in release.
+pub(crate) const TICKS_READER: &str = "ticks_reader";
+
 const NETWORK: &str =
     "read the output above; a first run fetches packages, so check the network too";
 const BUILD: &str = "read the compiler's output above";
@@ -38,7 +43,11 @@ pub(crate) fn command_line(workspace: &Workspace) -> Result<()> {
 pub(crate) fn examples(workspace: &Workspace, tools: &Tools) -> Result<()> {
     bindings(workspace, tools)?;
     let cargo = workspace.cargo(&["build", "--release", "--package", "kren-examples"]);
-    step("Rust: building the examples", cargo, BUILD)
+    step("Rust: building the examples", cargo, BUILD)?;
+    // In the tests' profile and with their features: of what it needs, they have built everything, or will use it.
+    let mut cargo = workspace.cargo(&["build", "--workspace", "--features", FEATURES, "--bin"]);
+    cargo.arg(TICKS_READER);
+    step("Rust: building the example of tables", cargo, BUILD)
 }
 
 fn virtual_environment(workspace: &Workspace, tools: &Tools) -> Result<()> {

@@ -10,14 +10,11 @@ use crate::examples;
 use crate::exec;
 use crate::leftovers::Leftovers;
 use crate::proof;
-use crate::setup;
+use crate::setup::{self, FEATURES};
 use crate::showcase;
 use crate::term::{self, Context as _, Result};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
-
-/// What the core offers beside its own, for users who ask for it.
-pub(crate) const FEATURES: &str = "kren-core/arrow,kren-core/ndarray";
 
 /// What became of one suite.
 struct Outcome {

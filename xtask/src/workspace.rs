@@ -63,8 +63,17 @@ impl Workspace {
 
     /// A program that cargo has built in release.
     pub(crate) fn release_program(&self, name: &str) -> PathBuf {
+        self.built("release", name)
+    }
+
+    /// A program that cargo has built as it builds tests.
+    pub(crate) fn debug_program(&self, name: &str) -> PathBuf {
+        self.built("debug", name)
+    }
+
+    fn built(&self, profile: &str, name: &str) -> PathBuf {
         self.target
-            .join("release")
+            .join(profile)
             .join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
     }
 

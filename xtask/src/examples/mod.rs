@@ -6,13 +6,14 @@ mod fanout;
 mod model;
 pub(crate) mod pairs;
 mod tasks;
+mod ticks;
 
 use std::process::ExitCode;
 
 use self::cast::Language;
 use crate::count::Count;
 use crate::leftovers::Leftovers;
-use crate::setup;
+use crate::setup::{self, TICKS_READER};
 use crate::term::Result;
 use crate::tools::Tools;
 use crate::workspace::Workspace;
@@ -36,6 +37,9 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Count {
     let launch = |language: Language, file: &str| {
         let root = &workspace.root;
         match language {
+            Language::Rust if file == TICKS_READER => {
+                workspace.command(workspace.debug_program(file), root)
+            }
             Language::Rust => workspace.command(workspace.release_program(file), root),
             Language::Python => {
                 let mut python = workspace.command(workspace.venv_program("python"), root);
@@ -55,6 +59,7 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Count {
     count += fanout::all(&prefix, &launch);
     count += tasks::all(&prefix, &launch);
     count += model::all(&prefix, &launch);
+    count += ticks::all(&prefix, &launch);
     count += before.check();
     count
 }
