@@ -57,6 +57,8 @@ pub(crate) struct Lanes {
     /// Messages that the first of them has given in this turn.
     burst: u32,
     gone: VecDeque<Gone>,
+    /// The last session at each seat that is over. Its lane may stand a moment longer, until its writer is off it.
+    over: Vec<u32>,
     /// Lanes in whose pages no writer has been yet. If its maker has died on the way, its seat alone tells.
     unborn: Vec<usize>,
     selector: Selector,
@@ -76,6 +78,7 @@ impl Lanes {
             hot: VecDeque::new(),
             burst: 0,
             gone: VecDeque::new(),
+            over: vec![0; seats],
             unborn: Vec::new(),
             selector,
             away: None,
@@ -92,7 +95,7 @@ impl Lanes {
         let members: Vec<Member> = self.registry.members().collect();
         for member in members {
             let number = member.seat.number();
-            if self.lanes[number].is_some() {
+            if self.lanes[number].is_some() || self.over[number] == member.session {
                 continue;
             }
             let found =
@@ -424,6 +427,7 @@ impl Lanes {
         let Some(lane) = self.lanes[number].take() else {
             return;
         };
+        self.over[number] = lane.member.session;
         self.gone.push_back(Gone {
             member: lane.member,
             pid: lane.pid,
@@ -439,6 +443,25 @@ mod tests {
     use crate::layout::{Kind, STATE_NEVER, Seat};
     use crate::registry::Plan;
     use std::sync::atomic::Ordering;
+
+    /// P8: a sender that is just leaving, its lane not given back yet, is told of once.
+    #[test]
+    fn a_sender_on_its_way_out() {
+        let name = format!("on-its-way-out-{}", std::process::id());
+        let mut inbox = KrenInbox::create(&name, 4096).unwrap();
+        let mut sender = Registry::join(&name, &Plan::new(Kind::Inbox), &mut || Ok(())).unwrap();
+        let lane = sender.lane_writer(sender.own_member(), Way::Forth).unwrap();
+        sender.tell();
+        assert!(inbox.try_read().unwrap().is_none());
+        // The first half of a close.
+        lane.endpoint.announce_closed();
+        let nothing = inbox.read_timeout(Duration::from_millis(1)).unwrap_err();
+        assert!(matches!(nothing, Error::TimedOut { .. }), "{nothing}");
+        assert_eq!(inbox.departures().len(), 1);
+        sender.tell();
+        assert!(inbox.try_read().unwrap().is_none());
+        assert_eq!((inbox.senders().len(), inbox.departures().len()), (0, 0));
+    }
 
     /// P8: the inbox is told of a sender that died when it had made its lane and was not on it yet, and its seat is free again.
     #[test]

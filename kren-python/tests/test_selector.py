@@ -121,4 +121,5 @@ def test_waiting_for_many_takes_no_processor_time(channel: str, selector: Select
         writers[150].write(b"x")
         [(key, _)] = selector.select(timeout=PATIENCE)
         assert key.data == names[150]
+        assert isinstance(key.endpoint, kren.Reader)
         assert key.endpoint.read() == b"x"
