@@ -25,6 +25,12 @@ if sys.platform != "linux":
     collect_ignore_glob = ["test_[!e]*.py", "test_errors.py"]
 
 
+def pytest_collection_finish() -> None:
+    # Every test collects at its end what it has left: that looks only at what has come since.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def group(request: pytest.FixtureRequest) -> Iterator[str]:
     """A name for an inbox, a queue or a service, of which nothing may be left at the end."""
