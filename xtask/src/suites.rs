@@ -2,6 +2,7 @@
 //! out.
 
 use std::process::{Command, ExitCode};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::bench;
@@ -45,8 +46,12 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let mut outcomes = vec![
         suite("Rust", cargo, count::cargo)?,
         suite("Models", proof::models(workspace), count::cargo)?,
-        suite("Python", pytest, count::pytest)?,
-        suite("Node", npm, count::node)?,
+    ];
+    outcomes.extend(both(
+        ("Python", pytest, count::pytest),
+        ("Node", npm, count::node),
+    )?);
+    outcomes.extend([
         examples(workspace, &tools),
         suite(
             "Soak",
@@ -54,7 +59,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
             count::nothing_lost,
         )?,
         bench(workspace, &tools)?,
-    ];
+    ]);
     // Debian has it as a package; nobody needs it for anything else.
     if let Some(browser) = showcase::browser() {
         let test = showcase::test(workspace, &tools, browser);
@@ -73,6 +78,32 @@ fn suite(suite: &'static str, command: Command, read: fn(&str) -> Count) -> Resu
         suite,
         count,
         time: started.elapsed(),
+    })
+}
+
+/// Two suites side by side, each of which leaves a processor idle; what the second one prints is shown at its end.
+fn both(
+    first: (&'static str, Command, fn(&str) -> Count),
+    (second, command, read): (&'static str, Command, fn(&str) -> Count),
+) -> Result<[Outcome; 2]> {
+    let shown = exec::describe(&command);
+    thread::scope(|scope| {
+        let beside = scope.spawn(move || {
+            let started = Instant::now();
+            (exec::captured(command), started.elapsed())
+        });
+        let first = suite(first.0, first.1, first.2);
+        let (ran, time) = beside.join().expect("it does not panic");
+        term::heading(&format!("{second}, beside it: {shown}"));
+        let (status, output) = ran.context(shown)?;
+        print!("{output}");
+        term::flush();
+        let second = Outcome {
+            suite: second,
+            count: read(&output).with_status(status.success()),
+            time,
+        };
+        Ok([first?, second])
     })
 }
 
