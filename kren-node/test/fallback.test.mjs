@@ -19,6 +19,7 @@ const ESSENTIALS = [
   'crash',
   'streams',
   'arrays',
+  'leaks',
   'tables',
   'inbox',
 ];

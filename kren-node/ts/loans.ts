@@ -9,8 +9,8 @@ interface Entry {
   /** Behind its record, and behind the released records that follow it. */
   behind: Place;
   isOver: boolean;
-  /** The memory on loan, if there is. Weakly: a loan that is forgotten is to be found out. */
-  readonly part: WeakRef<ArrayBuffer> | undefined;
+  /** The memory on loan, if there is. */
+  readonly memory: Memory | undefined;
 }
 
 /** Gives everything before a place back. */
@@ -18,6 +18,43 @@ type Store = (place: Place) => void;
 
 /** Loans that nobody can reach any more end by themselves. Held: what to end; watched: the memory that it lends. */
 const forgotten = new FinalizationRegistry<() => void>((end) => end());
+
+/**
+ * The memory of a loan, known weakly, so that a loan that is forgotten is found out.
+ *
+ * Only once the program comes to the end of what it is at, though: a WeakRef keeps what it refers to until then, so that
+ * a loop that lends and gives back, and never ends, would keep all that it ever was lent.
+ */
+class Memory {
+  static readonly #young = new Set<Memory>();
+  static #ages = false;
+  #strong: ArrayBuffer | undefined;
+  #weak: WeakRef<ArrayBuffer> | undefined;
+
+  constructor(part: ArrayBuffer) {
+    this.#strong = part;
+    Memory.#young.add(this);
+    if (Memory.#ages) return;
+    Memory.#ages = true;
+    queueMicrotask(Memory.#age);
+  }
+
+  takeBack(): void {
+    const part = this.#strong ?? this.#weak?.deref();
+    if (part !== undefined) functions.detach(part);
+    this.#strong = undefined;
+    Memory.#young.delete(this);
+  }
+
+  static #age(): void {
+    Memory.#ages = false;
+    for (const memory of Memory.#young) {
+      memory.#weak = new WeakRef(memory.#strong as ArrayBuffer);
+      memory.#strong = undefined;
+    }
+    Memory.#young.clear();
+  }
+}
 
 export class Loans {
   /** Records that are held, and runs of released ones behind a held one. */
@@ -36,7 +73,7 @@ export class Loans {
   lend(part: ArrayBuffer, tag: number, behind: Place): Loan {
     // Moved to another thread it could not be taken back.
     markAsUntransferable(part);
-    const entry = this.#enter(behind, new WeakRef(part));
+    const entry = this.#enter(behind, new Memory(part));
     const end = (): void => this.#end(entry);
     forgotten.register(part, end, entry);
     return { bytes: Buffer.from(part), tag, channel: this.#channel, end };
@@ -64,8 +101,8 @@ export class Loans {
     for (const entry of this.#entries) takeBack(entry);
   }
 
-  #enter(behind: Place, part: WeakRef<ArrayBuffer> | undefined): Entry {
-    const entry: Entry = { behind, isOver: false, part };
+  #enter(behind: Place, memory: Memory | undefined): Entry {
+    const entry: Entry = { behind, isOver: false, memory };
     this.#entries.push(entry);
     this.count += 1;
     return entry;
@@ -85,17 +122,16 @@ export class Loans {
   }
 }
 
-function takeBack(entry: { readonly part: WeakRef<ArrayBuffer> | undefined }): void {
-  if (entry.part === undefined) return;
+function takeBack(entry: { readonly memory: Memory | undefined }): void {
+  if (entry.memory === undefined) return;
   forgotten.unregister(entry);
-  const memory = entry.part.deref();
-  if (memory !== undefined) functions.detach(memory);
+  entry.memory.takeBack();
 }
 
 /** Loans of copies, each of which is given back by itself. */
 export class LoanBook {
   readonly #channel: string;
-  readonly #open = new Set<{ readonly part: WeakRef<ArrayBuffer> }>();
+  readonly #open = new Set<{ readonly memory: Memory }>();
 
   constructor(channel: string) {
     this.#channel = channel;
@@ -104,7 +140,7 @@ export class LoanBook {
   /** Lends `part`; `release` is called once, when it is given back. */
   lend(part: ArrayBuffer, tag: number, about: object, release: () => void): Loan {
     markAsUntransferable(part);
-    const entry = { part: new WeakRef(part) };
+    const entry = { memory: new Memory(part) };
     this.#open.add(entry);
     const end = (): void => {
       if (!this.#open.delete(entry)) return;

@@ -9,7 +9,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use crate::exec;
 use crate::second;
-use crate::setup;
+use crate::setup::{self, FEATURES};
 use crate::term::{self, Context as _, Failure, Result};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
@@ -34,13 +34,14 @@ pub(crate) fn commands() -> [clap::Command; 4] {
     };
     [
         clap::Command::new("proof")
-            .about("Death at every instruction (kill), the model checker (models), the code broken on purpose (mutants)")
-            .arg(Arg::new("kind").required(true).value_parser(["kill", "models", "mutants"]))
+            .about("Death at every instruction (kill), the model checker (models), the code broken on purpose (mutants), memory (leaks)")
+            .arg(Arg::new("kind").required(true).value_parser(["kill", "models", "mutants", "leaks"]))
             .arg(Arg::new("only").num_args(0..).help("Some operations, models or mutants only"))
             .arg(number("preemptions", "models: how many to try in each run; each more takes some ten times longer"))
             .arg(number("stride", "kill: only after every so many instructions"))
             .arg(number("points", "kill: only after so many instructions of each operation, others in each run"))
             .arg(number("jobs", "kill: how many at once"))
+            .arg(number("arrays", "leaks: how many by each path").default_value("1000000"))
             .arg(
                 Arg::new("visible")
                     .long("visible")
@@ -96,6 +97,7 @@ pub(crate) fn proof(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitC
             }
             shown(command)
         }
+        "leaks" => leaks(workspace, matches),
         _ => {
             let mut command = workspace.cargo(&["test", "--package", "kren-core"]);
             command.args(["--test", "mutants", "--", "--ignored", "--nocapture"]);
@@ -113,6 +115,29 @@ fn kill(workspace: &Workspace, matches: &ArgMatches, only: &[String]) -> Result<
         command.arg("--visible");
     }
     shown(command)
+}
+
+/// Arrays and tables by every path of every language, at more length than in the tests.
+fn leaks(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {
+    let arrays: u64 = *matches.get_one("arrays").expect("it has a default");
+    let tools = Tools::find(workspace)?;
+    setup::bindings(workspace, &tools)?;
+    let mut rust = workspace.cargo(&["test", "--workspace", "--features", FEATURES]);
+    rust.args(["--test", "leaks", "--", "--nocapture"]);
+    let mut python = workspace.command(workspace.venv_program("python"), &workspace.python());
+    // Else it takes what runs for minutes for a hang.
+    python.args(["-m", "pytest", "-s", "-o", "faulthandler_timeout=0"]);
+    python.arg("tests/test_leaks.py");
+    let mut node = workspace.command(&tools.node, &workspace.node());
+    node.args(["--test", "test/leaks.test.mjs"]);
+    let mut outcome = ExitCode::SUCCESS;
+    for mut command in [rust, python, node] {
+        command.env("KREN_TEST_ARRAYS", arrays.to_string());
+        if shown(command)? != ExitCode::SUCCESS {
+            outcome = ExitCode::FAILURE;
+        }
+    }
+    Ok(outcome)
 }
 
 /// The model checker's tests, in a build folder of their own: another `cfg` would otherwise make everything anew.

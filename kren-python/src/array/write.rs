@@ -7,7 +7,7 @@ use kren_core::array::{
 use kren_core::{Error, copy_slice};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyMemoryView;
+use pyo3::types::{PyMemoryView, PySlice};
 
 use super::describe::Described;
 use super::view::{Elements, Room};
@@ -225,12 +225,9 @@ pub(crate) fn table_room<'py>(
         length,
     );
     let slot = Bound::new(py, slot)?;
-    let stream = PyMemoryView::from(&slot)?.get_item(pyo3::types::PySlice::new(
-        py,
-        HEADER as isize,
-        isize::MAX,
-        1,
-    ))?;
+    // Not by `PySlice::new`, which leaks the numbers that it makes.
+    let behind = py.get_type::<PySlice>().call1((HEADER, py.None()))?;
+    let stream = PyMemoryView::from(&slot)?.get_item(behind)?;
     Ok((slot, stream))
 }
 
