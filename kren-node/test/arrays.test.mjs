@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { assertFine, channelName, child, krenError, leaving, packageFolder, pair } from './support/index.mjs';
+import { krenError, leaving, packageFolder, pair } from './support/index.mjs';
 
 const folder = join(packageFolder, '..', 'docs', 'spec', 'payloads');
 const cases = JSON.parse(readFileSync(join(folder, 'cases.json'), 'utf8'));
@@ -165,7 +165,10 @@ test('what cannot be sent is refused, and nothing is written', (t) => {
   assert.throws(() => writer.writeArray(new Uint8Array(0), { shape: [2 ** 50, 2 ** 50, 0] }), RangeError);
   assert.throws(() => writer.writeArray(six, { dtype: 'int32' }), TypeError);
   assert.throws(() => writer.writeArray(six, { dtype: 'float31' }), /float31.*float32/);
-  assert.throws(() => writer.writeArray(new Uint8Array(3), { dtype: 'int16' }), RangeError);
+  assert.throws(
+    () => writer.writeArray(new Uint8Array(3), { dtype: 'int16' }),
+    /3 bytes.*whole number of int16/,
+  );
   assert.throws(() => writer.writeArray(new DataView(new ArrayBuffer(4))), /dtype/);
   assert.throws(() => writer.writeArray([1, 2]), /typed array/);
   assert.throws(() => writer.writeArrays({ '': six }), /1 to 48 bytes/);
@@ -239,30 +242,4 @@ test('arrays are awaited and iterated over', async (t) => {
   writer.close();
   for (const { data } of reader.arrays()) seen.push(data[0]);
   assert.deepEqual(seen, [0, 1, 2, 3]);
-});
-
-test('many arrays leave nothing behind', async (t) => {
-  const name = channelName();
-  const other = child(
-    t,
-    name,
-    `const w = new kren.Writer(name, 1 << 20, { alignment: 64 }), r = new kren.Reader(name);
-     const small = new Float32Array(16), large = new Float32Array(8192);
-     const round = () => {
-       w.writeArray(small); r.readArray();
-       w.writeArray(large, { shape: [64, 128] }); r.borrowArray().release();
-       w.writeArrays({ small, large }); r.readArrays();
-       w.writeArrays({ small, large }); r.borrowArrays().release();
-     };
-     for (let i = 0; i < 2000; i++) round();
-     globalThis.gc();
-     const before = process.memoryUsage().rss;
-     for (let i = 0; i < 20000; i++) round();
-     globalThis.gc();
-     say(String(process.memoryUsage().rss - before));
-     r.close(); w.close();`,
-    ['--expose-gc'],
-  );
-  assert.ok(Number(await other.line()) < 96 << 20);
-  await assertFine(other);
 });

@@ -53,6 +53,19 @@ test('a message that is no table stays the next one', (t) => {
   assert.equal(reader.read().length, 164);
 });
 
+test('a batch is a table of one, and what is no table is refused', (t) => {
+  const [writer, reader] = pair(t, 1 << 20);
+  writer.writeTable(table().batches[0], { arrow });
+  assert.deepEqual(rows(reader.readTable()), rows(table()));
+  for (const given of [undefined, [1], { n: [1] }, 'text', new Float32Array(3)]) {
+    assert.throws(() => writer.writeTable(given), {
+      name: 'TypeError',
+      message: /Table or a RecordBatch.*writeArray/,
+    });
+  }
+  assert.equal(reader.tryRead(), null);
+});
+
 // What its metadata say apache-arrow believes: of changed bytes it may make anything at all (README.md).
 test('tables that are cut off, or whose header is damaged, are refused (G7)', (t) => {
   const [writer, reader] = pair(t, 1 << 20);

@@ -83,14 +83,27 @@ export abstract class ArrayWriter<O extends TagOptions = TagOptions> extends End
   }
 
   /**
-   * Writes a table of the package `apache-arrow`, or a Uint8Array with an Arrow IPC stream.
+   * Writes a Table or a RecordBatch of the package `apache-arrow`, or a Uint8Array with an Arrow IPC stream.
    *
    * @throws {KrenError} as {@link Writer.write}
+   * @throws {TypeError} when `table` is none of these
    * @throws {Error} when `apache-arrow` is not installed
    */
   writeTable(table: unknown, options?: ArrowOptions & TimeoutOptions & O): void {
-    const stream =
-      table instanceof Uint8Array ? table : arrowOr(options?.arrow).tableToIPC(table as never, 'stream');
-    this[SEND](tableMessage(stream), options, 'writeTable()');
+    this[SEND](tableMessage(streamOf(table, options?.arrow)), options, 'writeTable()');
   }
+}
+
+function streamOf(table: unknown, given: Arrow | undefined): Uint8Array {
+  if (table instanceof Uint8Array) return table;
+  const arrow = arrowOr(given);
+  const { schema, batches } = (table ?? {}) as { schema?: unknown; batches?: unknown };
+  if (schema === undefined) {
+    throw new TypeError(
+      'a table is written from a Table or a RecordBatch of apache-arrow, or from a Uint8Array with an Arrow IPC stream; ' +
+        'writeArray() takes arrays',
+    );
+  }
+  // Given a batch by itself, Arrow writes nothing at all.
+  return arrow.tableToIPC(batches === undefined ? [table] : table, 'stream');
 }

@@ -331,6 +331,11 @@ function describe(input: ArrayInput): Described {
     );
   }
   const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  if (bytes.length % type.size !== 0) {
+    throw new RangeError(
+      `${bytes.length} bytes are no whole number of ${type.name}, which take ${type.size} each`,
+    );
+  }
   const shape = input.shape ?? [bytes.length / type.size];
   if (!Array.isArray(shape) || !shape.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) {
     throw new RangeError('a shape is an array of whole numbers, 0 or more');

@@ -15,8 +15,6 @@ import numpy
 import pytest
 from kren import _kren, _numpy
 
-from support import child
-
 CAPACITY = 1 << 20
 GOLDEN = Path(__file__).parents[2] / "docs" / "spec" / "payloads"
 CASES: list[dict[str, Any]] = json.loads((GOLDEN / "cases.json").read_text("utf-8"))
@@ -234,6 +232,8 @@ def test_mistakes_write_nothing(channel: str) -> None:
             writer.reserve_array(3, object)
         with pytest.raises(kren.InvalidOption, match="1 to 48 bytes"):
             writer.write_arrays({"": square})
+        with pytest.raises(kren.InvalidOption, match="two arrays have the same name"):
+            writer.write_arrays({"a": square}, a=square)
         assert reader.try_read() is None
         writer.write_array(numpy.zeros(3000, "u1"))
         with pytest.raises(kren.TimedOut):
@@ -379,34 +379,6 @@ def test_awaiting_arrays(channel: str) -> None:
                 await reader.aread_array(0.001)
 
     asyncio.run(talk())
-
-
-def test_a_million_arrays_leave_nothing_behind(channel: str) -> None:
-    """Resident memory is flat: each path, a hundred thousand times in all."""
-    code = """
-import resource, sys, kren, numpy
-writer = kren.Writer(sys.argv[1], 1 << 16, alignment=64)
-reader = kren.Reader(sys.argv[1])
-array = numpy.zeros(16, "float32")
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
-def round():
-    writer.write_array(array); reader.read_array()
-    writer.write_array(array[::2]); reader.read_array(copy=True)
-    writer.write_arrays(a=array, b=array); reader.read_arrays()
-    with writer.reserve_array(16, "float32") as room: room[:] = 1
-    numpy.from_dlpack(reader.borrow_array())
-    writer.write_array(numpy.from_dlpack(array)); memoryview(reader.borrow_array())
-for _ in range(2000): round()
-before = resident()
-for _ in range(20000): round()
-print(resident() - before, reader.held)
-"""
-    with child(code, channel) as other:
-        grown, held = other.line().split()
-        assert int(grown) < 4 << 20
-        assert held == "0"
-        assert other.end() == 0
 
 
 WITHOUT_NUMPY = """

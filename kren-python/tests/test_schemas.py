@@ -55,7 +55,16 @@ def test_who_says_nothing_accepts_anything(channel: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", [7, ("float32",), ("float31", (2,)), (object, (1,)), ("f4", "x")]
+    "schema",
+    [
+        7,
+        ("float32",),
+        ("float31", (2,)),
+        (object, (1,)),
+        ("f4", "x"),
+        ("f4", (-1,)),
+        ("f4", (2.5,)),
+    ],
 )
 def test_what_is_no_schema_is_refused(channel: str, schema: Any) -> None:
     with pytest.raises((TypeError, ValueError)):

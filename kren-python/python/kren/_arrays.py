@@ -112,10 +112,10 @@ class ArrayWriter(_kren.Writer):
 
         Takes and raises what write_array() does; arrays that are not in C order are copied first.
         """
-        named = {**(arrays or {}), **named}
-        for array in named.values():
+        given = [*(arrays or {}).items(), *named.items()]
+        for _, array in given:
             _numpy.refuse_masked(array)
-        parts = [(name, _contiguous_part(array, True)) for name, array in named.items()]
+        parts = [(name, _contiguous_part(array, True)) for name, array in given]
         _kren.write_arrays(self, parts, timeout, tag)
 
 
