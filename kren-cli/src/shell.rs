@@ -42,7 +42,8 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Outcome {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Outcome {
-    let mut command = Cli::command();
+    // `kren help ls` would be a page for each command once more.
+    let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
     let Some(folder) = &args.to else {
         let page = clap_mangen::Man::new(command);

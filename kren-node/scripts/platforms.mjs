@@ -23,3 +23,8 @@ export function addonName(target) {
   if (system === 'windows') return `kren.win32-${cpu}.node`;
   return `kren.${system}-${cpu}-${abi.startsWith('musl') ? 'musl' : 'gnu'}.node`;
 }
+
+/** Where its package has the command line for `target`; ts/bin.ts looks there. */
+export function programName(target) {
+  return target.includes('-windows-') ? 'bin/kren.exe' : 'bin/kren';
+}

@@ -1,26 +1,27 @@
 // Lays out what is published on npm: the main package, which holds the JavaScript and names one package for each
 // system as optional, and those packages, of which npm installs the one that fits.
 //
-//     node scripts/stage-packages.mjs FOLDER [TARGET=ADDON]...
+//     node scripts/stage-packages.mjs FOLDER [TARGET=ADDON[=PROGRAM]]...
 //
-// Each folder is named on a line of its own: `main`, `built` (with its addon) or `missing` (without).
+// The program is the command line `kren`. Each folder is named on a line of its own: `main`, `built` (with its addon) or
+// `missing` (without).
 
-import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { addonName, PLATFORMS } from './platforms.mjs';
+import { addonName, PLATFORMS, programName } from './platforms.mjs';
 
 const here = dirname(dirname(fileURLToPath(import.meta.url)));
 const manifest = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
 
 const [out, ...given] = process.argv.slice(2);
 if (!out) fail('give the folder to lay the packages out in');
-const addons = new Map();
+const natives = new Map();
 for (const argument of given) {
-  const [target, file] = argument.split('=');
-  if (!PLATFORMS[target] || !file) fail(`'${argument}' is not TARGET=ADDON with a target that is published`);
-  addons.set(PLATFORMS[target].name, { target, file });
+  const [target, addon, program] = argument.split('=');
+  if (!PLATFORMS[target] || !addon) fail(`'${argument}' is not TARGET=ADDON with a target that is published`);
+  natives.set(PLATFORMS[target].name, { addon, program });
 }
 
 function fail(message) {
@@ -55,6 +56,7 @@ for (const { name, target, os, cpu, libc } of platforms.values()) {
   const folder = join(out, name);
   mkdirSync(folder, { recursive: true });
   const file = addonName(target);
+  const command = programName(target);
   const { version, license, author, repository, homepage, bugs, engines } = manifest;
   writePackage(folder, {
     name: `${manifest.name}-${name}`,
@@ -75,7 +77,7 @@ for (const { name, target, os, cpu, libc } of platforms.values()) {
       '.': { 'node-addons': `./${file}`, default: './index.js' },
       './package.json': './package.json',
     },
-    files: [file, 'index.js'],
+    files: [file, 'index.js', command],
   });
   writeFileSync(
     join(folder, 'index.js'),
@@ -87,7 +89,12 @@ for (const { name, target, os, cpu, libc } of platforms.values()) {
     `# ${manifest.name}-${name}\n\nThe native part of ${manifest.name} for ${name}. Install \`${manifest.name}\`: it ` +
       `brings this along where it fits. See [the project](${homepage}).\n`,
   );
-  const addon = addons.get(name);
-  if (addon) copyFileSync(addon.file, join(folder, file));
-  console.log(`${addon ? 'built' : 'missing'} ${folder}`);
+  const native = natives.get(name);
+  if (native) copyFileSync(native.addon, join(folder, file));
+  if (native?.program) {
+    mkdirSync(join(folder, 'bin'));
+    copyFileSync(native.program, join(folder, command));
+    chmodSync(join(folder, command), 0o755);
+  }
+  console.log(`${native ? 'built' : 'missing'} ${folder}`);
 }

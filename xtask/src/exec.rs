@@ -155,6 +155,14 @@ pub(crate) fn create_folder(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).context(folder.display())
 }
 
+/// Makes `folder` anew: what was in it is gone.
+pub(crate) fn fresh_folder(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).context(folder.display())?;
+    }
+    create_folder(folder)
+}
+
 /// The command as a person would type it at the root of the repository.
 pub(crate) fn describe(command: &Command) -> String {
     let root = root::root();

@@ -33,10 +33,27 @@ pub(crate) fn bindings(workspace: &Workspace, tools: &Tools) -> Result<()> {
     link_examples(workspace, tools)
 }
 
-/// The program `kren`.
+/// The program `kren`, also where both packages have it.
 pub(crate) fn command_line(workspace: &Workspace) -> Result<()> {
     let cargo = workspace.cargo(&["build", "--release", "--package", "kren-cli"]);
-    step("Rust: building the command line", cargo, BUILD)
+    step("Rust: building the command line", cargo, BUILD)?;
+    place_program(workspace, "release")
+}
+
+/// Puts the program that cargo has built by this profile where installing the packages would: among the programs of the
+/// Python environment, and into the npm package.
+pub(crate) fn place_program(workspace: &Workspace, profile: &str) -> Result<()> {
+    let name = format!("kren{}", std::env::consts::EXE_SUFFIX);
+    let built = workspace.target.join(profile).join(&name);
+    let folder = workspace.node().join("bin");
+    exec::create_folder(&folder)?;
+    for place in [workspace.venv_program("kren"), folder.join(&name)] {
+        // By rename: whoever runs the old one keeps it.
+        let new = place.with_extension("new");
+        fs::copy(&built, &new).context(built.display())?;
+        fs::rename(&new, &place).context(place.display())?;
+    }
+    Ok(())
 }
 
 /// The examples of all three languages, ready to run.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::term::{Context as _, Result};
 
 /// What building makes, by folder and by ending: never part of what goes in.
-const MADE_FOLDERS: &[&str] = &["target", "node_modules", "dist", "__pycache__"];
+const MADE_FOLDERS: &[&str] = &["target", "node_modules", "dist", "bin", "__pycache__"];
 const MADE_ENDINGS: &[&str] = &["so", "pyd", "node", "dylib", "dll", "pyc"];
 
 /// The stamp of one step.

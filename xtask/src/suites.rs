@@ -43,8 +43,13 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let mut npm = workspace.command(&tools.npm, &workspace.node());
     npm.arg("test").env("NO_COLOR", "1");
     let before = Leftovers::before();
+    let rust = suite("Rust", cargo, count::cargo)?;
+    // Those tests have built it, if all went well; the packages' tests run it.
+    if let Err(failure) = setup::place_program(workspace, "debug") {
+        eprintln!("error: {failure}");
+    }
     let mut outcomes = vec![
-        suite("Rust", cargo, count::cargo)?,
+        rust,
         suite("Models", proof::models(workspace), count::cargo)?,
     ];
     outcomes.extend(both(

@@ -142,7 +142,7 @@ impl Target {
 
 /// Builds the workspace's packages for one target.
 pub(crate) struct Builder<'a> {
-    workspace: &'a Workspace,
+    pub(crate) workspace: &'a Workspace,
     kit: &'a Kit,
     pub(crate) target: &'static Target,
     std: Std,

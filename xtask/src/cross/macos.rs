@@ -7,7 +7,8 @@ use std::process::Command;
 
 use super::lint;
 use crate::count::{self, Count};
-use crate::dist::{npm, wheels};
+use crate::dist::native::Native;
+use crate::dist::wheels;
 use crate::exec::{self, step};
 use crate::kit::Kit;
 use crate::second;
@@ -17,7 +18,7 @@ use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 /// Each architecture counts once for its lints, and once for each thing that was linked: the core with its tests,
-/// the wheel, the addon. The short form runs the core's tests on Linux alone, which takes nothing but a C compiler.
+/// the wheel, the addon, the command line. The short form runs the core's tests on Linux alone, which takes nothing but a C compiler.
 pub(super) fn run(workspace: &Workspace, short: bool) -> Result<Count> {
     if short {
         return Waits::Public.test(workspace);
@@ -30,7 +31,13 @@ pub(super) fn run(workspace: &Workspace, short: bool) -> Result<Count> {
         lint(
             workspace,
             target.triple,
-            &["kren-core", "kren-python", "kren-node", "kren-examples"],
+            &[
+                "kren-core",
+                "kren-python",
+                "kren-node",
+                "kren-cli",
+                "kren-examples",
+            ],
         )?;
         let builder = Builder::new(workspace, &kit, target).map_err(Failure::new)?;
         let mut tests = builder.cargo()?;
@@ -41,10 +48,11 @@ pub(super) fn run(workspace: &Workspace, short: bool) -> Result<Count> {
             "read the compiler's and linker's output above",
         )?;
         let wheels = second::folder(workspace).join("macos-wheels");
-        wheels::build(&builder, &wheels)?;
-        let addon = npm::build(&builder)?;
-        is_library_for(target, &addon)?;
-        passed += 4;
+        let native = Native::build(&builder)?;
+        wheels::build(&builder, &native, &wheels)?;
+        is_for(target, &native.addon)?;
+        is_for(target, &native.program)?;
+        passed += 5;
     }
     let mut count = Count { passed, failed: 0 };
     for waits in Waits::ALL {
@@ -168,8 +176,8 @@ fn sweep() {
     }
 }
 
-/// That the linker made what the system loads: a 64-bit Mach-O file for this processor.
-fn is_library_for(target: &Target, file: &Path) -> Result<()> {
+/// That the linker made what the system loads or runs: a 64-bit Mach-O file for this processor.
+fn is_for(target: &Target, file: &Path) -> Result<()> {
     const MAGIC: [u8; 4] = 0xfeed_facf_u32.to_le_bytes();
     const X86_64: [u8; 4] = 0x0100_0007_u32.to_le_bytes();
     const ARM64: [u8; 4] = 0x0100_000c_u32.to_le_bytes();

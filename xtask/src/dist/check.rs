@@ -1,10 +1,10 @@
 //! What was built is examined, and what runs here is installed in a fresh folder and used.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Dist, files, npm};
+use super::native::{Native, PROGRAM};
+use super::{Dist, files, npm, program};
 use crate::exec::{self, step};
 use crate::quickstart::{self, Sides};
 use crate::targets::{GLIBC, Target};
@@ -14,31 +14,28 @@ use crate::term::{Context as _, Failure, Result, Step};
 const MANYLINUX: &str = "manylinux_2_28";
 const NOT_FIT: &str = "it must not be published; read the output above";
 
-pub(super) fn run(dist: &Dist<'_>, addons: &[(&Target, PathBuf)]) -> Result<()> {
+pub(super) fn run(dist: &Dist<'_>, natives: &[Native]) -> Result<()> {
     wheels(dist)?;
-    for (target, addon) in addons {
+    for native in natives {
+        let target = native.target;
         if target.is_linux() {
-            for name in ["kren_node", "kren_python"] {
-                let library = addon.with_file_name(target.library(name));
-                c_library(dist, target, &library)?;
+            let extension = native.addon.with_file_name(target.library("kren_python"));
+            for file in [&native.addon, &native.program, &extension] {
+                c_library(dist, target, file)?;
             }
         }
     }
-    if addons.iter().any(|(target, _)| target.is_this()) {
-        installed(dist, addons)?;
+    if natives.iter().any(|native| native.target.is_this()) {
+        installed(dist, natives)?;
     }
     Ok(())
 }
 
 fn wheels(dist: &Dist<'_>) -> Result<()> {
-    let ending = |ending: &str| -> Result<Vec<PathBuf>> {
-        let fits = |file: &PathBuf| file.to_string_lossy().ends_with(ending);
-        Ok(files(dist)?.into_iter().filter(fits).collect())
-    };
-    let wheels = ending(".whl")?;
+    let wheels = files(dist, ".whl")?;
     let mut metadata = Command::new(dist.kit.program("twine"));
     metadata.args(["check", "--strict"]).args(&wheels);
-    metadata.args(ending(".tar.gz")?);
+    metadata.arg(dist.folder.join(format!("kren-{}.tar.gz", dist.version)));
     step("checking the Python packages' metadata", metadata, NOT_FIT)?;
     for wheel in &wheels {
         let name = wheel.file_name().unwrap_or_default().to_string_lossy();
@@ -80,9 +77,9 @@ fn version_after(policy: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
-/// A library's newest symbol of glibc must not be newer than what the packages promise; for musl it has none.
-fn c_library(dist: &Dist<'_>, target: &Target, library: &Path) -> Result<()> {
-    let name = library.file_name().unwrap_or_default().to_string_lossy();
+/// The newest symbol of glibc that a file asks for must not be newer than what the packages promise; for musl it has none.
+fn c_library(dist: &Dist<'_>, target: &Target, file: &Path) -> Result<()> {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
     let what = format!("{}: symbols of {name}", target.shown);
     let running = Step::begin(&what);
     // Comes with auditwheel, and reads any processor's files on any system.
@@ -90,7 +87,7 @@ fn c_library(dist: &Dist<'_>, target: &Target, library: &Path) -> Result<()> {
     readelf
         .arg(dist.kit.programs().join("readelf.py"))
         .arg("--version-info")
-        .arg(library);
+        .arg(file);
     let (status, output) = exec::captured(readelf).context("readelf.py")?;
     let newest = newest_glibc(&output);
     let fits = if target.is_glibc() {
@@ -121,15 +118,13 @@ fn newest_glibc(output: &str) -> Option<(u32, u32)> {
 }
 
 /// Installs both packages as a user does, in a folder that knows nothing of this one, and runs the README with them.
-fn installed(dist: &Dist<'_>, addons: &[(&Target, PathBuf)]) -> Result<()> {
+fn installed(dist: &Dist<'_>, natives: &[Native]) -> Result<()> {
     let folder = dist.workspace.target.join("fresh");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).context(folder.display())?;
-    }
-    fs::create_dir_all(&folder).context(folder.display())?;
+    exec::fresh_folder(&folder)?;
     let python = wheel_in_fresh_environment(dist, &folder)?;
-    let staged = npm::stage(dist.workspace, dist.tools, addons)?;
+    let staged = npm::stage(dist.workspace, dist.tools, natives)?;
     npm::install(dist.tools, &staged, &dist.version, &folder, &[])?;
+    commands(dist, &python, &folder)?;
     let running = Step::begin("the README with the installed packages: Python writes, Node reads");
     let outcome = quickstart::run(
         dist.workspace,
@@ -145,6 +140,24 @@ fn installed(dist: &Dist<'_>, addons: &[(&Target, PathBuf)]) -> Result<()> {
         Err(_) => running.failed(),
     }
     outcome
+}
+
+/// The command line as both packages bring it.
+fn commands(dist: &Dist<'_>, python: &Path, folder: &Path) -> Result<()> {
+    let script = python.with_file_name(format!("{PROGRAM}{}", std::env::consts::EXE_SUFFIX));
+    let mut module = Command::new(python);
+    module.args(["-m", "kren"]);
+    let mut npx = Command::new(&dist.tools.npm);
+    npx.args(["exec", "--offline", "--", "@pawanxz/kren"]);
+    for (shown, mut command) in [
+        ("the wheel's script", Command::new(script)),
+        ("python -m kren", module),
+        ("npx @pawanxz/kren", npx),
+    ] {
+        command.current_dir(folder);
+        program::answers(shown, command, &dist.version)?;
+    }
+    Ok(())
 }
 
 fn in_folder(interpreter: &Path, program: &Path, folder: &Path) -> Command {

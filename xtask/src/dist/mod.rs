@@ -6,7 +6,10 @@
 mod archives;
 mod check;
 mod crates;
+mod debian;
+pub(crate) mod native;
 pub(crate) mod npm;
+mod program;
 mod sums;
 pub(crate) mod wheels;
 
@@ -14,6 +17,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use self::native::Native;
+use crate::exec;
 use crate::kit::Kit;
 use crate::targets::{self, Builder, Target};
 use crate::term::{self, Context as _, Failure, Result};
@@ -42,10 +47,7 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<ExitCode> {
     let tools = Tools::find(workspace)?;
     let kit = Kit::prepare(workspace, &tools)?;
     let folder = workspace.target.join("publish");
-    if folder.exists() {
-        fs::remove_dir_all(&folder).context(folder.display())?;
-    }
-    fs::create_dir_all(&folder).context(folder.display())?;
+    exec::fresh_folder(&folder)?;
     let dist = Dist {
         workspace,
         tools: &tools,
@@ -54,13 +56,20 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<ExitCode> {
         version,
     };
     let mut skipped = Vec::new();
-    let mut addons = Vec::new();
+    let mut natives = Vec::new();
     for target in wanted {
         match Builder::new(workspace, &kit, target) {
             Ok(builder) => {
-                wheels::build(&builder, &dist.folder)?;
-                addons.push((target, npm::build(&builder)?));
-                archives::build(&dist, &builder)?;
+                let native = Native::build(&builder)?;
+                wheels::build(&builder, &native, &dist.folder)?;
+                archives::pack(&dist, &native)?;
+                if let Some(why) = debian::pack(&dist, &native)? {
+                    skipped.push(Skipped {
+                        what: format!("Debian package ({})", target.triple),
+                        why,
+                    });
+                }
+                natives.push(native);
             }
             Err(why) => skipped.push(Skipped {
                 what: format!("{} ({})", target.shown, target.triple),
@@ -69,9 +78,9 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<ExitCode> {
         }
     }
     wheels::sources(&dist)?;
-    npm::pack(&dist, &addons)?;
+    npm::pack(&dist, &natives)?;
     crates::pack(&dist)?;
-    check::run(&dist, &addons)?;
+    check::run(&dist, &natives)?;
     sums::write(&dist)?;
     report(&dist, &skipped)?;
     Ok(ExitCode::SUCCESS)
@@ -103,7 +112,7 @@ fn report(dist: &Dist<'_>, skipped: &[Skipped]) -> Result<()> {
         dist.version,
         dist.folder.display()
     ));
-    let files = files(dist)?;
+    let files = files(dist, "")?;
     for file in &files {
         let len = fs::metadata(file).context(file.display())?.len();
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -112,22 +121,16 @@ fn report(dist: &Dist<'_>, skipped: &[Skipped]) -> Result<()> {
     for Skipped { what, why } in skipped {
         println!("    skipped: {what}: {why}");
     }
-    if archives::program(dist.workspace)?.is_none() {
-        println!(
-            "    skipped: archives of the command-line program: the workspace has no package named {} yet",
-            archives::PACKAGE
-        );
-    }
     println!("\n{} built, {} skipped", files.len(), skipped.len());
     Ok(())
 }
 
-/// What was built, in the order of its names.
-fn files(dist: &Dist<'_>) -> Result<Vec<PathBuf>> {
+/// What was built and ends so, in the order of its names.
+fn files(dist: &Dist<'_>, ending: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(&dist.folder).context(dist.folder.display())? {
         let file = entry.context(dist.folder.display())?.path();
-        if file.is_file() {
+        if file.is_file() && file.to_string_lossy().ends_with(ending) {
             files.push(file);
         }
     }

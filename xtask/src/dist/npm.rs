@@ -1,4 +1,4 @@
-//! npm packages: the main one, and one for each system with the addon built for it.
+//! npm packages: the main one, and one for each system with the addon and the program built for it.
 //!
 //! What stands in them is decided by `kren-node/scripts/stage-packages.mjs`.
 
@@ -6,35 +6,27 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Dist;
+use super::native::Native;
 use crate::exec::{self, step};
 use crate::setup;
-use crate::targets::{Builder, Target};
 use crate::term::{Failure, Result};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 const BUILD: &str = "read the output above";
 
-/// Builds the target's addon, and says where it lies.
-pub(crate) fn build(builder: &Builder<'_>) -> Result<PathBuf> {
-    let mut cargo = builder.cargo()?;
-    cargo.args(["--package", "kren-node"]);
-    step(&format!("{}: addon", builder.target.shown), cargo, BUILD)?;
-    Ok(builder.folder().join(builder.target.library("kren_node")))
-}
-
-pub(super) fn pack(dist: &Dist<'_>, addons: &[(&Target, PathBuf)]) -> Result<()> {
-    let staged = stage(dist.workspace, dist.tools, addons)?;
-    // The main package too where there is no addon at all, so that what is wrong with it shows everywhere.
+pub(super) fn pack(dist: &Dist<'_>, natives: &[Native]) -> Result<()> {
+    let staged = stage(dist.workspace, dist.tools, natives)?;
+    // The main package too where there is nothing native at all, so that what is wrong with it shows everywhere.
     tarballs(dist.tools, &staged.complete(), &dist.folder)
 }
 
 /// The folders that become packages.
 pub(crate) struct Staged {
     pub(crate) main: PathBuf,
-    /// With the addon.
+    /// With what is native.
     pub(crate) built: Vec<PathBuf>,
-    /// Of the other systems: as they will be, without the addon.
+    /// Of the other systems: as they will be, without it.
     pub(crate) missing: Vec<PathBuf>,
 }
 
@@ -44,12 +36,8 @@ impl Staged {
     }
 }
 
-/// Lays out all packages, with the addons that there are.
-pub(crate) fn stage(
-    workspace: &Workspace,
-    tools: &Tools,
-    addons: &[(&Target, PathBuf)],
-) -> Result<Staged> {
+/// Lays out all packages, with what there is of their native parts.
+pub(crate) fn stage(workspace: &Workspace, tools: &Tools, natives: &[Native]) -> Result<Staged> {
     setup::node_packages(workspace, tools)?;
     let node = workspace.node();
     let mut types = workspace.command(&tools.npm, &node);
@@ -58,8 +46,9 @@ pub(crate) fn stage(
     let folder = workspace.target.join("npm");
     let mut script = workspace.command(&tools.node, &node);
     script.arg("scripts/stage-packages.mjs").arg(&folder);
-    for (target, addon) in addons {
-        script.arg(format!("{}={}", target.triple, addon.display()));
+    for native in natives {
+        let (addon, program) = (native.addon.display(), native.program.display());
+        script.arg(format!("{}={addon}={program}", native.target.triple));
     }
     let what = "Node: laying out the packages";
     let (status, output) =

@@ -19,6 +19,6 @@ pub(super) fn write(dist: &Dist<'_>) -> Result<()> {
     python
         .args(["-c", SCRIPT])
         .arg(dist.folder.join("SHA256SUMS"))
-        .args(files(dist)?);
+        .args(files(dist, "")?);
     step("SHA-256 checksums", python, "read the output above")
 }
