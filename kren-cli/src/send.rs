@@ -113,7 +113,10 @@ pub(crate) fn publish(args: &PubArgs) -> Outcome {
 }
 
 fn feed(mut writer: KrenWriter, sending: &Sending) -> Outcome {
-    let outcome = Feeder::new(&mut writer, sending).and_then(|mut feeder| feeder.run());
+    let outcome = Feeder::new(&mut writer, sending)
+        .and_then(|mut feeder| feeder.run())
+        // Ctrl-C ends those as well whose output this is: then the end of input is not that of the stream.
+        .and_then(|()| Ok(signals::check()?));
     if let Err(stop) = outcome {
         // Whoever receives must not take a broken stream for a whole one.
         let _ = writer.break_off();

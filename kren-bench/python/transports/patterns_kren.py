@@ -64,7 +64,7 @@ class Call(Broadcast):
     def open(self) -> None:
         if self.leads:
             self.end = client = kren.Client(self.session, strategy=self.strategy)
-            patiently(lambda: client.call(self.payload), kren.NoServerError)
+            patiently(lambda: client.call(self.payload), kren.NoServer)
             self.send = lambda _: None
             self.receive = lambda call=client.call, payload=self.payload: call(payload)
         else:
@@ -75,7 +75,7 @@ class Call(Broadcast):
 
             def receive() -> bytes:
                 self.request = next(requests)
-                return self.request.data
+                return bytes(self.request)
 
             def send(payload: bytes) -> None:
                 self.request.reply(payload)

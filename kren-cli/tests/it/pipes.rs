@@ -123,16 +123,14 @@ fn a_reader_of_the_output_that_goes_away_ends_recv_and_loses_nothing() {
 fn ctrl_c_closes_the_side_and_the_other_is_told_that_it_was_broken_off() {
     let name = Name::new("interrupt");
     let mut send = Running::start(&format!("send {name} -l"), Stdio::piped(), Stdio::null());
-    send.0
-        .stdin
-        .as_mut()
-        .unwrap()
-        .write_all(b"whole\nhalf")
-        .unwrap();
+    // Kept open: to `wait` would be to end the input otherwise.
+    let mut input = send.0.stdin.take().unwrap();
+    input.write_all(b"whole\nhalf").unwrap();
     let mut recv = Running::start(&format!("recv {name} -l"), Stdio::null(), Stdio::piped());
     wait_until("both sides", || state(&name) == "idle");
     interrupt(send.0.id());
     assert_eq!(send.0.wait().unwrap().code(), Some(143));
+    drop(input);
     assert_eq!(recv.0.wait().unwrap().code(), Some(6));
     let mut received = String::new();
     recv.0
