@@ -168,7 +168,7 @@ impl KrenInbox {
     ///
     /// [`Error::Forked`](crate::Error::Forked); [`Error::Busy`](crate::Error::Busy).
     pub fn readable(&mut self) -> Result<Interest> {
-        self.lanes.interest()
+        self.lanes.interest(|| None)
     }
 
     /// Whether the inbox's name does not lead to it any more, since somebody has removed it. Makes a system call.

@@ -22,6 +22,8 @@ const COOL: u32 = 256;
 const SPIN: Duration = Duration::from_micros(20);
 /// The selector's key for the registry itself; lanes have the numbers of their seats, which start from 1.
 const REGISTRY: u64 = 0;
+/// A group's key for what else is waited for.
+const BESIDES: u64 = u64::MAX;
 
 /// One lane.
 pub(crate) struct Lane {
@@ -339,8 +341,11 @@ impl Lanes {
 
     /// That `next` finds something, or a member has gone, for somebody else to wait for.
     ///
-    /// The ends are that one's from now on, until a call of `wait` has to wait.
-    pub(crate) fn interest(&mut self) -> Result<Interest> {
+    /// The ends are that one's from now on, until a call of `wait` has to wait. `besides` is what else its owner waits for.
+    pub(crate) fn interest(
+        &mut self,
+        besides: impl FnOnce() -> Option<Interest>,
+    ) -> Result<Interest> {
         self.registry.endpoint().check_process()?;
         if let Some(group) = &self.away {
             return Ok(group.interest());
@@ -348,6 +353,9 @@ impl Lanes {
         let group = Group::new(self.registry.name());
         self.selector.remove(REGISTRY);
         group.add(REGISTRY, self.registry.changes()?)?;
+        if let Some(interest) = besides() {
+            group.add(BESIDES, interest)?;
+        }
         self.hot.clear();
         for (number, lane) in self.lanes.iter_mut().enumerate() {
             if let Some(lane) = lane {

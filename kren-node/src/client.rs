@@ -38,18 +38,28 @@ impl Client {
 
     /// The next answer, to whichever call; or why there will be none to one.
     fn next(&self, core: &mut KrenClient) -> kren_core::Result<Option<(Asked, Part)>> {
-        if self.arrived.borrow().is_empty() {
-            self.arrived.replace(core.arrived()?.into());
-        }
         loop {
+            if self.arrived.borrow().is_empty() {
+                self.arrived.replace(core.arrived()?.into());
+            }
             let asked = self.arrived.borrow_mut().pop_front();
+            if let Some(asked) = asked {
+                if let Some(part) = self.poll(core, asked) {
+                    return Ok(Some((asked, part)));
+                }
+                continue;
+            }
             // Where nothing has come, the oldest one is asked for: if that has its server, all have.
-            let Some(asked) = asked else {
-                let oldest = self.oldest();
-                return Ok(oldest.and_then(|asked| Some((asked, self.poll(core, asked)?))));
+            let Some(oldest) = self.oldest() else {
+                return Ok(None);
             };
-            if let Some(part) = self.poll(core, asked) {
-                return Ok(Some((asked, part)));
+            if let Some(part) = self.poll(core, oldest) {
+                return Ok(Some((oldest, part)));
+            }
+            // What has come meanwhile for another one was taken in, and nobody rings for it any more.
+            self.arrived.replace(core.arrived()?.into());
+            if self.arrived.borrow().is_empty() {
+                return Ok(None);
             }
         }
     }

@@ -373,7 +373,8 @@ impl KrenClient {
         }
     }
 
-    /// Whether an answer to `call` is there; gets it if so. `None`: not yet.
+    /// Whether an answer to `call` is there; gets it if so. `None`: not yet, and what was there for other calls has been taken in, of
+    /// which [`KrenClient::arrived`] tells and [`KrenClient::readable`] does not.
     ///
     /// # Errors
     ///
@@ -385,8 +386,13 @@ impl KrenClient {
                 channel: Arc::clone(self.registry.name()),
             });
         }
-        self.keep_all()?;
-        match self.take_kept(call) {
+        // What has come for others since they were asked for stays where whoever waits is told of it.
+        let mut reply = self.take_kept(call);
+        if reply.is_none() {
+            self.keep_all()?;
+            reply = self.take_kept(call);
+        }
+        match reply {
             Some(reply) => self.finish(call, reply).map(Some),
             None => {
                 self.check_call(call)?;

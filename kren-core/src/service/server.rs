@@ -3,13 +3,15 @@
 use super::by_number::ByNumber;
 use super::envelope::{Envelope, Part, short};
 use super::request::Request;
-use super::way_back::{Out, WayBack};
+use super::way_back::{Behind, Out, WayBack};
 use crate::awaiting::Awaiting;
+use crate::group::Silent;
 use crate::inbox::{SenderId, number};
 use crate::lanes::Lanes;
 use crate::layout::Kind;
 use crate::registry::{Member, Plan, Registry, plan_setters};
 use crate::segment::{PeerState, Way};
+use crate::wait::SLICE;
 use crate::{Error, Interest, KrenWriter, Result};
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,8 +36,7 @@ const STANDBY: Duration = Duration::from_millis(20);
 pub struct KrenServer {
     // Before the lanes, and the seat with them: the service's name goes with the last lane.
     ways: ByNumber<Arc<WayBack>>,
-    /// Set wherever something is kept for a slow client.
-    is_behind: Arc<AtomicBool>,
+    behind: Arc<Behind>,
     lanes: Lanes,
     /// Requests that a predecessor may have begun with: for each lane, the messages before this count.
     suspect: HashMap<u64, u64>,
@@ -106,16 +107,17 @@ impl KrenServer {
         let within = timeout.map(|timeout| (Instant::now(), timeout));
         loop {
             let left = within.map(|(start, timeout)| timeout.saturating_sub(start.elapsed()));
-            // What is kept for a slow client is tried again meanwhile.
-            let slice = match self.flush() {
-                true => left,
-                false => Some(left.map_or(RETRY, |left| left.min(RETRY))),
+            // What is kept for a slow client is tried again meanwhile; another thread may keep some without a word.
+            let most = match self.flush() {
+                true => SLICE,
+                false => RETRY,
             };
-            let at = match self.lanes.wait(slice, check) {
+            let slice = left.map_or(most, |left| left.min(most));
+            let at = match self.lanes.wait(Some(slice), check) {
                 Ok(at) => at,
                 Err(Error::TimedOut { channel, what, .. }) => {
                     self.tidy();
-                    if left.is_some_and(|left| left <= slice.unwrap_or(left)) {
+                    if left.is_some_and(|left| left <= slice) {
                         return Err(Error::TimedOut {
                             channel,
                             what: if what == "message" { "request" } else { what },
@@ -201,7 +203,7 @@ impl KrenServer {
             cancelled: Mutex::default(),
             has_cancelled: AtomicBool::new(false),
             is_behind: AtomicBool::new(false),
-            is_any_behind: Arc::clone(&self.is_behind),
+            behind: Arc::clone(&self.behind),
             is_over: AtomicBool::new(false),
         });
         registry.tell_member(member);
@@ -209,20 +211,25 @@ impl KrenServer {
         Ok(way)
     }
 
-    /// That there is a request, or a client has come or gone: see [`Selector::add`](crate::Selector::add), and
+    /// That there is a request, a client has come or gone, or an answer had no room: see [`Selector::add`](crate::Selector::add), and
     /// [`KrenInbox::readable`](crate::KrenInbox::readable).
     ///
     /// # Errors
     ///
     /// [`Error::Forked`]; [`Error::Busy`].
     pub fn readable(&mut self) -> Result<Interest> {
-        self.lanes.interest()
+        let (name, behind) = (Arc::clone(self.lanes.registry.name()), &self.behind);
+        self.lanes.interest(|| {
+            let behind = Arc::clone(behind);
+            let is_news = move || behind.is_news.load(Ordering::Relaxed);
+            Some(Silent::interest(&name, is_news))
+        })
     }
 
     /// Whether answers are kept for clients that had no room for them: [`KrenServer::try_next`] tries again to hand them over.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        self.is_behind.load(Ordering::Relaxed)
+        self.behind.is_any.load(Ordering::Relaxed)
             && self
                 .ways
                 .values()
@@ -238,13 +245,14 @@ impl KrenServer {
     /// Hands over what is kept for slow clients; tells whether nothing is left.
     #[inline]
     fn flush(&self) -> bool {
-        !self.is_behind.load(Ordering::Relaxed) || self.flush_all()
+        !self.behind.is_any.load(Ordering::Relaxed) || self.flush_all()
     }
 
     #[cold]
     fn flush_all(&self) -> bool {
         // Before the look: what is kept after it says so again.
-        self.is_behind.swap(false, Ordering::Acquire);
+        self.behind.is_news.store(false, Ordering::Relaxed);
+        self.behind.is_any.swap(false, Ordering::Acquire);
         let mut is_done = true;
         for way in self.ways.values() {
             if way.is_behind.load(Ordering::Relaxed) {
@@ -253,7 +261,7 @@ impl KrenServer {
             }
         }
         if !is_done {
-            self.is_behind.store(true, Ordering::Relaxed);
+            self.behind.is_any.store(true, Ordering::Relaxed);
         }
         is_done
     }
@@ -436,7 +444,7 @@ impl ServerOptions {
             awaiting: Awaiting::default(),
             lanes,
             ways: ByNumber::default(),
-            is_behind: Arc::default(),
+            behind: Arc::default(),
             suspect,
             alignment: self.plan.alignment,
         })

@@ -11,6 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Bytes of answers kept for a client that does not read them, beyond what its channel holds.
 const BACKLOG: usize = 16 << 20;
 
+/// What the server knows of answers that had no room, whichever client's.
+#[derive(Default)]
+pub(super) struct Behind {
+    /// There are such.
+    pub(super) is_any: AtomicBool,
+    /// One has come since the server tried to hand them over.
+    pub(super) is_news: AtomicBool,
+}
+
 /// The way back to one client.
 pub(super) struct WayBack {
     pub(super) channel: Arc<str>,
@@ -22,7 +31,7 @@ pub(super) struct WayBack {
     pub(super) has_cancelled: AtomicBool,
     /// Something is kept that had no room, and the same of any client.
     pub(super) is_behind: AtomicBool,
-    pub(super) is_any_behind: Arc<AtomicBool>,
+    pub(super) behind: Arc<Behind>,
     /// The client is gone, and nobody else comes for its answers.
     pub(super) is_over: AtomicBool,
 }
@@ -151,8 +160,10 @@ impl WayBack {
         *kept_bytes += len;
         kept.push_back(Kept { tag, bytes });
         self.is_behind.store(true, Ordering::Relaxed);
-        // Release: pairs with the Acquire swap in `flush`, which then finds this one.
-        self.is_any_behind.store(true, Ordering::Release);
+        // Relaxed: whoever sees it looks at what follows.
+        self.behind.is_news.store(true, Ordering::Relaxed);
+        // Release: pairs with the Acquire swap in `flush_all`, which then finds this one.
+        self.behind.is_any.store(true, Ordering::Release);
         Ok(())
     }
 }

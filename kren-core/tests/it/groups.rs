@@ -227,6 +227,63 @@ fn calls_among_others() {
     assert!(begun.elapsed() < NOTICED, "{:?}", begun.elapsed());
 }
 
+/// P11: to take one answer is not to take in another that has come meanwhile: whoever waits is told of that.
+#[test]
+fn an_answer_to_another_call_is_told_of() {
+    let _limit = Limit::new();
+    let name = Name::new("group-other-call");
+    let mut server = KrenServer::create(&name).unwrap();
+    let mut client = KrenClient::connect(&name).unwrap();
+    let calls = [b"a", b"b"].map(|body| client.start(body, CallOptions::default()).unwrap());
+    let [first, second] = [(); 2].map(|()| server.next_timeout(PATIENCE).unwrap());
+    first.reply(b"a").unwrap();
+    while client.arrived().unwrap().is_empty() {}
+    second.reply(b"b").unwrap();
+    assert_eq!(
+        client.poll(calls[0]).unwrap().unwrap().as_deref(),
+        Some(&b"a"[..])
+    );
+    let mut selector = Selector::new().unwrap();
+    selector.add(KEY, client.readable().unwrap()).unwrap();
+    expect_event(&mut selector);
+    assert_eq!(client.arrived().unwrap(), [calls[1]]);
+}
+
+/// P12: whoever waits for a server is told of answers that had no room meanwhile, which are to be tried again.
+#[test]
+fn a_server_is_told_that_it_is_behind() {
+    let _limit = Limit::new();
+    const ITEMS: u8 = 20;
+    let name = Name::new("group-behind");
+    let mut server = KrenServer::options().capacity(PAGE).create(&name).unwrap();
+    let mut client = KrenClient::connect(&name).unwrap();
+    let call = client.start(b"much", CallOptions::default()).unwrap();
+    let mut request = server.next_timeout(PATIENCE).unwrap();
+    assert!(server.try_next().unwrap().is_none());
+    let mut selector = Selector::new().unwrap();
+    selector.add(KEY, server.readable().unwrap()).unwrap();
+    nothing(&mut selector);
+    for at in 0..ITEMS {
+        request.item(&[at; PAGE / 4]).unwrap();
+    }
+    request.end().unwrap();
+    assert!(server.is_behind());
+    expect_event(&mut selector);
+    let mut count = 0;
+    loop {
+        match client.poll(call).unwrap() {
+            None => assert!(server.try_next().unwrap().is_none()),
+            Some(Some(item)) => {
+                assert_eq!(item[0], count);
+                count += 1;
+            }
+            Some(None) => break,
+        }
+    }
+    assert_eq!((count, server.is_behind()), (ITEMS, false));
+    nothing(&mut selector);
+}
+
 /// Errors say the words that the user has said: the name of the inbox, queue or service, never that of a lane, and the
 /// option that the end has.
 #[test]

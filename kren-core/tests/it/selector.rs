@@ -11,6 +11,8 @@ pub(crate) const PARTS: Parts = &[
     ("silent writer of many", silent_writer_of_many),
     ("selector of many", selector_of_many),
     ("echo of many", echo_of_many),
+    #[cfg(target_os = "linux")]
+    ("hostile bells", hostile_bells),
 ];
 
 /// A death is noticed within 200 ms, says G4; a busy machine is given more.
@@ -544,8 +546,14 @@ fn own_bell(before: &std::collections::BTreeSet<String>) -> Vec<String> {
 #[test]
 #[cfg(target_os = "linux")]
 fn hostile_bells_cost_no_more_than_a_look() {
-    use crate::attacker::{Attacker, READER_PAGE};
     let _limit = Limit::new();
+    // In a process whose bells are those of no other test.
+    Process::start("hostile bells", &[]).finish();
+}
+
+#[cfg(target_os = "linux")]
+fn hostile_bells(_: &Role) {
+    use crate::attacker::{Attacker, READER_PAGE};
     let (name, other) = (Name::new("hostile-bell"), Name::new("hostile-other"));
     let mut writer = KrenWriter::create(&name, PAGE).unwrap();
     let mut reader = KrenReader::connect(&name).unwrap();

@@ -1,8 +1,10 @@
 //! Calls and their answers, and what becomes of them when a side dies (P11 to P13).
 
-use crate::support::{Limit, Name, PATIENCE, Parts, Process, Role, mix};
+use crate::support::{Limit, Name, PAGE, PATIENCE, Parts, Process, Role, mix};
 use kren_core::{CallOptions, Error, KrenClient, KrenServer, PeerState, Request};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 pub(crate) const PARTS: Parts = &[
@@ -333,6 +335,43 @@ fn a_request_may_outlive_its_client() {
     other.reply(b"answer").unwrap();
     assert_eq!(&client.next(call).unwrap().unwrap()[..], b"answer");
     request.reply(b"nobody hears").unwrap();
+}
+
+/// P12: what another thread answers while the server only waits, and the client has no room for, comes as the client reads.
+#[test]
+fn answers_that_are_kept_while_the_server_waits() {
+    let _limit = Limit::new();
+    const ITEMS: u8 = 20;
+    let name = Name::new("kept-answers");
+    let mut server = KrenServer::options().capacity(PAGE).create(&name).unwrap();
+    let mut client = KrenClient::connect(&name).unwrap();
+    let options = CallOptions::default().timeout(PATIENCE);
+    let call = client.start(b"much", options).unwrap();
+    let mut request = server.next_timeout(PATIENCE).unwrap();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (looks, looked) = mpsc::channel();
+    let until = Arc::clone(&is_over);
+    let serving = std::thread::spawn(move || {
+        let next = server.next_checking(None, &mut || {
+            let _ = looks.send(());
+            match until.load(Ordering::Relaxed) {
+                true => Err(Error::Interrupted { channel: "".into() }),
+                false => Ok(()),
+            }
+        });
+        assert!(matches!(next, Err(Error::Interrupted { .. })), "{next:?}");
+    });
+    looked.recv().unwrap();
+    for at in 0..ITEMS {
+        request.item(&[at; PAGE / 4]).unwrap();
+    }
+    request.end().unwrap();
+    for at in 0..ITEMS {
+        assert_eq!(client.next(call).unwrap().unwrap()[0], at);
+    }
+    assert!(client.next(call).unwrap().is_none());
+    is_over.store(true, Ordering::Relaxed);
+    serving.join().unwrap();
 }
 
 /// The server in this process: what a request tells, and what is left behind.

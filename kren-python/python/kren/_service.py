@@ -303,6 +303,8 @@ class _Pump:
                 if timer is None and timeout is not None:
                     timer = loop.call_later(timeout, self._wake, number)
                 self._begin(loop)
+                # What came for others before, and was taken in with the question, rings for nobody.
+                self._hand_out()
                 await self._waiting[number]
         finally:
             if timer is not None:
