@@ -1,7 +1,7 @@
 // Messages that the writer does not get back yet: lent to the user, or copied out but not handed on. Several at a
 // time, given back in any order.
 
-import { markAsUntransferable } from 'node:worker_threads';
+import { markAsLent } from './lent';
 import { native as functions, type Place } from './native';
 import type { Loan } from './sides';
 
@@ -75,7 +75,7 @@ export class Loans {
   /** Lends `part`, the message of a record that ends at `behind`, or a copy of it. */
   lend(part: ArrayBuffer, tag: number, behind: Place): Loan {
     // Moved to another thread it could not be taken back.
-    markAsUntransferable(part);
+    markAsLent(part);
     const entry = this.#enter(behind, new Memory(part));
     const end = (): void => this.#end(entry);
     forgotten.register(part, end, entry);
@@ -142,7 +142,7 @@ export class LoanBook {
 
   /** Lends `part`; `release` is called once, when it is given back. */
   lend(part: ArrayBuffer, tag: number, about: object, release: () => void): Loan {
-    markAsUntransferable(part);
+    markAsLent(part);
     const entry = { memory: new Memory(part) };
     this.#open.add(entry);
     const end = (): void => {

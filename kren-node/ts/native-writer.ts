@@ -1,6 +1,6 @@
 // Writes through the native layer; native-reader.ts says when.
 
-import { markAsUntransferable } from 'node:worker_threads';
+import { markAsLent } from './lent';
 import { native as functions, type NativeWriter } from './native';
 import type { OnReady, Room, Timeout, WritingSide } from './sides';
 
@@ -33,7 +33,7 @@ export class NativeWritingSide implements WritingSide {
     if (length > this.#native.maxMessageLength) this.#native.wait(length, 0);
     if (length > this.#native.available() || this.#native.free(8) < 8) return undefined;
     const part = new ArrayBuffer(length);
-    markAsUntransferable(part);
+    markAsLent(part);
     const bytes = Buffer.from(part);
     return {
       bytes,

@@ -1,6 +1,6 @@
 // Writes to the ring from JavaScript; ring-reader.ts has the rules that both keep.
 
-import { markAsUntransferable } from 'node:worker_threads';
+import { markAsLent } from './lent';
 import { native as functions, type NativeWriter, type Outline } from './native';
 import { COUNT, isOrdered, POSITION, storeBoth, TICKET } from './outline';
 import { lead } from './pace';
@@ -158,7 +158,7 @@ export class RingWriter implements WritingSide {
     const isInPlace = length >= IN_PLACE_FROM;
     const part = isInPlace ? this.#native.lend(at + HEADER, length) : new ArrayBuffer(length);
     // In another thread it could not be taken back.
-    markAsUntransferable(part);
+    markAsLent(part);
     const bytes = Buffer.from(part);
     return {
       bytes,
