@@ -111,7 +111,7 @@ class Call extends AsyncEnds {
   }
 
   async receive() {
-    if (this.leads) return (await this.end.call(this.payload)).data;
+    if (this.leads) return this.end.call(this.payload);
     this.request = (await this.requests.next()).value;
     return this.request.data;
   }
