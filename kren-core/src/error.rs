@@ -749,6 +749,10 @@ impl From<Error> for std::io::Error {
 }
 
 /// What to do about a failed call of the system, where that is known.
+#[cfg_attr(
+    windows,
+    allow(unused_variables, reason = "all that is known is about Unix")
+)]
 fn advice(call: &str, os_error: i32) -> &'static str {
     match os_error {
         #[cfg(unix)]

@@ -2,7 +2,6 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::ptr;
 
 use kren_core::{Error, Result};
 use pyo3::ffi;
@@ -77,7 +76,7 @@ impl Detached {
     }
 
     fn attach(&mut self) {
-        let state = std::mem::replace(&mut self.0, ptr::null_mut());
+        let state = std::mem::take(&mut self.0);
         if !state.is_null() {
             // SAFETY: this thread's state, from `PyEval_SaveThread`, and not restored yet.
             unsafe { ffi::PyEval_RestoreThread(state) };

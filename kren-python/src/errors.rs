@@ -111,6 +111,7 @@ pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
 }
 
 /// The exception for a failure of the operating system that did not come from the core.
+#[cfg(unix)]
 pub(crate) fn system_error(
     py: Python<'_>,
     error: &std::io::Error,
