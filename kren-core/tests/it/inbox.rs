@@ -1,7 +1,7 @@
 //! Many senders, one inbox: what arrives, in which order, and what the death of any side does to the others (P7, P8).
 
 use crate::support::{Limit, Name, PAGE, PATIENCE, Parts, Process, Role, mix, pattern};
-use kren_core::{Error, KrenInbox, KrenReader, KrenSender, PeerState, Strategy};
+use kren_core::{Error, KrenInbox, KrenReader, KrenSender, PeerState};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -365,7 +365,7 @@ fn many_idle_senders_cost_nothing_and_each_is_heard() {
 fn an_inbox_that_spins_does_not_sleep() {
     let _limit = Limit::new();
     let name = Name::new("inbox-spin");
-    let options = KrenInbox::options().strategy(Strategy::Spin);
+    let options = KrenInbox::options().strategy(kren_core::Strategy::Spin);
     let mut inbox = options.create(&name, CAPACITY).unwrap();
     let sleeps = || {
         let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();

@@ -193,7 +193,7 @@ fn foreign_objects_under_the_name_are_refused() {
     assert!(matches!(taken.open(false), Err(Failure::Foreign(_))));
     let (_, bytes) = header();
     assert!(matches!(
-        taken.create(&bytes, 1 << 20, 0o600),
+        taken.create(&bytes, 1 << 20, 0o600, &mut || true),
         Err(Failure::Foreign(_))
     ));
     drop(reserved);
