@@ -2,7 +2,7 @@
 //! over while the other side goes on. Both are one thread, since the kernel's role lock shows an heir
 //! all that its predecessor stored.
 
-use super::long_model;
+use super::model;
 use super::region::{Region, both, check, message, push, read, shape};
 use crate::ring::tests::fused::{Fuse, Fused, survives};
 use crate::ring::{Consumer, Producer};
@@ -17,7 +17,7 @@ fn loom_a_producer_dies_anywhere_and_another_goes_on() {
     for accesses in 0.. {
         let lived = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let outcome = std::sync::Arc::clone(&lived);
-        long_model(move || {
+        model(move || {
             let shape = shape(4);
             let region = Region::new(shape);
             let (mut first, mut consumer) = both(&region, shape);
@@ -63,7 +63,7 @@ fn loom_a_consumer_dies_anywhere_and_another_goes_on() {
     for accesses in 0.. {
         let lived = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let outcome = std::sync::Arc::clone(&lived);
-        long_model(move || {
+        model(move || {
             let shape = shape(3);
             let region = Region::new(shape);
             let mut producer = Producer::resume(Arc::clone(&region), shape).unwrap();

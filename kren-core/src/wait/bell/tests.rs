@@ -293,7 +293,7 @@ fn loom_a_close_rings_the_bell() {
 /// G3: the successor of one that died while it slept on a bell is rung for, whatever that one waited for.
 #[test]
 fn loom_the_successor_of_a_dead_sleeper_is_rung_for() {
-    long_model(|| {
+    model(|| {
         let bell = Bell::new();
         let channel = Channel::new(&bell);
         announce(&channel.end, None, 1, BELL);
