@@ -48,6 +48,9 @@ pub(crate) fn fix(workspace: &Workspace) -> Result<ExitCode> {
     setup::packages(workspace, &tools)?;
     let node = workspace.node();
     exec::step("Rust: cargo fmt", workspace.cargo(&["fmt", "--all"]), LINT)?;
+    let mut header = c_header(workspace);
+    header.env("KREN_WRITE_HEADER", "1");
+    exec::step("C: writing the header", header, LINT)?;
     exec::step(
         "Python: ruff check --fix",
         ruff(workspace, &["check", "--fix"]),
@@ -100,6 +103,11 @@ fn checks(workspace: &Workspace, tools: &Tools) -> Vec<Check> {
             advice: LINT,
         },
         Check {
+            what: "C: header",
+            command: c_header(workspace),
+            advice: FORMAT,
+        },
+        Check {
             what: "Python: format",
             command: ruff(workspace, &["format", "--check"]),
             advice: FORMAT,
@@ -135,6 +143,11 @@ fn checks(workspace: &Workspace, tools: &Tools) -> Vec<Check> {
             advice: LINT,
         },
     ]
+}
+
+/// That the committed header is what the crate makes; by a test, so that cbindgen is compiled where it is needed alone.
+fn c_header(workspace: &Workspace) -> Command {
+    workspace.cargo(&["test", "--quiet", "--package", "kren-c", "--test", "header"])
 }
 
 /// Ruff on everything that is Python; each folder's own settings apply.

@@ -71,6 +71,22 @@ impl Message<'_> {
     }
 }
 
+/// For a face that keeps a message over several calls, and cannot keep the borrow.
+#[doc(hidden)]
+impl KrenReader {
+    /// As dropping the [`Message`] would have that was [kept](Message::keep), if nothing was read since.
+    #[inline]
+    pub fn release_kept(&mut self) {
+        self.release();
+    }
+
+    /// The same for [`Message::into_lease`].
+    #[must_use = "dropping the lease releases the message"]
+    pub fn lease_kept(&mut self) -> Lease {
+        self.lease()
+    }
+}
+
 impl Drop for Message<'_> {
     #[inline]
     fn drop(&mut self) {

@@ -1,0 +1,157 @@
+//! Why a call failed: told as a code, and kept for the thread that asks for more.
+#![allow(unsafe_code)]
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::ffi::{c_char, c_int};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use kren_core::Error;
+
+use crate::code::kren_code;
+
+/// What a function comes to.
+pub(crate) type Outcome<T> = Result<T, Failure>;
+
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The core says so.
+    Core(Error),
+    /// The caller has made a mistake.
+    Misuse(&'static str),
+    /// A message that is not there, which is told often and cheaply.
+    Empty,
+    /// There are no more answers.
+    End,
+    Panic(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Core(error)
+    }
+}
+
+impl Failure {
+    fn code(&self) -> c_int {
+        match self {
+            // The numbers of the table are small.
+            Self::Core(error) => error.code().number() as c_int,
+            Self::Empty => kren_code::KREN_EMPTY as c_int,
+            Self::Misuse(_) => kren_code::KREN_MISUSE as c_int,
+            Self::End => kren_code::KREN_END as c_int,
+            Self::Panic(_) => kren_code::KREN_PANIC as c_int,
+        }
+    }
+
+    fn message(&self) -> String {
+        match self {
+            Self::Core(error) => error.to_string(),
+            Self::Empty => "there is no message now; wait for one, or try again later".to_owned(),
+            Self::Misuse(what) => (*what).to_owned(),
+            Self::End => "the call has no more answers".to_owned(),
+            Self::Panic(what) => {
+                format!(
+                    "a defect in KREN was caught ({what}); close this handle, and please report it"
+                )
+            }
+        }
+    }
+
+    fn figure(&self) -> u64 {
+        let Self::Core(error) = self else { return 0 };
+        match error {
+            Error::Lagged { missed, .. } | Error::Evicted { missed, .. } => *missed,
+            Error::Remote { code, .. } => (*code).into(),
+            Error::TooLarge { max, .. } => *max as u64,
+            Error::Full { available, .. } => *available as u64,
+            Error::OutOfMemory { needed, .. } => *needed,
+            Error::WriterExists { holder, .. }
+            | Error::ReaderExists { holder, .. }
+            | Error::PeerDied { holder, .. } => holder.pid().into(),
+            Error::Io { os_error, .. } => u64::from(os_error.unsigned_abs()),
+            _ => 0,
+        }
+    }
+}
+
+thread_local! {
+    static LAST: RefCell<Option<Failure>> = const { RefCell::new(None) };
+}
+
+/// Runs a function of the interface: its outcome as a code, with the rest kept; no panic leaves (H3).
+#[inline]
+pub(crate) fn guard(work: impl FnOnce() -> Outcome<()>) -> c_int {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => kren_code::KREN_OK as c_int,
+        Ok(Err(failure)) => keep(failure),
+        Err(panic) => keep(Failure::Panic(said(&*panic))),
+    }
+}
+
+#[cold]
+fn keep(failure: Failure) -> c_int {
+    let code = failure.code();
+    // A thread that is just ending has no place for it any more.
+    let _ = LAST.try_with(|last| last.replace(Some(failure)));
+    code
+}
+
+fn said(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("it says nothing").to_owned()
+}
+
+/// Copies the message of this thread's last failure into `buffer`, which has `size` bytes: what happened, to which channel, with
+/// the figures, and what to do. UTF-8, cut off where it must be, and ended by a zero if `size` is not 0.
+///
+/// Returns the length of the whole message without the zero, 0 when nothing has failed yet; so a null `buffer` with `size` 0 asks how
+/// long it is.
+///
+/// Each thread has its own; what succeeds leaves it as it is. Never blocks.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn kren_error_message(buffer: *mut c_char, size: usize) -> usize {
+    let text = last(Failure::message).unwrap_or_default();
+    if !buffer.is_null() && size > 0 {
+        let mut len = text.len().min(size - 1);
+        while !text.is_char_boundary(len) {
+            len -= 1;
+        }
+        // SAFETY: the caller says that there are `size` bytes (H1), of which `len` and one more are stored.
+        unsafe {
+            std::ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast(), len);
+            buffer.add(len).write(0);
+        }
+    }
+    text.len()
+}
+
+/// The figure of this thread's last failure: the messages missed (KREN_LAGGED, KREN_EVICTED), the server's own code (KREN_REMOTE), the
+/// longest message in bytes (KREN_TOO_LARGE) or what would fit now (KREN_FULL), the bytes needed (KREN_OUT_OF_MEMORY), the process id
+/// of who holds or held the other place (KREN_WRITER_EXISTS, KREN_READER_EXISTS, KREN_PEER_DIED; 0 if it is not known), the
+/// system's error number (KREN_IO); 0 for all others.
+///
+/// Each thread has its own. Never blocks.
+#[unsafe(no_mangle)]
+pub extern "C" fn kren_error_figure() -> u64 {
+    last(Failure::figure).unwrap_or_default()
+}
+
+fn last<T>(look: impl FnOnce(&Failure) -> T) -> Option<T> {
+    let found = LAST.try_with(|last| last.borrow().as_ref().map(look));
+    found.ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// H3: a panic ends as a code, and says what it was.
+    #[test]
+    fn a_panic_is_a_code() {
+        let code = guard(|| panic!("on purpose {}", 1));
+        assert_eq!(code, kren_code::KREN_PANIC as c_int);
+        assert!(last(Failure::message).unwrap().contains("on purpose 1"));
+    }
+}

@@ -1,0 +1,116 @@
+//! The library as C and C++ programs have it: compiled against the header without a warning, linked, and run.
+//!
+//! What each function does is checked in C (`tests/c`), where users are; this file compiles that in each way there is, and plays the
+//! processes. A compiler or tool that this machine lacks is left out, and said so.
+#![cfg(unix)]
+
+mod compiled;
+
+use std::process::{Command, Stdio};
+
+use compiled::{LANGUAGES, Program, has, name, run};
+
+/// C11 and C++17, by every compiler that is there: no warning, and everything does what the header says.
+#[test]
+fn every_function_does_what_its_header_says() {
+    for language in LANGUAGES {
+        let Some(program) = Program::compile(language, "patterns.c", &[]) else {
+            continue;
+        };
+        run(program.command().arg(name("patterns")));
+    }
+}
+
+/// The same under AddressSanitizer and UndefinedBehaviorSanitizer, with every leak found.
+#[test]
+fn sanitizers_find_nothing() {
+    let flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+    for language in LANGUAGES {
+        let Some(program) = Program::compile(language, "patterns.c", &flags) else {
+            continue;
+        };
+        run(program.command().arg(name("sanitized")));
+    }
+}
+
+/// The same under valgrind.
+#[test]
+fn valgrind_finds_nothing() {
+    if !has("valgrind") {
+        return;
+    }
+    let program = Program::compile(LANGUAGES[0], "patterns.c", &[]).expect("a C compiler");
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args([
+        "--quiet",
+        "--error-exitcode=1",
+        "--leak-check=full",
+        "--errors-for-leak-kinds=definite",
+    ]);
+    program.look_up(&mut valgrind);
+    run(valgrind.arg(&program.file).arg(name("valgrind")));
+}
+
+/// G1, G2: every message once, in order and whole, between two processes.
+#[test]
+fn a_stream_between_processes_is_whole() {
+    let program = Program::compile(LANGUAGES[0], "sides.c", &["-pthread"]).expect("a C compiler");
+    let channel = name("sides");
+    let mut writer = program
+        .command()
+        .args(["write", &channel])
+        .spawn()
+        .expect("it starts");
+    run(program.command().args(["read", &channel]));
+    assert!(writer.wait().expect("it ends").success());
+}
+
+/// G4: a writer that is killed is told from one that closes, and what it committed is read; what it had reserved is not.
+#[test]
+fn a_killed_writer_has_died() {
+    let program = Program::compile(LANGUAGES[0], "sides.c", &["-pthread"]).expect("a C compiler");
+    let channel = name("killed");
+    let start = |side| {
+        let mut command = program.command();
+        command
+            .args([side, channel.as_str()])
+            .stdout(Stdio::piped());
+        command.spawn().expect("it starts")
+    };
+    let mut writer = start("hang");
+    compiled::hear(&mut writer, "ready");
+    let mut reader = start("hear");
+    compiled::hear(&mut reader, "heard");
+    writer.kill().expect("it runs");
+    writer.wait().expect("it ends");
+    assert!(reader.wait().expect("it ends").success());
+}
+
+/// Two threads on one handle: the second one gets a code.
+#[test]
+fn a_second_thread_is_told() {
+    let program = Program::compile(LANGUAGES[0], "sides.c", &["-pthread"]).expect("a C compiler");
+    run(program.command().args(["threads", &name("threads")]));
+}
+
+/// What the library exports is what the committed list says.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_symbols_are_those_of_the_list() {
+    if !has("nm") {
+        return;
+    }
+    let mut nm = Command::new("nm");
+    nm.args(["--dynamic", "--defined-only", "--format=just-symbols"]);
+    let output = nm.arg(compiled::library()).output().expect("nm runs");
+    let mut found: Vec<_> = std::str::from_utf8(&output.stdout)
+        .expect("text")
+        .lines()
+        .collect();
+    found.sort_unstable();
+    let listed: Vec<_> = include_str!("symbols.txt").lines().collect();
+    assert_eq!(
+        found, listed,
+        "tests/symbols.txt is the list of what users may link to"
+    );
+}

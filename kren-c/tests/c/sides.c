@@ -1,0 +1,113 @@
+/* The sides of a channel in processes of their own, and two threads on one handle.
+ *
+ * Usage: sides write|read|hang|hear|threads CHANNEL
+ */
+#include "check.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#define COUNT 200000
+
+static kren_reader *connect_to(const char *channel) {
+  kren_options options = kren_options_default();
+  kren_reader *reader;
+  options.timeout_ns = PATIENCE;
+  OK(kren_reader_connect(channel, &options, &reader));
+  return reader;
+}
+
+static void write_all(const char *channel) {
+  kren_writer *writer;
+  uint32_t at;
+  OK(kren_writer_create(channel, 1 << 16, NULL, &writer));
+  for (at = 0; at < COUNT; at++) {
+    uint32_t words[64];
+    uint32_t word, count = at % 64;
+    for (word = 0; word < count; word++) words[word] = at + word;
+    OK(kren_write(writer, words, count * sizeof *words, at, KREN_FOREVER));
+  }
+  OK(kren_writer_close(writer));
+}
+
+static void read_all(const char *channel) {
+  kren_reader *reader = connect_to(channel);
+  kren_message message;
+  uint32_t at = 0;
+  int code;
+  while ((code = kren_read(reader, &message, KREN_FOREVER)) == KREN_OK) {
+    uint32_t word, words[64];
+    CHECK(message.tag == at && message.len == at % 64 * sizeof *words);
+    memcpy(words, message.data, message.len);
+    for (word = 0; word < at % 64; word++) CHECK(words[word] == at + word);
+    at++;
+  }
+  IS(KREN_CLOSED, code);
+  CHECK(at == COUNT);
+  OK(kren_reader_close(reader));
+}
+
+/* Commits one message, reserves another one, and waits to be killed. */
+static void hang(const char *channel) {
+  kren_writer *writer;
+  void *place;
+  OK(kren_writer_create(channel, 4096, NULL, &writer));
+  OK(kren_write(writer, "committed", 9, 0, 0));
+  OK(kren_reserve(writer, 10, 0, &place));
+  memset(place, 1, 10);
+  puts("ready");
+  fflush(stdout);
+  for (;;) pause();
+}
+
+static void hear(const char *channel) {
+  kren_reader *reader = connect_to(channel);
+  kren_message message;
+  OK(kren_read(reader, &message, KREN_FOREVER));
+  CHECK(holds(message, "committed"));
+  puts("heard");
+  fflush(stdout);
+  IS(KREN_PEER_DIED, kren_read(reader, &message, KREN_FOREVER));
+  CHECK(kren_error_figure() > 0);
+  OK(kren_reader_close(reader));
+}
+
+static void *wait_here(void *reader) {
+  kren_message message;
+  OK(kren_read((kren_reader *)reader, &message, KREN_FOREVER));
+  CHECK(holds(message, "enough"));
+  return NULL;
+}
+
+/* While one thread waits, the other one's calls have a code. */
+static void threads(const char *channel) {
+  kren_writer *writer;
+  kren_reader *reader;
+  kren_message message;
+  pthread_t thread;
+  int code;
+  OK(kren_writer_create(channel, 4096, NULL, &writer));
+  OK(kren_reader_connect(channel, NULL, &reader));
+  CHECK(pthread_create(&thread, NULL, wait_here, reader) == 0);
+  while ((code = kren_read(reader, &message, 0)) == KREN_EMPTY) usleep(1000);
+  IS(KREN_BUSY, code);
+  IS(KREN_BUSY, kren_release(reader));
+  IS(KREN_BUSY, kren_reader_close(reader));
+  OK(kren_write(writer, "enough", 6, 0, 0));
+  CHECK(pthread_join(thread, NULL) == 0);
+  OK(kren_reader_close(reader));
+  OK(kren_writer_close(writer));
+}
+
+int main(int count, char **arguments) {
+  CHECK(count == 3);
+  switch (arguments[1][0]) {
+    case 'w': write_all(arguments[2]); break;
+    case 'r': read_all(arguments[2]); break;
+    case 't': threads(arguments[2]); break;
+    default:
+      if (strcmp(arguments[1], "hang") == 0) hang(arguments[2]);
+      hear(arguments[2]);
+  }
+  return 0;
+}

@@ -1,0 +1,147 @@
+//! Programs in C and C++, compiled for a test.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A compiler and the language it is asked for.
+pub(crate) type Language = (&'static str, &'static str);
+
+pub(crate) const LANGUAGES: [Language; 4] = [
+    ("gcc", "-std=c11"),
+    ("g++", "-std=c++17"),
+    ("clang", "-std=c11"),
+    ("clang++", "-std=c++17"),
+];
+
+/// Where cargo has put the library for these tests.
+fn built() -> PathBuf {
+    let test = std::env::current_exe().expect("this program has a path");
+    test.parent().expect("it lies in a folder").to_owned()
+}
+
+pub(crate) fn library() -> PathBuf {
+    let ending = if cfg!(target_os = "macos") {
+        "dylib"
+    } else {
+        "so"
+    };
+    built().join(format!("libkren.{ending}"))
+}
+
+/// A name that no other test has.
+pub(crate) fn name(what: &str) -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("c-{what}-{}-{number}", std::process::id())
+}
+
+/// Whether the machine has this program; says so if not.
+pub(crate) fn has(program: &str) -> bool {
+    let found = Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
+pub(crate) fn run(command: &mut Command) {
+    let output = command.output().expect("it starts");
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Waits until a process says this line.
+pub(crate) fn hear(child: &mut Child, line: &str) {
+    let output = child.stdout.take().expect("it is piped");
+    let mut lines = BufReader::new(output).lines();
+    assert_eq!(
+        lines.next().expect("it says something").expect("text"),
+        line
+    );
+}
+
+/// A program that was compiled, in a folder of its own that goes with it.
+pub(crate) struct Program {
+    pub(crate) file: PathBuf,
+    folder: PathBuf,
+}
+
+impl Program {
+    /// Compiles `tests/c/{source}` with every warning as an error; `None`: the compiler is not here.
+    pub(crate) fn compile(
+        (compiler, standard): Language,
+        source: &str,
+        flags: &[&str],
+    ) -> Option<Self> {
+        if !has(compiler) {
+            return None;
+        }
+        let folder = std::env::temp_dir().join(name("compiled"));
+        fs::create_dir(&folder).expect("a folder of its own");
+        // By the name that programs look for as they start.
+        std::os::unix::fs::symlink(library(), folder.join("libkren.so.0")).expect("a new link");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let file = folder.join("program");
+        let mut command = Command::new(compiler);
+        command.args([
+            standard,
+            "-g",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Wshadow",
+            "-Werror",
+        ]);
+        command.args(if standard.starts_with("-std=c++") {
+            ["-x", "c++"]
+        } else {
+            ["-x", "c"]
+        });
+        // What only POSIX has, beside the standard's own.
+        command
+            .arg("-D_GNU_SOURCE")
+            .arg("-I")
+            .arg(root.join("include"));
+        command
+            .arg(root.join("tests").join("c").join(source))
+            .args(flags);
+        command
+            .args(["-x", "none"])
+            .arg(library())
+            .arg("-o")
+            .arg(&file);
+        run(&mut command);
+        Some(Self { file, folder })
+    }
+
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.file);
+        self.look_up(&mut command);
+        command
+    }
+
+    /// Lets a program find the library.
+    pub(crate) fn look_up(&self, command: &mut Command) {
+        command
+            .env("LD_LIBRARY_PATH", &self.folder)
+            .env("DYLD_LIBRARY_PATH", built());
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
