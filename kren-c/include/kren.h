@@ -464,6 +464,10 @@ typedef struct {
    * Of an inbox and a server: who it is from, as kren_peer.number says it. Else 0.
    */
   uint64_t sender;
+  /**
+   * Of a reader: tells it from all others that this one has lent, for kren_release(). Else 0.
+   */
+  uint64_t serial;
 } kren_message;
 
 /**
@@ -781,9 +785,11 @@ int kren_read(kren_reader *reader,
               int64_t timeout_ns);
 
 /**
- * Gives the borrowed message back to its writer; does nothing where none is. Never blocks.
+ * Gives the borrowed message back to its writer: the one at `message`, if it still is the one that is borrowed, or with null whichever
+ * is. Never blocks.
  */
-int kren_release(kren_reader *reader);
+int kren_release(kren_reader *reader,
+                 const kren_message *message);
 
 /**
  * Takes the borrowed message out of the reader's hands: it stays until kren_lease_release(), also when the reader has read on or was
@@ -1165,10 +1171,13 @@ int kren_writer_close(kren_writer *writer);
 
 #endif  /* KREN_H */
 
-/* Options that leave everything at its default. */
+#ifndef KREN_OPTIONS_DEFAULT
+#define KREN_OPTIONS_DEFAULT
+/** Options that leave everything at its default. */
 static inline kren_options kren_options_default(void) {
   kren_options options;
   memset(&options, 0, sizeof options);
   options.size = sizeof options;
   return options;
 }
+#endif

@@ -69,6 +69,11 @@ impl<T: Copy> Out<T> {
     pub(crate) fn set(&mut self, value: T) {
         self.0.write(value);
     }
+
+    #[inline]
+    pub(crate) fn fill(&mut self, value: T) -> &mut T {
+        self.0.write(value)
+    }
 }
 
 /// Stores as many of `found` as there is room for at `places`, and how many there are at `count`.

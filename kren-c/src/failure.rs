@@ -82,11 +82,12 @@ thread_local! {
 /// Runs a function of the interface: its outcome as a code, with the rest kept; no panic leaves (H3).
 #[inline]
 pub(crate) fn guard(work: impl FnOnce() -> Outcome<()>) -> c_int {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(Ok(())) => kren_code::KREN_OK as c_int,
-        Ok(Err(failure)) => keep(failure),
-        Err(panic) => keep(Failure::Panic(said(&*panic))),
-    }
+    // The outcome is dealt with inside: what leaves is one word.
+    let code = catch_unwind(AssertUnwindSafe(|| match work() {
+        Ok(()) => kren_code::KREN_OK as c_int,
+        Err(failure) => keep(failure),
+    }));
+    code.unwrap_or_else(|panic| keep(Failure::Panic(said(&*panic))))
 }
 
 #[cold]

@@ -2,6 +2,8 @@
 
 use std::ffi::c_void;
 
+use crate::borrowed::Out;
+
 /// A message where it lies in shared memory. Each function that gives one says how long it stays there; copy what must live longer.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +18,8 @@ pub struct kren_message {
     pub redelivered: u32,
     /// Of an inbox and a server: who it is from, as kren_peer.number says it. Else 0.
     pub sender: u64,
+    /// Of a reader: tells it from all others that this one has lent, for kren_release(). Else 0.
+    pub serial: u64,
 }
 
 impl kren_message {
@@ -27,6 +31,20 @@ impl kren_message {
             tag,
             redelivered: 0,
             sender: 0,
+            serial: 0,
         }
+    }
+}
+
+impl Out<kren_message> {
+    /// Stores it field by field: as a whole it would be loaded in longer words than it was just stored in, which stalls.
+    #[inline]
+    pub(crate) fn set_message(&mut self, data: &[u8], tag: u32, serial: u64) -> &mut kren_message {
+        let place = self.fill(kren_message::new(&[], 0));
+        place.data = data.as_ptr().cast();
+        place.len = data.len();
+        place.tag = tag;
+        place.serial = serial;
+        place
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CString, c_char, c_int};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kren_core::{
     Departure, Error, Interest, KrenInbox, KrenReader, KrenSubscriber, KrenWorker, Lease, Result,
 };
 
-use crate::borrowed::{c_text, list, named, out, timeout};
+use crate::borrowed::{Out, c_text, list, named, out, timeout};
 use crate::descriptor::Watched;
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{Handle, kind};
@@ -31,8 +32,12 @@ pub struct kren_reader {
 kind!(Reader, b"read");
 
 pub(crate) struct Reader {
-    // Before the end: released first.
-    borrowed: Borrowed,
+    /// Whether the ring's reader stands before a message that is lent.
+    is_lent: bool,
+    /// What is lent of an end with several rings. Before the end: released first.
+    leased: Option<Lease>,
+    /// Of the message that was lent last.
+    serial: u64,
     end: End,
     is_subscriber: bool,
     name: CString,
@@ -48,19 +53,15 @@ enum End {
     Worker(Box<KrenWorker>),
 }
 
-/// The message that the last read has lent.
-enum Borrowed {
-    Nothing,
-    /// The ring's reader stands before it.
-    InRing,
-    /// Of an end with several rings.
-    Leased(Lease),
-}
+/// Each reader has serial numbers of its own, so that a message of one that was closed is never taken for another one's.
+static READERS: AtomicU64 = AtomicU64::new(1);
 
 impl Reader {
     fn open(end: End, is_subscriber: bool, name: &str, options: &Options) -> *mut kren_reader {
         let reader = Self {
-            borrowed: Borrowed::Nothing,
+            is_lent: false,
+            leased: None,
+            serial: READERS.fetch_add(1, Ordering::Relaxed) << 40,
             end,
             is_subscriber,
             name: c_text(name),
@@ -71,26 +72,32 @@ impl Reader {
         Handle::open(reader).cast()
     }
 
+    /// Lends the next message at `place`.
     #[inline]
-    fn read(&mut self, within: Option<Duration>) -> Outcome<kren_message> {
+    fn read(&mut self, place: &mut Out<kren_message>, within: Option<Duration>) -> Outcome<()> {
         self.release();
         match &mut self.end {
             End::Ring(reader) if within.is_none() && !self.check.is_set() => {
                 let message = reader.read()?;
-                let seen = kren_message::new(&message, message.tag());
+                self.serial += 1;
+                place.set_message(&message, message.tag(), self.serial);
                 message.keep();
-                self.borrowed = Borrowed::InRing;
-                Ok(seen)
+                self.is_lent = true;
+                Ok(())
             }
-            _ => self.read_within(within),
+            _ => self.read_within(place, within),
         }
     }
 
     #[inline(never)]
-    fn read_within(&mut self, within: Option<Duration>) -> Outcome<kren_message> {
+    fn read_within(
+        &mut self,
+        place: &mut Out<kren_message>,
+        within: Option<Duration>,
+    ) -> Outcome<()> {
         loop {
-            if let Some(message) = self.try_read()? {
-                return Ok(message);
+            if self.try_read(place)? {
+                return Ok(());
             }
             if within != Some(Duration::ZERO) {
                 self.wait(within)?;
@@ -106,45 +113,44 @@ impl Reader {
         }
     }
 
-    #[inline]
-    fn try_read(&mut self) -> Outcome<Option<kren_message>> {
-        match &mut self.end {
+    /// Tells whether there was one.
+    fn try_read(&mut self, place: &mut Out<kren_message>) -> Outcome<bool> {
+        let lease = match &mut self.end {
             End::Ring(reader) => {
                 let Some(message) = reader.try_read()? else {
-                    return Ok(None);
+                    return Ok(false);
                 };
-                let seen = kren_message::new(&message, message.tag());
+                self.serial += 1;
+                place.set_message(&message, message.tag(), self.serial);
                 message.keep();
-                self.borrowed = Borrowed::InRing;
-                Ok(Some(seen))
+                self.is_lent = true;
+                return Ok(true);
             }
             End::Inbox(inbox) => {
                 let Some(letter) = inbox.try_read()? else {
-                    return Ok(None);
+                    return Ok(false);
                 };
                 let sender = letter.sender().number;
                 let lease = letter.into_lease();
-                let seen = kren_message {
-                    sender,
-                    ..kren_message::new(&lease, lease.tag())
-                };
-                self.borrowed = Borrowed::Leased(lease);
-                Ok(Some(seen))
+                self.serial += 1;
+                place.set_message(&lease, lease.tag(), self.serial).sender = sender;
+                lease
             }
             End::Worker(worker) => {
                 let Some(work) = worker.try_read()? else {
-                    return Ok(None);
+                    return Ok(false);
                 };
                 let redelivered = work.redelivered().into();
                 let lease = work.into_lease();
-                let seen = kren_message {
-                    redelivered,
-                    ..kren_message::new(&lease, lease.tag())
-                };
-                self.borrowed = Borrowed::Leased(lease);
-                Ok(Some(seen))
+                self.serial += 1;
+                place
+                    .set_message(&lease, lease.tag(), self.serial)
+                    .redelivered = redelivered;
+                lease
             }
-        }
+        };
+        self.leased = Some(lease);
+        Ok(true)
     }
 
     fn wait(&mut self, within: Option<Duration>) -> Result<()> {
@@ -159,34 +165,30 @@ impl Reader {
     /// Gives back what is lent.
     #[inline]
     fn release(&mut self) {
-        match std::mem::replace(&mut self.borrowed, Borrowed::Nothing) {
-            Borrowed::Nothing => {}
-            Borrowed::InRing => {
-                if let End::Ring(reader) = &mut self.end {
-                    reader.release_kept();
-                }
+        match &mut self.end {
+            End::Ring(reader) if self.is_lent => {
+                self.is_lent = false;
+                reader.release_kept();
             }
-            Borrowed::Leased(lease) => drop(lease),
+            End::Ring(_) => {}
+            _ => self.leased = None,
         }
     }
 
     fn hold(&mut self) -> Outcome<Lease> {
-        match (
-            std::mem::replace(&mut self.borrowed, Borrowed::Nothing),
-            &mut self.end,
-        ) {
-            (Borrowed::InRing, End::Ring(reader)) => Ok(reader.lease_kept()),
-            (Borrowed::Leased(lease), _) => Ok(lease),
-            _ => Err(NOTHING),
+        match &mut self.end {
+            End::Ring(reader) if self.is_lent => {
+                self.is_lent = false;
+                Ok(reader.lease_kept())
+            }
+            _ => self.leased.take().ok_or(NOTHING),
         }
     }
 
     fn leave(&mut self) -> Outcome<()> {
-        match std::mem::replace(&mut self.borrowed, Borrowed::Nothing) {
-            Borrowed::Nothing => return Err(NOTHING),
-            // It is the next one for whoever reads.
-            Borrowed::InRing => {}
-            Borrowed::Leased(lease) => lease.keep(),
+        // In a ring it is the next one for whoever reads.
+        if !std::mem::take(&mut self.is_lent) {
+            self.leased.take().ok_or(NOTHING)?.keep();
         }
         Ok(())
     }
@@ -394,18 +396,24 @@ pub unsafe extern "C" fn kren_read(
     guard(|| {
         let place = out(message)?;
         Handle::with(reader.cast(), |reader: &mut Reader| {
-            place.set(reader.read(timeout(timeout_ns))?);
-            Ok(())
+            reader.read(place, timeout(timeout_ns))
         })
     })
 }
 
-/// Gives the borrowed message back to its writer; does nothing where none is. Never blocks.
+/// Gives the borrowed message back to its writer: the one at `message`, if it still is the one that is borrowed, or with null whichever
+/// is. Never blocks.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn kren_release(reader: *mut kren_reader) -> c_int {
+pub unsafe extern "C" fn kren_release(
+    reader: *mut kren_reader,
+    message: *const kren_message,
+) -> c_int {
     guard(|| {
         Handle::with(reader.cast(), |reader: &mut Reader| {
-            reader.release();
+            // SAFETY: H1: as `kren_read` has stored it.
+            if message.is_null() || unsafe { (*message).serial } == reader.serial {
+                reader.release();
+            }
             Ok(())
         })
     })

@@ -21,6 +21,30 @@ fn every_function_does_what_its_header_says() {
     }
 }
 
+/// `kren.hpp`: as C++17 and C++20, without exceptions, and under the sanitizers.
+#[test]
+fn owners_do_what_their_header_says() {
+    let ways: [(&str, &[&str]); 3] = [
+        ("-std=c++17", &["-pthread"]),
+        (
+            "-std=c++20",
+            &[
+                "-pthread",
+                "-fsanitize=address,undefined",
+                "-fno-sanitize-recover=all",
+            ],
+        ),
+        ("-std=c++17", &["-fno-exceptions", "-DKREN_NO_EXCEPTIONS"]),
+    ];
+    for compiler in ["g++", "clang++"] {
+        for (standard, flags) in ways {
+            if let Some(program) = Program::compile((compiler, standard), "owners.cpp", flags) {
+                run(program.command().arg(name("owners")));
+            }
+        }
+    }
+}
+
 /// The same under AddressSanitizer and UndefinedBehaviorSanitizer, with every leak found.
 #[test]
 fn sanitizers_find_nothing() {

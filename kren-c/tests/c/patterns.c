@@ -40,8 +40,19 @@ static void channel(void) {
   CHECK(holds(message, "first") && message.tag == 7);
   OK(kren_read(reader, &message, 0));
   CHECK(message.len == 0 && message.tag == 8 && message.data != NULL);
-  OK(kren_release(reader));
-  OK(kren_release(reader));
+  OK(kren_release(reader, NULL));
+  OK(kren_release(reader, NULL));
+  /* One that is no longer borrowed releases no other. */
+  kren_message late = message;
+  OK(kren_write(writer, "next", 4, 0, 0));
+  OK(kren_read(reader, &message, 0));
+  OK(kren_release(reader, &late));
+  info.size = sizeof info;
+  OK(kren_reader_info(reader, &info));
+  CHECK(info.available == 64 && holds(message, "next"));
+  OK(kren_release(reader, &message));
+  OK(kren_reader_info(reader, &info));
+  CHECK(info.available == 0);
 
   /* Built in place, cut short, given up, and too much said of it. */
   void *place;
@@ -107,7 +118,7 @@ static void channel(void) {
   CHECK(message.len == sizeof block);
 
   /* What was left is the next one's; what is closed is told once all was read. */
-  OK(kren_release(reader));
+  OK(kren_release(reader, NULL));
   OK(kren_write(writer, "left", 4, 0, 0));
   OK(kren_read(reader, &message, 0));
   OK(kren_leave(reader));
@@ -150,7 +161,7 @@ static void broadcast(void) {
   CHECK(holds(message, "to all") && message.tag == 1);
   OK(kren_read(two, &message, PATIENCE));
   CHECK(holds(message, "to all"));
-  OK(kren_release(two));
+  OK(kren_release(two, NULL));
   OK(kren_read(lossy, &message, PATIENCE));
   CHECK(holds(message, "to all"));
   /* The bytes of a held message of one that may be overtaken are a copy. */
@@ -162,14 +173,14 @@ static void broadcast(void) {
   CHECK(count == 3);
   OK(kren_writer_peers(publisher, peers, 4, &count));
   CHECK(count == 3 && peers[0].behind == 1 && peers[1].durable == 1 && peers[2].flags == KREN_LOSSY);
-  OK(kren_release(one));
+  OK(kren_release(one, NULL));
   for (at = 0; at < 3; at++) {
     static char block[30000];
     OK(kren_write(publisher, block, sizeof block, 0, PATIENCE));
     OK(kren_read(one, &message, 0));
-    OK(kren_release(one));
+    OK(kren_release(one, NULL));
     OK(kren_read(two, &message, 0));
-    OK(kren_release(two));
+    OK(kren_release(two, NULL));
   }
   IS(KREN_LAGGED, kren_read(lossy, &message, PATIENCE));
   CHECK(kren_error_figure() >= 1);
@@ -199,7 +210,7 @@ static void inbox(void) {
   OK(kren_write(b, "of b", 4, 2, PATIENCE));
   OK(kren_read(box, &message, PATIENCE));
   CHECK(holds(message, "of b") && message.sender != info.number);
-  OK(kren_release(box));
+  OK(kren_release(box, NULL));
   OK(kren_flush(a, PATIENCE));
   OK(kren_reader_peers(box, peers, 4, &count));
   CHECK(count == 2);
@@ -236,7 +247,7 @@ static void queue(void) {
   OK(kren_write_keyed(dealer, "key", 3, "keyed", 5, 0, PATIENCE));
   OK(kren_read(two, &message, PATIENCE));
   CHECK(holds(message, "keyed"));
-  OK(kren_release(two));
+  OK(kren_release(two, NULL));
   OK(kren_flush(dealer, PATIENCE));
   OK(kren_writer_close(dealer));
   IS(KREN_CLOSED, kren_read(two, &message, PATIENCE));
@@ -339,7 +350,7 @@ static void selector(void) {
   OK(kren_selector_remove(selector, 20));
   IS(KREN_MISUSE, kren_selector_remove(selector, 20));
   OK(kren_read(reader, &message, 0));
-  OK(kren_release(reader));
+  OK(kren_release(reader, NULL));
   OK(kren_selector_add_drained(selector, 20, writer));
   OK(kren_selector_add_timer(selector, 30, 0, 0));
   OK(kren_selector_wait(selector, events, 4, &count, PATIENCE));
@@ -388,7 +399,7 @@ static void descriptors(void) {
     IS(KREN_FULL, kren_write(writer, block, sizeof block, 0, 0));
     CHECK(readable(out, 0) == 0);
     OK(kren_read(reader, &message, 0));
-    OK(kren_release(reader));
+    OK(kren_release(reader, NULL));
     CHECK(readable(out, 60000) == 1);
   }
   IS(KREN_EMPTY, kren_read(reader, &message, 0));

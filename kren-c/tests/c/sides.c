@@ -91,7 +91,7 @@ static void threads(const char *channel) {
   CHECK(pthread_create(&thread, NULL, wait_here, reader) == 0);
   while ((code = kren_read(reader, &message, 0)) == KREN_EMPTY) usleep(1000);
   IS(KREN_BUSY, code);
-  IS(KREN_BUSY, kren_release(reader));
+  IS(KREN_BUSY, kren_release(reader, NULL));
   IS(KREN_BUSY, kren_reader_close(reader));
   OK(kren_write(writer, "enough", 6, 0, 0));
   CHECK(pthread_join(thread, NULL) == 0);
