@@ -3,8 +3,10 @@
 mod awaiting;
 
 use crate::awaiting::Awaiting;
+use crate::endpoint::Endpoint;
 use crate::group::{Group, Silent};
 use crate::layout::Kind;
+use crate::os;
 use crate::registry::{Member, Plan, Registry, plan_setters};
 use crate::ring::Memory;
 use crate::segment::{PeerState, Way};
@@ -40,6 +42,8 @@ const REGISTRY: u64 = 0;
 pub struct KrenDealer {
     // Before the registry's seat: the lanes are closed when it is given back.
     lanes: HashMap<usize, DealtLane>,
+    /// Lanes of workers that are gone, held for whoever takes them over, where they would go with their last side.
+    left: Vec<Arc<Endpoint>>,
     selector: Selector,
     registry: Registry,
     /// What has been refused for its length is the same for all lanes.
@@ -324,7 +328,12 @@ impl KrenDealer {
         self.registry.look_over();
         let gone = |lane: &DealtLane| self.registry.state_of(lane.member) != PeerState::Attached;
         // Closing the lane leaves what is in it to whoever takes it over.
-        self.lanes.retain(|_, lane| !gone(lane));
+        for (_, lane) in self.lanes.extract_if(|_, lane| gone(lane)) {
+            if !os::NAMES_STAY {
+                self.left.push(Arc::clone(&lane.writer.endpoint));
+            }
+        }
+        self.left.retain(|lane| lane.segment().is_named());
         let members: Vec<Member> = self.registry.members().collect();
         for member in members {
             let number = member.seat.number();
@@ -564,6 +573,7 @@ impl DealerOptions {
         let longest = registry.longest()?;
         let mut dealer = KrenDealer {
             lanes: HashMap::new(),
+            left: Vec::new(),
             selector: Selector::new()?,
             registry,
             longest,
@@ -610,7 +620,6 @@ mod tests {
         // By a dealer that had seen the session, and not yet that it was over.
         let mut lane = dealer.registry.lane_writer(member, Way::Forth).unwrap();
         lane.write(b"x").unwrap();
-        lane.close().unwrap();
         let work = worker.read_timeout(Duration::from_secs(60)).unwrap();
         assert_eq!((&work[..], work.redelivered()), (&b"x"[..], true));
     }

@@ -14,6 +14,7 @@ use crate::layout::{Commons, RolePage, STATE_CLOSED, STATE_OPEN, Schema, Seat};
 use crate::os::{self, Mapping, Signal, fork};
 use crate::ring::RingError;
 use crate::ring_memory::RingMemory;
+use crate::roster;
 use crate::segment::{self, Caller, PeerState, Segment};
 use crate::wait::{self, Call, Waker};
 use crate::{Error, Result, Role};
@@ -511,9 +512,7 @@ impl Endpoint {
     /// Tells a publisher that waits for subscribers that one has come.
     pub(crate) fn announce_arrival(&self) {
         if let Some(commons) = self.commons() {
-            // Release: pairs with the Acquire load in `wait_for_arrivals`.
-            commons.epoch.0.fetch_add(1, Ordering::Release);
-            self.own_signal.signal().wake(&commons.epoch.0);
+            roster::announce(commons, self.own_signal.signal());
         }
     }
 
@@ -529,7 +528,7 @@ impl Endpoint {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let slice = if cfg!(windows) { PAUSE } else { wait::SLICE };
         while let Some(commons) = self.commons() {
-            let epoch = commons.epoch.0.load(Ordering::Acquire);
+            let epoch = roster::epoch(commons);
             if over() {
                 break;
             }
@@ -624,9 +623,9 @@ impl Endpoint {
     pub(crate) fn desert(&self, drained: impl FnOnce() -> bool) {
         if self.begin_leaving() {
             self.segment.let_go(self.seat);
-            // It looks anew, and finds the role free.
-            self.call();
             self.segment.remove_if_alone(drained);
+            // It looks anew, and finds the role free: that look at who is alone has held it for a moment.
+            self.call();
         }
     }
 

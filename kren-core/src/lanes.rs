@@ -4,14 +4,14 @@
 //! selector's bell, and costs nothing until its writer rings. So a reader with hundreds of lanes pays for those in use.
 
 use crate::endpoint::{poll, spin_until};
-use crate::group::Group;
+use crate::group::{Group, Silent};
 use crate::registry::{Member, Registry};
 use crate::segment::{PeerState, Way};
 use crate::selector::{EventKind, Selector};
 use crate::wait::SLICE;
 use crate::{Error, Interest, KrenReader, Result};
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Messages from one lane before the next one has its turn.
@@ -24,6 +24,8 @@ const SPIN: Duration = Duration::from_micros(20);
 const REGISTRY: u64 = 0;
 /// A group's key for what else is waited for.
 const BESIDES: u64 = u64::MAX;
+/// A group's key for what nobody tells of.
+const UNTOLD: u64 = u64::MAX - 1;
 
 /// One lane.
 pub(crate) struct Lane {
@@ -34,6 +36,23 @@ pub(crate) struct Lane {
     /// Times it was found empty since it had something.
     empty: u32,
     is_hot: bool,
+}
+
+/// When something was last looked at that nobody tells of: the end of one who had not come to its lane yet, or that a lane is free.
+/// Whoever waits for these lanes sees it as well.
+#[derive(Clone, Default)]
+struct Untold(Arc<Mutex<Option<Instant>>>);
+
+impl Untold {
+    /// There is something, which was looked at now; or nothing any more.
+    fn set(&self, is_there: bool) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = is_there.then(Instant::now);
+    }
+
+    fn is_due(&self) -> bool {
+        let looked = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        looked.is_some_and(|looked| looked.elapsed() >= SLICE)
+    }
 }
 
 /// Since when is waited, and for how long at most.
@@ -63,6 +82,9 @@ pub(crate) struct Lanes {
     over: Vec<u32>,
     /// Lanes in whose pages no writer has been yet. If its maker has died on the way, its seat alone tells.
     unborn: Vec<usize>,
+    /// Somebody else held a lane, who looked whether it was waste (I3).
+    is_denied: bool,
+    untold: Untold,
     selector: Selector,
     /// In which the ends are instead of in the selector, once somebody else waits for them: all lanes are hot then.
     away: Option<Group>,
@@ -82,6 +104,8 @@ impl Lanes {
             gone: VecDeque::new(),
             over: vec![0; seats],
             unborn: Vec::new(),
+            is_denied: false,
+            untold: Untold::default(),
             selector,
             away: None,
             registry,
@@ -94,6 +118,7 @@ impl Lanes {
     fn refresh(&mut self) -> Result<()> {
         // Before the look: what changes after it is seen the next time.
         self.registry.look_over();
+        self.is_denied = false;
         let members: Vec<Member> = self.registry.members().collect();
         for member in members {
             let number = member.seat.number();
@@ -105,10 +130,31 @@ impl Lanes {
                     .lane_reader(member, Way::Forth, Some(Duration::ZERO), &mut || Ok(()));
             match found {
                 Ok(reader) => self.add(member, reader)?,
-                // Not made yet, or read to its end; something of it may be held here still.
-                Err(Error::NotFound { .. } | Error::ReaderExists { .. }) => {}
+                // Not made yet, or read to its end.
+                Err(Error::NotFound { .. }) => {}
+                // By who takes the seat anew, for a moment; or something of it is lent out here, by a predecessor of this process.
+                Err(Error::ReaderExists { .. }) => self.is_denied = true,
                 Err(error) => return Err(error),
             }
+        }
+        self.untold.set(self.has_untold());
+        Ok(())
+    }
+
+    /// Whether there is something to be looked at now and then.
+    fn has_untold(&self) -> bool {
+        self.is_denied || !self.unborn.is_empty()
+    }
+
+    /// Looks at it, where it is time to.
+    fn tend(&mut self) -> Result<()> {
+        let is_due = self.untold.is_due();
+        if is_due && self.is_denied {
+            self.refresh()?;
+        }
+        self.tend_unborn();
+        if is_due || !self.has_untold() {
+            self.untold.set(self.has_untold());
         }
         Ok(())
     }
@@ -158,8 +204,8 @@ impl Lanes {
         if self.selector.is_rung() {
             self.collect(Some(Duration::ZERO), &mut || Ok(()))?;
         }
-        if !self.unborn.is_empty() {
-            self.tend_unborn();
+        if self.has_untold() {
+            self.tend()?;
         }
         if self.hot.len() == 1 && self.away.is_none() {
             return Ok(self.only_hot());
@@ -294,10 +340,9 @@ impl Lanes {
         loop {
             let left = self.left(within)?;
             self.come_back()?;
-            // Nobody rings for the end of one that had not come yet.
-            let slice = match self.unborn.is_empty() {
-                true => left,
-                false => Some(left.map_or(SLICE, |left| left.min(SLICE))),
+            let slice = match self.has_untold() {
+                true => Some(left.map_or(SLICE, |left| left.min(SLICE))),
+                false => left,
             };
             self.collect(slice, check)?;
             if let Some(number) = self.next()? {
@@ -353,6 +398,9 @@ impl Lanes {
         let group = Group::new(self.registry.name());
         self.selector.remove(REGISTRY);
         group.add(REGISTRY, self.registry.changes()?)?;
+        let untold = self.untold.clone();
+        let is_due = move || untold.is_due();
+        group.add(UNTOLD, Silent::interest(self.registry.name(), is_due))?;
         if let Some(interest) = besides() {
             group.add(BESIDES, interest)?;
         }
@@ -469,6 +517,68 @@ mod tests {
         sender.tell();
         assert!(inbox.try_read().unwrap().is_none());
         assert_eq!((inbox.senders().len(), inbox.departures().len()), (0, 0));
+    }
+
+    /// P7, I3: a lane that somebody else holds for a moment, as who takes a seat anew does, is read when it is free, which nobody tells.
+    #[test]
+    fn a_lane_that_is_looked_at() {
+        let name = format!("inbox-looked-at-{}", std::process::id());
+        let sender = Registry::join(&name, &Plan::new(Kind::Inbox), &mut || Ok(())).unwrap();
+        let own = sender.own_member();
+        let mut lane = sender.lane_writer(own, Way::Forth).unwrap();
+        lane.write(b"x").unwrap();
+        for is_awaited in [false, true] {
+            let held = sender.lane_reader(own, Way::Forth, None, &mut || Ok(()));
+            let mut inbox = KrenInbox::create(&name, 4096).unwrap();
+            let nothing = inbox.read_timeout(Duration::from_millis(1)).unwrap_err();
+            assert!(matches!(nothing, Error::TimedOut { .. }), "{nothing}");
+            drop(held.unwrap());
+            if is_awaited {
+                let mut selector = Selector::new().unwrap();
+                selector.add(0, inbox.readable().unwrap()).unwrap();
+                let events = selector.wait(Some(Duration::from_secs(60))).unwrap();
+                assert_eq!(events.len(), 1);
+            }
+            let letter = inbox.read_timeout(Duration::from_secs(60)).unwrap();
+            assert_eq!(&letter[..], b"x");
+            // For the next inbox.
+            letter.keep();
+        }
+    }
+
+    /// P8: the same of one that dies while the inbox waits: nobody tells it.
+    #[test]
+    fn a_sender_that_dies_on_its_way_while_the_inbox_waits() {
+        let name = format!("dies-on-its-way-{}", std::process::id());
+        let mut inbox = KrenInbox::create(&name, 4096).unwrap();
+        let plan = Plan::new(Kind::Inbox);
+        let mut sender = Registry::join(&name, &plan, &mut || Ok(())).unwrap();
+        let own = sender.own_member();
+        let lane = sender.lane_writer(own, Way::Forth).unwrap();
+        sender.tell();
+        let state = &lane.endpoint.own().presence.0.state;
+        state.store(STATE_NEVER, Ordering::Relaxed);
+        lane.endpoint.segment().let_go(Seat::WRITER);
+        std::mem::forget(lane);
+        let mut checks = 0;
+        // It looks after something else every 100 ms.
+        let waited = inbox.read_checking(None, &mut || {
+            checks += 1;
+            assert!(checks < 600, "its lane stands");
+            match checks {
+                3 => sender.endpoint().segment().let_go(own.seat),
+                _ if checks > 3 && !sender.has_lane(own, Way::Forth) => {
+                    let channel = "".into();
+                    return Err(Error::Interrupted { channel });
+                }
+                _ => {}
+            }
+            Ok(())
+        });
+        let waited = waited.map(drop).unwrap_err();
+        assert!(matches!(waited, Error::Interrupted { .. }), "{waited}");
+        std::mem::forget(sender);
+        assert!(inbox.departures().iter().all(|gone| gone.died));
     }
 
     /// P8: the inbox is told of a sender that died when it had made its lane and was not on it yet, and its seat is free again.

@@ -41,6 +41,7 @@ mod limit;
 #[cfg(all(test, loom))]
 mod models;
 mod ring;
+mod roster;
 mod sync;
 mod wait;
 

@@ -2,9 +2,11 @@
 //! `docs/spec/registry.md`, I1 to I6.
 
 use crate::endpoint::{Endpoint, Spot, Strategy};
-use crate::gates;
 use crate::interest::{Interest, Look, Point};
 use crate::layout::{Kind, Seat};
+use crate::os;
+use crate::roster;
+pub(crate) use crate::roster::Member;
 use crate::segment::{self, Access, PeerState, Purpose, Way, Wish};
 use crate::wait::Waker;
 use crate::{KrenReader, KrenWriter, Result};
@@ -83,13 +85,6 @@ macro_rules! plan_setters {
     };
 }
 pub(crate) use plan_setters;
-
-/// One session of a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Member {
-    pub(crate) seat: Seat,
-    pub(crate) session: u32,
-}
 
 /// A registry, one of whose seats is held.
 pub(crate) struct Registry {
@@ -204,7 +199,6 @@ impl Registry {
 
     /// Tells the owner, and other members that wait, that something has changed (I4).
     pub(crate) fn tell(&mut self) {
-        // Its addition pairs with the Acquire load in `epoch`.
         self.view.endpoint.announce_arrival();
         let endpoint = &self.view.endpoint;
         if endpoint.seat() == Seat::WRITER {
@@ -249,32 +243,17 @@ impl View {
 
     /// The last session at `seat`.
     fn member(&self, seat: Seat) -> Member {
-        let presence = &self.endpoint.mapping().page(seat).presence.0;
-        Member {
-            seat,
-            // Acquire: pairs with the Release stores in `Endpoint::attach`.
-            session: presence.session.load(Ordering::Acquire),
-        }
+        roster::last(&**self.endpoint.mapping(), seat)
     }
 
     /// The last session at each seat that ever had one.
     pub(crate) fn members(&self) -> impl Iterator<Item = Member> + '_ {
-        gates::seats(&**self.endpoint.mapping())
-            .map(|seat| self.member(seat))
-            .filter(|member| member.session > 0)
+        roster::members(&**self.endpoint.mapping())
     }
 
     /// The same, and the session before each: a lane of either may stand (Q4).
     pub(crate) fn sessions(&self) -> impl Iterator<Item = Member> + '_ {
-        self.members().flat_map(|last| {
-            let before = Member {
-                session: last.session - 1,
-                ..last
-            };
-            [before, last]
-                .into_iter()
-                .filter(|member| member.session > 0)
-        })
+        roster::sessions(&**self.endpoint.mapping())
     }
 
     /// Whether that member is there. Asks the system if its page says so.
@@ -384,9 +363,7 @@ impl View {
     /// Changes when a member comes, has made its lane, or goes. One load.
     #[inline]
     pub(crate) fn epoch(&self) -> u32 {
-        let commons = self.endpoint.commons();
-        // Acquire: pairs with the Release addition in `tell`.
-        commons.map_or(0, |commons| commons.epoch.0.load(Ordering::Acquire))
+        self.endpoint.commons().map_or(0, roster::epoch)
     }
 
     /// Whether the name does not lead here any more.
@@ -430,8 +407,8 @@ impl<F: Fn() -> bool + Send + Sync> Point for Told<F> {
     }
 
     fn relies_on_barrier(&self) -> bool {
-        // Whoever it is that comes next.
-        true
+        // Whoever it is that comes next, where anybody can.
+        os::barrier::OFFERED
     }
 
     fn is_deserted(&self) -> bool {

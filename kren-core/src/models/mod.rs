@@ -13,6 +13,7 @@ mod channel;
 mod heirs;
 mod orderings;
 pub(crate) mod region;
+mod registry;
 
 use crate::wait::model::barrier::{self, Offer};
 

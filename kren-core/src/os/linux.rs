@@ -13,7 +13,7 @@ pub(crate) use self::process::{is_dying, pid_space};
 pub(crate) use self::wake::{Signal, barrier};
 pub(crate) use self::watch::Watch;
 pub(crate) use super::unix::{
-    fork, granularity, leave_signals_to_others, processors, usable_processors,
+    NAMES_STAY, fork, granularity, leave_signals_to_others, processors, usable_processors,
 };
 
 use self::build::{Built, Plan};

@@ -14,6 +14,7 @@
 //!   name while holding all seats, if the closure agrees, and `withdraw` does for a creator that failed;
 //! - [`Watch`]: waits until something is made where channels are; there need not be any;
 //! - [`names`]: the names there that begin in a certain way, where the system can tell;
+//! - [`NAMES_STAY`]: whether a name, and what lies under it, stays when nobody holds the segment any more;
 //! - [`pid_space`]: the namespace that process ids of this process belong to (0: there is one only, or it is not known), and
 //!   [`is_dying`]: whether a process of it has been killed and is not gone yet;
 //! - [`Signal`]: sleeping on, and waking sleepers of, a word in the segment. A sleep may end early
@@ -59,8 +60,8 @@ pub(crate) use lacking::{Watch, is_dying, names, pid_space};
 #[cfg(all(target_os = "linux", not(like_macos)))]
 pub(crate) use linux::{Watch, is_dying, names, pid_space};
 pub(crate) use system::{
-    Object, Place, Signal, barrier, fork, granularity, leave_signals_to_others, processors,
-    usable_processors,
+    NAMES_STAY, Object, Place, Signal, barrier, fork, granularity, leave_signals_to_others,
+    processors, usable_processors,
 };
 
 /// Whose a segment is, and who may use it.

@@ -10,6 +10,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 use std::sync::OnceLock;
 
+/// Until somebody removes it.
+pub(crate) const NAMES_STAY: bool = true;
+
 /// Size of a page in bytes.
 pub(crate) fn granularity() -> usize {
     static PAGE: OnceLock<usize> = OnceLock::new();

@@ -1,10 +1,11 @@
 //! The mutants of inboxes, work queues and services (I, Q and S of `docs/spec/registry.md`).
 
-use super::catalogue::Suite::{Unit, Whole};
+use super::catalogue::Suite::{Model, Unit, Whole};
 use super::catalogue::{Mutant, mutant};
 
 const SEATS: &str = "segment/registry.rs";
 const REGISTRY: &str = "registry.rs";
+const ROSTER: &str = "roster.rs";
 const LANES: &str = "lanes.rs";
 const SENDER: &str = "sender.rs";
 const DEALER: &str = "dealer.rs";
@@ -100,9 +101,39 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "died-on-its-way-waited-for",
         "P8 I3",
         LANES,
-        &[("self.tend_unborn(); } if self", "} if self")],
+        &[("self.tend_unborn(); if is_due", "if is_due")],
         Unit,
         "a_sender_that_died_on_its_way",
+    ),
+    mutant(
+        "dies-on-its-way-unnoticed",
+        "P8 I3",
+        LANES,
+        &[(
+            "let slice = match self.has_untold()",
+            "let slice = match self.is_denied",
+        )],
+        Unit,
+        "a_sender_that_dies_on_its_way",
+    ),
+    mutant(
+        "denied-once-is-denied",
+        "P7 I3",
+        LANES,
+        &[("=> self.is_denied = true,", "=> {}")],
+        Unit,
+        "lanes::tests::a_lane_that_is_looked_at",
+    ),
+    mutant(
+        "epoch-relaxed",
+        "P7 I4",
+        ROSTER,
+        &[(
+            "fetch_add(1, Ordering::Release)",
+            "fetch_add(1, Ordering::Relaxed)",
+        )],
+        Model,
+        "models::registry",
     ),
     mutant(
         "any-number-ahead",
@@ -131,8 +162,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "P10 Q3",
         DEALER,
         &[(
-            "self.lanes.retain(|_, lane| !gone(lane));",
-            "self.lanes.retain(|_, lane| !gone(lane) || lane.ahead == 0);",
+            "self.lanes.extract_if(|_, lane| gone(lane))",
+            "self.lanes.extract_if(|_, lane| gone(lane) && lane.ahead > 0)",
         )],
         Whole,
         "queue::the_dead_get_nothing_more",
@@ -140,7 +171,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "session-before-forgotten",
         "P10 Q4",
-        REGISTRY,
+        ROSTER,
         &[(
             "[before, last] .into_iter()",
             "[last, before].into_iter().take(1)",

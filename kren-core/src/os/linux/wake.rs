@@ -47,6 +47,9 @@ impl Signal {
 pub(crate) mod barrier {
     use std::sync::OnceLock;
 
+    /// Whether this kind of system has such a thing.
+    pub(crate) const OFFERED: bool = true;
+
     const GLOBAL_EXPEDITED: i32 = 1 << 1;
     const REGISTER_GLOBAL_EXPEDITED: i32 = 1 << 2;
 

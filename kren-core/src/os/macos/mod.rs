@@ -25,7 +25,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 
 pub(crate) use self::signal::Signal;
-pub(crate) use super::unix::{fork, leave_signals_to_others, processors, usable_processors};
+pub(crate) use super::unix::{
+    NAMES_STAY, fork, leave_signals_to_others, processors, usable_processors,
+};
 
 /// Bytes of the smallest piece that is mapped: at least the page of Apple's own processors, so that
 /// programs translated for them and native ones understand each other's segments.
@@ -458,6 +460,8 @@ impl Drop for View {
 
 /// There is no barrier over the threads of other processes here, so each publication fences.
 pub(crate) mod barrier {
+    pub(crate) const OFFERED: bool = false;
+
     pub(crate) fn register() -> bool {
         false
     }

@@ -31,6 +31,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 pub(crate) use self::event::Signal;
 
+/// Not longer than a handle to it.
+pub(crate) const NAMES_STAY: bool = false;
+
 /// Processors of the machine, also those that this process is kept away from: its peer may run there.
 pub(crate) fn processors() -> usize {
     use windows_sys::Win32::System::SystemInformation::{GetSystemInfo, SYSTEM_INFO};
@@ -332,6 +335,8 @@ fn wide(name: &str) -> Vec<u16> {
 
 /// There is no barrier over the threads of other processes here, so each publication fences.
 pub(crate) mod barrier {
+    pub(crate) const OFFERED: bool = false;
+
     pub(crate) fn register() -> bool {
         false
     }
