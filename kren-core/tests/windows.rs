@@ -445,8 +445,8 @@ fn a_blocked_side_uses_no_processor() {
         // The least of several, since the process may still be getting ready in the first.
         let used = (0..3).map(|_| other.half_a_second()).min().unwrap();
         println!("{part}: {used:?} of processor time in half a second");
-        // A few looks at the peer take little; a poll would take all of it.
-        assert!(used < Duration::from_millis(50), "{part}: {used:?}");
+        // A few looks at the peer take little, however busy the machine; a poll would take all of it.
+        assert!(used < Duration::from_millis(100), "{part}: {used:?}");
         match writer {
             Some(mut writer) => {
                 writer.write(b"at last").unwrap();

@@ -11,7 +11,8 @@ impl KrenInbox {
     /// # let name = format!("doc-inbox-async-{}", std::process::id());
     /// # smol::block_on(async {
     /// let mut inbox = KrenInbox::create(&name, 1 << 16)?;
-    /// KrenSender::connect(&name)?.write(b"hello")?;
+    /// let mut sender = KrenSender::connect(&name)?;
+    /// sender.write(b"hello")?;
     /// assert_eq!(&inbox.read_async().await?[..], b"hello");
     /// # Ok::<(), kren_core::Error>(())
     /// # }).unwrap();

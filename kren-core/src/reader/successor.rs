@@ -23,8 +23,10 @@ impl KrenReader {
     /// # use kren_core::{Error, KrenReader, KrenWriter};
     /// # use std::time::Duration;
     /// # let name = format!("doc-successor-{}", std::process::id());
-    /// # KrenWriter::create(&name, 4096)?.write(b"one")?;
+    /// # let mut first = KrenWriter::create(&name, 4096)?;
+    /// # first.write(b"one")?;
     /// let mut reader = KrenReader::connect(&name)?;
+    /// # drop(first);
     /// # let successor = { let name = name.clone(); std::thread::spawn(move || {
     /// #     let mut writer = KrenWriter::create(&name, 4096).unwrap();
     /// #     writer.write(b"two").unwrap();

@@ -32,6 +32,7 @@ const TRUST: Duration = Duration::from_millis(50);
 /// #     let request = server.next().unwrap();
 /// #     let answer = request.to_ascii_uppercase();
 /// #     request.reply(&answer).unwrap();
+/// #     server
 /// # });
 /// let mut client = KrenClient::connect(&name)?;
 /// let reply = client.call(b"louder", Some(Duration::from_secs(10)))?;

@@ -465,6 +465,7 @@ mod tests {
         let mut requests = client.lane_writer(own, Way::Forth).unwrap();
         let held = client.lane_writer(own, Way::Back).unwrap();
         client.tell();
+        assert!(server.try_next().unwrap().is_none());
         let envelope = Envelope::new(1, Part::Request);
         let mut request = vec![0; envelope.front(server.alignment)];
         envelope.store(&mut request);

@@ -310,6 +310,12 @@ fn errors_say_the_words_of_the_user() {
     let mut dealer = KrenDealer::create(&name, PAGE).unwrap();
     // Who was given nothing need not hear of its dealer.
     dealer.write(b"work").unwrap();
+    if cfg!(windows) {
+        // There a lane goes with its last side: the worker is to have come to it.
+        worker
+            .wait_readable(Some(PATIENCE), &mut || Ok(()))
+            .unwrap();
+    }
     drop(dealer);
     drop(worker.read().unwrap());
     let closed = worker.read().unwrap_err();

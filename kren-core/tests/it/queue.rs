@@ -59,6 +59,8 @@ fn dealer_of_a_count(role: &Role) {
         }
     }
     role.say("dealt", to);
+    dealer.drain(PATIENCE).unwrap();
+    role.say("drained", to);
     role.linger()
 }
 
@@ -98,6 +100,10 @@ fn a_dealer_that_gave_nothing_is_heard_to_go() {
     }
     let mut dealer = KrenDealer::create(&name, CAPACITY).unwrap();
     dealer.write_timeout(b"work", PATIENCE).unwrap();
+    if cfg!(windows) {
+        // There a lane goes with its last side: the worker is to have come to it.
+        early.wait_readable(Some(PATIENCE), &mut || Ok(())).unwrap();
+    }
     dealer.close().unwrap();
     assert_eq!(&early.read_timeout(PATIENCE).unwrap()[..], b"work");
 }
@@ -149,6 +155,9 @@ fn the_work_of_the_dead_is_done_by_others() {
     let nothing = other.read_timeout(SOON).unwrap_err();
     assert!(matches!(nothing, Error::TimedOut { .. }), "{nothing}");
     still.kill();
+    // The dealer has noticed, and let go of that lane.
+    assert!(!dealer.is_drained().unwrap());
+    assert_eq!(dealer.workers(), 1);
     for at in 0..20 {
         let work = other.read_timeout(PATIENCE).unwrap();
         assert_eq!(number(&work), at);
@@ -200,6 +209,9 @@ fn workers_and_dealers_that_are_killed() {
     let mut done: HashMap<u64, u32> = HashMap::new();
     let mut from = 0;
     for life in 0..6 {
+        // On Windows what a worker has left goes if the dealer dies as well: there they die in turn.
+        let kills_workers = cfg!(not(windows)) || life % 2 == 0;
+        let kills_dealer = cfg!(not(windows)) || life % 2 == 1;
         let to = from + 400 + mix(life) % 400;
         let mut dealer = Process::start("dealer of a count", &[&name, &from, &to]);
         let mut dealt = from;
@@ -207,7 +219,7 @@ fn workers_and_dealers_that_are_killed() {
         while dealt < until {
             dealt = dealer.expect("dealt").parse().unwrap();
             let at = life as usize % 3;
-            if mix(dealt).is_multiple_of(3) {
+            if kills_workers && mix(dealt).is_multiple_of(3) {
                 workers[at].kill();
                 while let Some((word, what)) = workers[at].next() {
                     if word == "done" || word == "again" {
@@ -217,10 +229,13 @@ fn workers_and_dealers_that_are_killed() {
                 workers[at] = start(life as u32 % 4);
             }
         }
-        dealer.kill();
+        if kills_dealer {
+            dealer.kill();
+        }
         while let Some((word, what)) = dealer.next() {
-            if word == "dealt" {
-                dealt = what.parse().unwrap();
+            match word.as_str() {
+                "dealt" => dealt = what.parse().unwrap(),
+                _ => dealer.kill(),
             }
         }
         from = dealt;

@@ -90,6 +90,63 @@ const REASONS: Reasons = &[
         "owners::",
         "they become another user by setuid; os::windows::tests reads the access lists",
     ),
+    (
+        "broadcast::a_durable_place_outlives_everybody",
+        "a name lives as long as a handle; `a_durable_subscriber_goes_on_where_it_was` has what holds while a side lives",
+    ),
+    (
+        "inbox::what_a_sender_left_keeps_its_seat_until_it_was_read",
+        "what lies in a lane goes with its last side; a sender is to drain before its end",
+    ),
+    (
+        "inbox::an_inbox_that_spins_does_not_sleep",
+        "it counts switches of context in /proc",
+    ),
+    (
+        "schemas::a_writer_of_something_else_replaces_an_empty_channel_and_no_other",
+        "no messages wait on a channel that nobody holds",
+    ),
+    (
+        "places::",
+        "they store into segments of pages of 4 KiB; gates and marks are the same code everywhere",
+    ),
+    (
+        "seats::",
+        "they write whole segments into /dev/shm; what is checked there is the same code everywhere",
+    ),
+    (
+        "selector::hostile_bells_cost_no_more_than_a_look",
+        "it stores into bells in /dev/shm",
+    ),
+    (
+        "selector::a_bell_that_cannot_be_rung_is_done_without",
+        "it takes away bells in /dev/shm",
+    ),
+    (
+        "successors::removed::",
+        "a name cannot be taken away from who uses it",
+    ),
+    (
+        "successors::a_script_that_is_run_twice",
+        "its writer leaves messages on a channel that nobody holds",
+    ),
+    (
+        "inspect::",
+        "the system does not list its objects, and names that nobody holds are not there to be looked at",
+    ),
+    (
+        "sandboxes::",
+        "they run in namespaces and filters that only Linux has",
+    ),
+    (
+        "roles::dying::",
+        "a process there is gone at once, and there is one namespace of processes",
+    ),
+    (
+        "descriptors::",
+        "they close descriptors, which only Unix has",
+    ),
+    ("os::linux::", "they test what only Linux has"),
 ];
 
 /// What only a real Windows can show.
