@@ -262,6 +262,42 @@ impl KrenDealer {
         self.deal(order)
     }
 
+    /// As [`KrenDealer::try_order`], for a message of `len` bytes that `fill` stores where it will lie. The order's own data
+    /// are not looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenDealer::write`].
+    #[doc(hidden)]
+    pub fn try_build(
+        &mut self,
+        order: &Order<'_>,
+        len: usize,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<bool> {
+        let mut build = |lane: &mut KrenWriter| {
+            let mut slot = lane.try_reserve(len)?;
+            fill(&mut slot);
+            slot.set_tag(order.tag);
+            slot.commit();
+            Ok(())
+        };
+        if self.deal_by(len, order.key, &mut build)? {
+            return Ok(true);
+        }
+        self.refresh()?;
+        self.deal_by(len, order.key, &mut build)
+    }
+
+    /// Waits for a worker with room, and gives it a message of `len` bytes that `fill` stores.
+    pub(crate) fn build(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<()> {
+        let start = Instant::now();
+        while !self.try_build(&Order::new(&[]), len, fill)? {
+            self.wait(start, None, "room", &mut || Ok(()))?;
+        }
+        Ok(())
+    }
+
     /// Whether the queue's name does not lead to it any more, since somebody has removed it. Makes a system call.
     #[must_use]
     pub fn is_removed(&self) -> bool {
@@ -270,14 +306,26 @@ impl KrenDealer {
 
     /// Gives the message to a worker; `false` if none can have it now.
     fn deal(&mut self, order: &Order<'_>) -> Result<bool> {
+        self.deal_by(order.data.len(), order.key, &mut |lane| {
+            lane.try_write_tagged(order.tag, order.data)
+        })
+    }
+
+    /// As `deal`, for a message of `len` bytes that `put` writes.
+    fn deal_by(
+        &mut self,
+        len: usize,
+        key: Option<&[u8]>,
+        put: &mut dyn FnMut(&mut KrenWriter) -> Result<()>,
+    ) -> Result<bool> {
         self.registry.endpoint().check_process()?;
         if self.registry.has_changed() {
             self.refresh()?;
         }
-        if order.data.len() > self.longest {
+        if len > self.longest {
             return Err(Error::TooLarge {
                 channel: Arc::clone(self.registry.name()),
-                len: order.data.len(),
+                len,
                 max: self.longest,
             });
         }
@@ -285,9 +333,9 @@ impl KrenDealer {
         for lane in self.lanes.values_mut() {
             lane.seen = lane.writer.released();
         }
-        let chosen = match order.key {
+        let chosen = match key {
             Some(key) => self.keeper_of(key),
-            None => self.least_loaded(order.data.len()),
+            None => self.least_loaded(len),
         };
         let Some(lane) = chosen.and_then(|number| self.lanes.get_mut(&number)) else {
             return Ok(false);
@@ -295,7 +343,7 @@ impl KrenDealer {
         if !lane.is_open() {
             return Ok(false);
         }
-        match lane.writer.try_write_tagged(order.tag, order.data) {
+        match put(&mut lane.writer) {
             Ok(()) => Ok(true),
             Err(Error::Full { .. }) => Ok(false),
             Err(error) => Err(error),

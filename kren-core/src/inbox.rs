@@ -78,6 +78,10 @@ impl Letter<'_> {
     pub fn keep(self) {
         self.message.keep();
     }
+
+    pub(crate) fn message(&self) -> &Message<'_> {
+        &self.message
+    }
 }
 
 impl Deref for Letter<'_> {

@@ -222,6 +222,10 @@ impl KrenPublisher {
     pub fn into_writer(self) -> KrenWriter {
         self.writer
     }
+
+    pub(crate) fn writer_mut(&mut self) -> &mut KrenWriter {
+        &mut self.writer
+    }
 }
 
 #[doc(hidden)]

@@ -207,6 +207,10 @@ impl KrenSender {
         writer.seat = Some(Box::new(self.registry));
         writer
     }
+
+    pub(crate) fn writer_mut(&mut self) -> &mut KrenWriter {
+        &mut self.writer
+    }
 }
 
 #[doc(hidden)]

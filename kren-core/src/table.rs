@@ -24,7 +24,7 @@
 
 use crate::array::{HEADER, put_table_header, refusal, table_stream};
 use crate::ring::copy_slice;
-use crate::{Error, KrenWriter, Lease, Result};
+use crate::{Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Lease, Result};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
@@ -124,17 +124,60 @@ impl KrenWriter {
         timeout: Option<Duration>,
     ) -> std::result::Result<(), TableError> {
         let stream = encoded(table)?;
-        let data: usize = stream.iter().map(Buffer::len).sum();
-        let mut slot = self.room(HEADER + data, timeout)?;
-        put_table_header(&mut slot, data);
-        let mut rest = &mut slot[HEADER..];
-        for part in &stream {
-            let (place, behind) = rest.split_at_mut(part.len());
-            copy_slice(part, place);
-            rest = behind;
-        }
+        let mut slot = self.room(message_len(&stream), timeout)?;
+        put(&stream, &mut slot);
         slot.commit();
         Ok(())
+    }
+}
+
+impl KrenDealer {
+    /// Gives a table to the worker with the fewest messages waiting; its columns are copied once. Waits for a worker to come,
+    /// or to have room.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenDealer::write`] and [`KrenWriter::write_table`].
+    pub fn write_table(&mut self, table: &Table) -> std::result::Result<(), TableError> {
+        let stream = encoded(table)?;
+        Ok(self.build(message_len(&stream), &mut |room| put(&stream, room))?)
+    }
+}
+
+impl KrenPublisher {
+    /// Publishes a table, waiting for room if need be; its columns are copied once.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::write_table`].
+    pub fn write_table(&mut self, table: &Table) -> std::result::Result<(), TableError> {
+        self.writer_mut().write_table(table)
+    }
+}
+
+impl KrenSender {
+    /// Sends a table, waiting for room if need be; its columns are copied once.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenWriter::write_table`].
+    pub fn write_table(&mut self, table: &Table) -> std::result::Result<(), TableError> {
+        self.writer_mut().write_table(table)
+    }
+}
+
+fn message_len(stream: &[Buffer]) -> usize {
+    HEADER + stream.iter().map(Buffer::len).sum::<usize>()
+}
+
+/// Stores the message into its room.
+fn put(stream: &[Buffer], room: &mut [u8]) {
+    put_table_header(room, room.len() - HEADER);
+    let mut rest = &mut room[HEADER..];
+    for part in stream {
+        let (place, behind) = rest.split_at_mut(part.len());
+        copy_slice(part, place);
+        rest = behind;
     }
 }
 

@@ -107,6 +107,15 @@ impl Work<'_> {
     pub fn into_lease(self) -> Lease {
         self.message.into_lease()
     }
+
+    /// Leaves the message where it is: the next read gets it again.
+    pub fn keep(self) {
+        self.message.keep();
+    }
+
+    pub(crate) fn message(&self) -> &Message<'_> {
+        &self.message
+    }
 }
 
 impl Deref for Work<'_> {

@@ -39,6 +39,8 @@ fn main() {
 
     println!("\nwrite + read, one process, one thread");
     report::print(&SIZES.map(one_process));
+    let (bytes, array) = header_cost();
+    println!("128 bytes {bytes:.1} ns; 64 bytes as an array, with its header, {array:.1} ns");
 
     for strategy in [Strategy::Spin, Strategy::Adaptive] {
         println!("\ntwo processes, waiting: {strategy:?}");
@@ -48,6 +50,38 @@ fn main() {
     }
     println!("\nround trip: there and back. x raw: to two bare atomics bounced in the same round.");
     println!("ok: the table was printed; it asserts nothing about time");
+}
+
+/// Nanoseconds for as many bytes written and read, and for an array and its header: the least of many rounds.
+fn header_cost() -> (f64, f64) {
+    const BATCH: usize = 500;
+    let name = format!("bench-header-{}", std::process::id());
+    let mut writer = KrenWriter::options()
+        .alignment(64)
+        .create(&name, 1 << 20)
+        .unwrap();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    let bytes = [7_u8; 128];
+    let elements = [7_f32; 16];
+    let mut best = (f64::INFINITY, f64::INFINITY);
+    for _ in 0..if QUICK { 3 } else { 2000 } {
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            writer.write(std::hint::black_box(&bytes)).unwrap();
+            std::hint::black_box(&reader.read().unwrap()[..]);
+        }
+        let raw = start.elapsed().as_nanos() as f64 / BATCH as f64;
+        let start = Instant::now();
+        for _ in 0..BATCH {
+            let elements = std::hint::black_box(&elements);
+            writer.write_array(&[16], elements).unwrap();
+            let message = reader.read().unwrap();
+            std::hint::black_box(message.array().unwrap().as_slice::<f32>().unwrap());
+        }
+        let array = start.elapsed().as_nanos() as f64 / BATCH as f64;
+        best = (best.0.min(raw), best.1.min(array));
+    }
+    best
 }
 
 /// Rounds of a size that take about equally long.

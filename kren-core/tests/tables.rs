@@ -3,7 +3,10 @@
 use arrow_array::{Array, Int64Array, RecordBatch, StringArray, record_batch};
 use arrow_schema::{ArrowError, DataType, Field, Schema};
 use kren_core::table::{Table, TableError};
-use kren_core::{Error, KrenReader, KrenWriter};
+use kren_core::{
+    Error, KrenDealer, KrenInbox, KrenPublisher, KrenReader, KrenSender, KrenSubscriber,
+    KrenWorker, KrenWriter,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -141,4 +144,30 @@ fn damaged_tables_are_refused_or_are_tables() {
         }
     }
     assert!(refused > sound.len() * 2, "{refused}");
+}
+
+/// Each end that writes arrays writes tables.
+#[test]
+fn tables_travel_from_many_and_to_many() {
+    let table = Table::from(numbers(3));
+    let name = format!("tables-many-{}", std::process::id());
+    {
+        let mut inbox = KrenInbox::create(&name, CAPACITY).unwrap();
+        let mut sender = KrenSender::connect(&name).unwrap();
+        sender.write_table(&table).unwrap();
+        let letter = inbox.read().unwrap().into_lease();
+        assert_eq!(letter.into_table().unwrap(), table);
+    }
+    {
+        let mut dealer = KrenDealer::create(&name, CAPACITY).unwrap();
+        let mut worker = KrenWorker::connect(&name).unwrap();
+        dealer.write_table(&table).unwrap();
+        let work = worker.read().unwrap().into_lease();
+        assert_eq!(work.into_table().unwrap(), table);
+    }
+    let mut publisher = KrenPublisher::create(&name, CAPACITY).unwrap();
+    let mut subscriber = KrenSubscriber::connect(&name).unwrap();
+    publisher.write_table(&table).unwrap();
+    let message = subscriber.read().unwrap().into_lease();
+    assert_eq!(message.into_table().unwrap(), table);
 }

@@ -154,6 +154,30 @@ test('typed arrays arrive as what they are', (t) => {
   assert.deepEqual([bits.dtype, bits.shape, bits.data], ['bfloat16', [1, 1], new Uint16Array([0x3f80])]);
 });
 
+test('each array has its own header, whatever was written before', (t) => {
+  const [writer, reader] = pair(t, 1 << 20);
+  const shape = [2, 3];
+  const write = (data, dtype) => {
+    writer.writeArray(data, { shape, dtype });
+    const read = reader.readArray();
+    return [read.dtype, ...read.shape];
+  };
+  const six = new Float32Array(6);
+  assert.deepEqual(write(six), ['float32', 2, 3]);
+  assert.deepEqual(write(six), ['float32', 2, 3]);
+  // The same object, changed.
+  shape.reverse();
+  assert.deepEqual(write(six), ['float32', 3, 2]);
+  assert.deepEqual(write(new Int32Array(6)), ['int32', 3, 2]);
+  assert.deepEqual(write(new Uint8Array(24), 'uint32'), ['uint32', 3, 2]);
+  shape.push(1);
+  assert.deepEqual(write(six), ['float32', 3, 2, 1]);
+  shape.splice(0, 3, 6, 0);
+  assert.deepEqual(write(new Float32Array(0)), ['float32', 6, 0]);
+  shape[0] = 7;
+  assert.deepEqual(write(new Float32Array(0)), ['float32', 7, 0]);
+});
+
 test('what cannot be sent is refused, and nothing is written', (t) => {
   const [writer, reader] = pair(t, 4096);
   const six = new Float32Array(6);

@@ -6,7 +6,17 @@ import { type Arrow, arrowOr } from './arrow';
 import { End } from './end';
 import { krenError } from './errors';
 import { inTurn, inTurnAsync } from './iterate';
-import { arrayIn, arraysIn, type DType, type Part, Refusal, show, tableIn, type TypedArray } from './payload';
+import {
+  arrayIn,
+  arraysIn,
+  copyOf,
+  type DType,
+  type Part,
+  Refusal,
+  show,
+  tableIn,
+  type TypedArray,
+} from './payload';
 import type { Loan, TakingSide } from './sides';
 import './dispose';
 
@@ -261,12 +271,7 @@ function takeTable(side: TakingSide, channel: string, arrow: Arrow): object | un
 
 function copyArray(bytes: Uint8Array): ReceivedArray {
   const part = arrayIn(bytes);
-  const data = bytes.slice(part.at, part.at + part.length);
-  return {
-    data: show(data.buffer, data.byteOffset, { ...part, at: 0 }),
-    shape: part.shape,
-    dtype: part.type.name,
-  };
+  return { data: copyOf(bytes, part), shape: part.shape, dtype: part.type.name };
 }
 
 function named(bytes: Uint8Array, parts: ReadonlyMap<string, Part>): Record<string, ReceivedArray> {

@@ -44,6 +44,7 @@ interface ViewClass {
   readonly name: string;
   readonly BYTES_PER_ELEMENT: number;
   new (buffer: ArrayBufferLike, at: number, length: number): TypedArray;
+  new (elements: TypedArray): TypedArray;
 }
 
 interface ElementType {
@@ -154,7 +155,9 @@ function word(bytes: Uint8Array, at: number): number {
 
 /** 64 bits as a number: exact below 2^53, and no less than that for what is not. */
 function long(bytes: Uint8Array, at: number): number {
-  return word(bytes, at + 4) * 0x1_0000_0000 + word(bytes, at);
+  const high = word(bytes, at + 4);
+  // So that small ones stay integers to V8.
+  return high === 0 ? word(bytes, at) : high * 0x1_0000_0000 + word(bytes, at);
 }
 
 function putWord(bytes: Uint8Array, at: number, value: number): void {
@@ -288,6 +291,18 @@ export function show(buffer: ArrayBufferLike, at: number, part: Part): TypedArra
   return new View(buffer, at + part.at, part.length / View.BYTES_PER_ELEMENT);
 }
 
+/** The same in memory of its own. */
+export function copyOf(bytes: Uint8Array, part: Part): TypedArray {
+  const { View } = part.type;
+  const at = bytes.byteOffset + part.at;
+  // Elements copied as what they are take a fifth of the time of bytes that become elements afterwards.
+  if (at % View.BYTES_PER_ELEMENT === 0) {
+    return new View(new View(bytes.buffer, at, part.length / View.BYTES_PER_ELEMENT));
+  }
+  const own = new Uint8Array(bytes.subarray(part.at, part.at + part.length));
+  return show(own.buffer, 0, { ...part, at: 0 });
+}
+
 /** An array to be written: typed elements, or with more to say of them. */
 export interface ArrayInput {
   /** The elements in C order (the last dimension runs fastest): a typed array, or bytes with a `dtype`. */
@@ -330,7 +345,8 @@ function describe(input: ArrayInput): Described {
       `elements of ${dtype} are given as a ${type.View.name} or as bytes, not as ${found.name}`,
     );
   }
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const bytes =
+    data instanceof Uint8Array ? data : new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   if (bytes.length % type.size !== 0) {
     throw new RangeError(
       `${bytes.length} bytes are no whole number of ${type.name}, which take ${type.size} each`,
@@ -361,7 +377,25 @@ function putFirst(header: Uint8Array, kind: number, length: number, data: number
   putLong(header, 16, data);
 }
 
-function arrayHeader({ type, shape, bytes }: Described): Uint8Array {
+/** The last one that was made: what a stream carries is mostly alike. */
+let made: { type: ElementType; shape: readonly number[]; length: number; header: Uint8Array } | undefined;
+
+/** Nobody changes it, since the next message may have it too. */
+function arrayHeader(array: Described): Uint8Array {
+  const { type, shape, bytes } = array;
+  if (made?.type !== type || made.length !== bytes.length || !isSame(made.shape, shape)) {
+    made = { type, shape: [...shape], length: bytes.length, header: newHeader(array) };
+  }
+  return made.header;
+}
+
+function isSame(one: readonly number[], other: readonly number[]): boolean {
+  if (one.length !== other.length) return false;
+  for (let i = 0; i < one.length; i += 1) if (one[i] !== other[i]) return false;
+  return true;
+}
+
+function newHeader({ type, shape, bytes }: Described): Uint8Array {
   const header = new Uint8Array(shape.length <= SHORT ? HEADER : 2 * HEADER);
   putFirst(header, ARRAY, header.length, bytes.length);
   header[6] = shape.length;

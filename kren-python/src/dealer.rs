@@ -18,7 +18,7 @@ use crate::timeout::{Deadline, Timeout};
 /// The writing end of a work queue (native half; use kren.Dealer).
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Dealer {
-    endpoint: Arc<Endpoint<KrenDealer>>,
+    pub(crate) endpoint: Arc<Endpoint<KrenDealer>>,
 }
 
 #[pymethods]
@@ -255,8 +255,21 @@ impl Dealer {
         tag: Tag,
         key: Option<&[u8]>,
     ) -> Result<(), Failure> {
+        self.give(py, timeout, deadline, |core| {
+            core.try_order(&order(py, payload, tag, key))
+        })
+    }
+
+    /// Tries until a worker was given something by `attempt`, or `deadline` has come.
+    pub(crate) fn give(
+        &self,
+        py: Python<'_>,
+        timeout: Timeout,
+        deadline: &mut Option<Deadline>,
+        mut attempt: impl FnMut(&mut KrenDealer) -> kren_core::Result<bool>,
+    ) -> Result<(), Failure> {
         let mut core = self.endpoint.hold(py)?;
-        while !core.try_order(&order(py, payload, tag, key))? {
+        while !attempt(&mut core)? {
             let left = deadline
                 .get_or_insert_with(|| Deadline::after(timeout))
                 .left();

@@ -11,7 +11,7 @@ use crate::detached::Check;
 use crate::detached::checked;
 use crate::endpoint::Endpoint;
 use crate::errors::{Failure, exception};
-use crate::lease::{Lease, Origin};
+use crate::lease::Lease;
 use crate::message::message;
 use crate::notifier::Notifier;
 use crate::options::{self, Max, with_access};
@@ -24,7 +24,7 @@ use crate::timeout::Timeout;
 /// The reading end of an inbox (native half; use kren.Inbox).
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Inbox {
-    endpoint: Arc<Endpoint<KrenInbox>>,
+    pub(crate) endpoint: Arc<Endpoint<KrenInbox>>,
 }
 
 #[pymethods]
@@ -118,11 +118,8 @@ impl Inbox {
     /// collected. Raises what read() does.
     #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
     fn borrow(&self, py: Python<'_>, timeout: Timeout) -> PyResult<Lease> {
-        source::next(py, &self.endpoint, timeout, |letter| {
-            let sender = letter.sender().into();
-            Ok(Lease::new(letter.into_lease(), Origin::Inbox(sender)))
-        })
-        .map_err(|failure| failure.into_exception(py))
+        source::next(py, &self.endpoint, timeout, |letter| Ok(Lease::of(letter)))
+            .map_err(|failure| failure.into_exception(py))
     }
 
     /// Return the senders that are gone since the last call, each once all that it wrote was read: a list of

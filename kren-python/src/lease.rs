@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use std::ffi::c_int;
+use std::ops::Deref;
 
-use kren_core::Lease as Held;
+use kren_core::{Lease as Held, Letter, Message, Work};
 use pyo3::basic::CompareOp;
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -38,8 +39,78 @@ pub(crate) enum Origin {
     Queue { redelivered: bool },
 }
 
+impl Origin {
+    pub(crate) fn sender(self) -> Option<SenderId> {
+        match self {
+            Self::Inbox(sender) => Some(sender),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_redelivered(self) -> bool {
+        matches!(self, Self::Queue { redelivered: true })
+    }
+}
+
+/// A message that has just come, wherever from.
+pub(crate) trait Arrival: Deref<Target = [u8]> {
+    fn origin(&self) -> Origin;
+
+    /// Holds it beyond the borrow of the end that it came from.
+    fn hold(self) -> Held;
+
+    /// Leaves it where it is: the next read gets it again.
+    fn leave(self);
+}
+
+impl Arrival for Message<'_> {
+    fn origin(&self) -> Origin {
+        Origin::Channel
+    }
+
+    fn hold(self) -> Held {
+        self.into_lease()
+    }
+
+    fn leave(self) {
+        self.keep();
+    }
+}
+
+impl Arrival for Letter<'_> {
+    fn origin(&self) -> Origin {
+        Origin::Inbox(self.sender().into())
+    }
+
+    fn hold(self) -> Held {
+        self.into_lease()
+    }
+
+    fn leave(self) {
+        self.keep();
+    }
+}
+
+impl Arrival for Work<'_> {
+    fn origin(&self) -> Origin {
+        Origin::Queue {
+            redelivered: self.redelivered(),
+        }
+    }
+
+    fn hold(self) -> Held {
+        self.into_lease()
+    }
+
+    fn leave(self) {
+        self.keep();
+    }
+}
+
 impl Lease {
-    pub(crate) fn new(held: Held, origin: Origin) -> Self {
+    pub(crate) fn of(message: impl Arrival) -> Self {
+        let origin = message.origin();
+        let held = message.hold();
         let mapped = held.mapped();
         Self {
             tag: held.tag(),
@@ -68,17 +139,14 @@ impl Lease {
     /// Who sent it, if it comes from an inbox; None otherwise.
     #[getter]
     fn sender(&self) -> Option<SenderId> {
-        match self.origin {
-            Origin::Inbox(sender) => Some(sender),
-            _ => None,
-        }
+        self.origin.sender()
     }
 
     /// Whether a worker that is gone may have had it before, if it comes from a work queue: its work may be done
     /// already, or half.
     #[getter]
     fn redelivered(&self) -> bool {
-        matches!(self.origin, Origin::Queue { redelivered: true })
+        self.origin.is_redelivered()
     }
 
     /// Whether release() was called, or the `with` block left.

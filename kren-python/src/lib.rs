@@ -49,9 +49,9 @@ mod native {
 
     #[pymodule_export]
     use crate::array::{
-        Array, Room, Tensor, Unflagged, borrow_array, borrow_arrays, borrow_table, reserve_array,
-        table_room, try_borrow_array, try_borrow_arrays, try_borrow_table, write_array,
-        write_arrays, write_described,
+        Array, Room, Tensor, Unflagged, adopt_numpy, borrow_array, borrow_arrays, borrow_table,
+        read_array, reserve_array, table_room, try_borrow_array, try_borrow_arrays,
+        try_borrow_table, write_array, write_arrays, write_buffer, write_described, write_stream,
     };
     #[pymodule_export]
     use crate::client::Client;

@@ -14,7 +14,7 @@ use crate::connecting::{Shape, Stop};
 use crate::detached::{Check, checked};
 use crate::endpoint::{Endpoint, Held};
 use crate::errors::{Failure, exception};
-use crate::lease::{Lease, Origin};
+use crate::lease::Lease;
 use crate::many::take_ready;
 use crate::notifier::Notifier;
 use crate::options::{self, Max};
@@ -196,10 +196,8 @@ impl Reader {
     /// Any number may be held; see `held`. Raises what read() does.
     #[pyo3(signature = (timeout=Timeout::NONE), text_signature = "($self, timeout=None)")]
     fn borrow(&self, py: Python<'_>, timeout: Timeout) -> PyResult<Lease> {
-        let held = self
-            .next_message(py, timeout, |message| Ok(message.into_lease()))
-            .map_err(|failure| failure.into_exception(py))?;
-        Ok(Lease::new(held, Origin::Channel))
+        self.next_message(py, timeout, |message| Ok(Lease::of(message)))
+            .map_err(|failure| failure.into_exception(py))
     }
 
     /// Wait until a live writer holds the channel: the first one, or the successor of one that closed or died.

@@ -11,7 +11,7 @@ use crate::detached::Check;
 use crate::detached::checked;
 use crate::endpoint::Endpoint;
 use crate::errors::{Failure, exception};
-use crate::lease::{Lease, Origin};
+use crate::lease::Lease;
 use crate::notifier::Notifier;
 use crate::options::{self, with_access};
 use crate::selector::Selector;
@@ -21,7 +21,7 @@ use crate::timeout::Timeout;
 /// One of the reading ends of a work queue (native half; use kren.Worker).
 #[pyclass(frozen, subclass, module = "kren._kren")]
 pub(crate) struct Worker {
-    endpoint: Arc<Endpoint<KrenWorker>>,
+    pub(crate) endpoint: Arc<Endpoint<KrenWorker>>,
 }
 
 #[pymethods]
@@ -129,11 +129,7 @@ impl Worker {
 
     /// As try_read(), but raises Closed or PeerDied where read() would (for asyncio).
     fn _attempt(&self, py: Python<'_>) -> PyResult<Option<Lease>> {
-        match source::next(py, &self.endpoint, Timeout::ZERO, hand_out) {
-            Ok(lease) => Ok(Some(lease)),
-            Err(Failure::Channel(Error::TimedOut { .. })) => Ok(None),
-            Err(failure) => Err(failure.into_exception(py)),
-        }
+        attempt(py, &self.endpoint, hand_out).map_err(|failure| failure.into_exception(py))
     }
 
     /// Has a selector wait for work (for `kren.Selector`).
@@ -162,6 +158,18 @@ impl Source for KrenWorker {
 }
 
 fn hand_out(work: Work<'_>) -> Result<Lease, Failure> {
-    let redelivered = work.redelivered();
-    Ok(Lease::new(work.into_lease(), Origin::Queue { redelivered }))
+    Ok(Lease::of(work))
+}
+
+/// What is there now, converted; raises Closed or PeerDied where a call that waits would.
+pub(crate) fn attempt<R>(
+    py: Python<'_>,
+    endpoint: &Endpoint<KrenWorker>,
+    convert: impl Fn(Work<'_>) -> Result<R, Failure>,
+) -> Result<Option<R>, Failure> {
+    match source::next(py, endpoint, Timeout::ZERO, convert) {
+        Ok(work) => Ok(Some(work)),
+        Err(Failure::Channel(Error::TimedOut { .. })) => Ok(None),
+        Err(failure) => Err(failure),
+    }
 }

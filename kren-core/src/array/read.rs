@@ -2,7 +2,7 @@
 
 use super::header::Reason;
 use super::{ArrayView, ArraysView};
-use crate::{Error, Lease, Message, Result};
+use crate::{Error, Lease, Letter, Message, Result, Work};
 use std::sync::Arc;
 
 impl Message<'_> {
@@ -43,6 +43,46 @@ impl Lease {
     /// As [`Lease::array`].
     pub fn arrays(&self) -> Result<ArraysView<'_>> {
         ArraysView::parse(self).map_err(|reason| refusal(self.channel(), reason))
+    }
+}
+
+impl Letter<'_> {
+    /// The array that the message holds, where it lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::array`].
+    pub fn array(&self) -> Result<ArrayView<'_>> {
+        self.message().array()
+    }
+
+    /// The named arrays that the message holds, where they lie.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::array`].
+    pub fn arrays(&self) -> Result<ArraysView<'_>> {
+        self.message().arrays()
+    }
+}
+
+impl Work<'_> {
+    /// The array that the message holds, where it lies.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::array`].
+    pub fn array(&self) -> Result<ArrayView<'_>> {
+        self.message().array()
+    }
+
+    /// The named arrays that the message holds, where they lie.
+    ///
+    /// # Errors
+    ///
+    /// As [`Message::array`].
+    pub fn arrays(&self) -> Result<ArraysView<'_>> {
+        self.message().arrays()
     }
 }
 

@@ -6,8 +6,42 @@ use super::view::{bytes_of, elements_of_mut};
 use super::{ArrayView, DType, Element};
 use crate::ring::copy_slice;
 use crate::writer::Slot;
-use crate::{Error, KrenWriter, Result};
+use crate::{Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Result};
 use std::time::Duration;
+
+/// An array on its way into a message.
+struct Whole<'a> {
+    dtype: DType,
+    shape: &'a [usize],
+    data: &'a [u8],
+    len: ArrayLen,
+}
+
+impl<'a> Whole<'a> {
+    /// Or why such an array cannot be sent.
+    fn of<T: Element>(
+        shape: &'a [usize],
+        data: &'a [T],
+    ) -> std::result::Result<Self, &'static str> {
+        let len = ArrayLen::of(T::DTYPE, shape)?;
+        let data = bytes_of(data);
+        if len.data != data.len() {
+            return Err("its product is not the number of elements");
+        }
+        Ok(Self {
+            dtype: T::DTYPE,
+            shape,
+            data,
+            len,
+        })
+    }
+
+    /// Stores the message into its room.
+    fn put(&self, room: &mut [u8]) {
+        put_array_header(room, self.dtype, self.shape, self.len);
+        copy_slice(self.data, &mut room[self.len.header..]);
+    }
+}
 
 impl KrenWriter {
     /// Writes an array, waiting for room if need be; its data are copied once.
@@ -51,14 +85,9 @@ impl KrenWriter {
         data: &[T],
         timeout: Option<Duration>,
     ) -> Result<()> {
-        let data = bytes_of(data);
-        let len = self.array_len(T::DTYPE, shape)?;
-        if len.data != data.len() {
-            return Err(self.bad_shape("its product is not the number of elements"));
-        }
-        let mut slot = self.room(len.total(), timeout)?;
-        put_array_header(&mut slot, T::DTYPE, shape, len);
-        copy_slice(data, &mut slot[len.header..]);
+        let array = Whole::of(shape, data).map_err(|reason| self.bad_shape(reason))?;
+        let mut slot = self.room(array.len.total(), timeout)?;
+        array.put(&mut slot);
         slot.commit();
         Ok(())
     }
@@ -103,7 +132,7 @@ impl KrenWriter {
         dtype: DType,
         timeout: Option<Duration>,
     ) -> Result<ArraySlot<'_>> {
-        let len = self.array_len(dtype, shape)?;
+        let len = ArrayLen::of(dtype, shape).map_err(|reason| self.bad_shape(reason))?;
         let mut slot = self.room(len.total(), timeout)?;
         put_array_header(&mut slot, dtype, shape, len);
         Ok(ArraySlot {
@@ -170,10 +199,6 @@ impl KrenWriter {
         }
     }
 
-    fn array_len(&self, dtype: DType, shape: &[usize]) -> Result<ArrayLen> {
-        ArrayLen::of(dtype, shape).map_err(|reason| self.bad_shape(reason))
-    }
-
     #[cold]
     fn bad_shape(&self, reason: &'static str) -> Error {
         self.bad_option("shape", reason)
@@ -181,13 +206,82 @@ impl KrenWriter {
 
     #[cold]
     pub(crate) fn bad_option(&self, option: &'static str, reason: &'static str) -> Error {
-        Error::InvalidOption {
-            channel: self.name().into(),
-            option,
-            reason,
-        }
+        bad_option(self.name(), option, reason)
     }
 }
+
+#[cold]
+fn bad_option(channel: &str, option: &'static str, reason: &'static str) -> Error {
+    Error::InvalidOption {
+        channel: channel.into(),
+        option,
+        reason,
+    }
+}
+
+impl KrenDealer {
+    /// Gives an array to the worker with the fewest messages waiting; its data are copied once. Waits for a worker to come,
+    /// or to have room.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenDealer::write`] and [`KrenWriter::write_array`].
+    pub fn write_array<T: Element>(&mut self, shape: &[usize], data: &[T]) -> Result<()> {
+        let array =
+            Whole::of(shape, data).map_err(|reason| bad_option(self.name(), "shape", reason))?;
+        self.build(array.len.total(), &mut |room| array.put(room))
+    }
+
+    /// Gives several named arrays to one worker, as one message.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenDealer::write`] and [`KrenWriter::write_arrays`].
+    pub fn write_arrays(&mut self, arrays: &[(&str, ArrayView<'_>)]) -> Result<()> {
+        let plan = Plan::of(arrays).map_err(|reason| bad_option(self.name(), "arrays", reason))?;
+        self.build(plan.len, &mut |room| plan.put(room))
+    }
+}
+
+/// What a writer can do with arrays, for the ends that have one.
+macro_rules! writing_arrays {
+    ($($end:ident),*) => {$(
+        impl $end {
+            /// Writes an array, waiting for room if need be; its data are copied once.
+            ///
+            /// # Errors
+            ///
+            /// As [`KrenWriter::write_array`].
+            pub fn write_array<T: Element>(&mut self, shape: &[usize], data: &[T]) -> Result<()> {
+                self.writer_mut().write_array(shape, data)
+            }
+
+            /// Reserves room for an array, waiting if need be, to build it in place.
+            ///
+            /// # Errors
+            ///
+            /// As [`KrenWriter::reserve_array`].
+            pub fn reserve_array(
+                &mut self,
+                shape: &[usize],
+                dtype: DType,
+            ) -> Result<ArraySlot<'_>> {
+                self.writer_mut().reserve_array(shape, dtype)
+            }
+
+            /// Writes several named arrays as one message, waiting for room if need be; their data are copied once.
+            ///
+            /// # Errors
+            ///
+            /// As [`KrenWriter::write_arrays`].
+            pub fn write_arrays(&mut self, arrays: &[(&str, ArrayView<'_>)]) -> Result<()> {
+                self.writer_mut().write_arrays(arrays)
+            }
+        }
+    )*};
+}
+
+writing_arrays!(KrenPublisher, KrenSender);
 
 /// Room for an array in the ring, from [`KrenWriter::reserve_array`], to be filled and committed.
 ///

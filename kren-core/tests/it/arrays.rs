@@ -2,7 +2,10 @@
 
 use crate::support::{Name, PAGE};
 use kren_core::array::{ArrayView, ArraysView, DType, MAX_DIMS};
-use kren_core::{Error, KrenReader, KrenWriter};
+use kren_core::{
+    Error, KrenDealer, KrenInbox, KrenPublisher, KrenReader, KrenSender, KrenSubscriber,
+    KrenWorker, KrenWriter,
+};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -351,4 +354,64 @@ fn a_message_that_is_none_is_refused_and_stays_what_it_is() {
     let error = message.array().unwrap_err().to_string();
     assert!(error.contains("it is several arrays"), "{error}");
     assert!(message.arrays().unwrap().is_empty());
+}
+
+/// G2, and what an inbox, a queue and a broadcast promise: each carries arrays as a channel does.
+#[test]
+fn arrays_travel_from_many_and_to_many() {
+    let data = [1.5_f32, 2.5, 3.5, 4.5];
+    let several = [("a", ArrayView::new(&[2, 2], &data).unwrap())];
+    let look = |array: ArrayView<'_>| {
+        assert_eq!(array.shape(), [2, 2]);
+        assert_eq!(array.as_slice::<f32>().unwrap(), data);
+    };
+
+    let name = Name::new("array-inbox");
+    let mut inbox = KrenInbox::create(&name, CAPACITY).unwrap();
+    let mut sender = KrenSender::connect(&name).unwrap();
+    sender.write_array(&[2, 2], &data).unwrap();
+    sender.write_arrays(&several).unwrap();
+    let mut slot = sender.reserve_array(&[2, 2], DType::Float32).unwrap();
+    slot.as_mut_slice().unwrap().copy_from_slice(&data);
+    slot.commit();
+    sender.write(b"no array").unwrap();
+    look(inbox.read().unwrap().array().unwrap());
+    look(inbox.read().unwrap().arrays().unwrap().get("a").unwrap());
+    look(inbox.read().unwrap().array().unwrap());
+    let letter = inbox.read().unwrap();
+    assert!(matches!(letter.array(), Err(Error::NotAnArray { .. })));
+    drop(letter);
+
+    let name = Name::new("array-queue");
+    let mut dealer = KrenDealer::create(&name, CAPACITY).unwrap();
+    let mut worker = KrenWorker::connect(&name).unwrap();
+    dealer.write_array(&[2, 2], &data).unwrap();
+    dealer.write_arrays(&several).unwrap();
+    let refused = dealer.write_array(&[5], &data);
+    assert!(matches!(refused, Err(Error::InvalidOption { .. })));
+    let refused = dealer.write_array(&[CAPACITY], &vec![0_u8; CAPACITY]);
+    assert!(matches!(refused, Err(Error::TooLarge { .. })));
+    let work = worker.read().unwrap();
+    look(work.array().unwrap());
+    // Left there, it comes again.
+    work.keep();
+    look(worker.read().unwrap().array().unwrap());
+    look(worker.read().unwrap().arrays().unwrap().get("a").unwrap());
+    assert!(worker.try_read().unwrap().is_none());
+
+    let name = Name::new("array-broadcast");
+    let mut publisher = KrenPublisher::create(&name, CAPACITY).unwrap();
+    let mut subscriber = KrenSubscriber::connect(&name).unwrap();
+    publisher.write_array(&[2, 2], &data).unwrap();
+    publisher.write_arrays(&several).unwrap();
+    look(subscriber.read().unwrap().array().unwrap());
+    look(
+        subscriber
+            .read()
+            .unwrap()
+            .arrays()
+            .unwrap()
+            .get("a")
+            .unwrap(),
+    );
 }

@@ -7,17 +7,23 @@ from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from kren import _kren, _numpy
 from kren._aio import Line
-from kren._errors import Closed, EndpointClosed
+from kren._errors import Closed, EndpointClosed, TimedOut
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import DTypeLike, NDArray
 
 
-class ArrayWriter(_kren.Writer):
+class ArrayWriter:
     """What a Writer can do with arrays."""
 
     __slots__ = ()
-    _line: Line
+
+    if TYPE_CHECKING:
+        _line: Line
+
+        def _arm(self, notifier: _kren.Notifier, length: int) -> None: ...
 
     def write_array(
         self, array: Any, timeout: float | None = None, *, tag: int = 0, copy: bool = True
@@ -36,9 +42,7 @@ class ArrayWriter(_kren.Writer):
         (big-endian, objects, texts...); BufferError for an array in a device's memory. In all these
         cases nothing was written.
         """
-        if type(array) is not _numpy.numpy().ndarray:
-            _numpy.refuse_masked(array)
-        if _kren.write_array(self, array, timeout, tag):
+        if _kren.write_array(self, array, timeout, tag) or _write_buffer(self, array, timeout, tag):
             return
         part = _part(array, copy)
         if isinstance(part, tuple):
@@ -57,20 +61,13 @@ class ArrayWriter(_kren.Writer):
 
         The array must stay as it is until this returns. Cancelled, it has written nothing.
         """
-        _numpy.refuse_masked(array)
         part = _contiguous_part(array, copy)
-        name, shape, data = part
-        length = memoryview(data).nbytes + (64 if len(shape) <= 5 else 128)
-
-        def attempt() -> bool | None:
-            if self.available < length <= self.max_message_len:
-                return None
-            _kren.write_described(self, name, shape, data, 0, tag)
-            return True
+        length = _length(part)
 
         def arm(notifier: _kren.Notifier) -> None:
             self._arm(notifier, length)
 
+        attempt = _attempt(self, part, tag)
         await self._line.take(attempt, arm, _kren.check_timeout(timeout), "room")
 
     def reserve_array(
@@ -92,9 +89,13 @@ class ArrayWriter(_kren.Writer):
         is read-only, and views that were made of it must not be stored into any more. Without numpy
         it is a memoryview, which the end of the block releases. Raises what write() does.
         """
-        dims = tuple(shape) if isinstance(shape, Iterable) else (shape,)
+        # The two that are quick to tell first.
+        if isinstance(shape, (tuple, int)) or not isinstance(shape, Iterable):
+            dims = shape if isinstance(shape, tuple) else (shape,)
+        else:
+            dims = tuple(shape)
         name = _numpy.dtype_name(dtype)
-        return ArraySlot(*_kren.reserve_array(self, name, dims, timeout, tag), dims, name)
+        return ArraySlot(*_kren.reserve_array(self, name, dims, timeout, tag))
 
     def write_arrays(
         self,
@@ -112,18 +113,87 @@ class ArrayWriter(_kren.Writer):
 
         Takes and raises what write_array() does; arrays that are not in C order are copied first.
         """
-        given = [*(arrays or {}).items(), *named.items()]
-        for _, array in given:
-            _numpy.refuse_masked(array)
-        parts = [(name, _contiguous_part(array, True)) for name, array in given]
-        _kren.write_arrays(self, parts, timeout, tag)
+        _kren.write_arrays(self, _parts(arrays, named), timeout, tag)
 
 
-class ArrayReader(_kren.Reader):
-    """What a Reader can do with arrays."""
+class ArrayDealer:
+    """What a Dealer can do with arrays."""
 
     __slots__ = ()
-    _line: Line
+
+    if TYPE_CHECKING:
+        _line: Line
+
+        def _arm(self, notifier: _kren.Notifier) -> None: ...
+
+    def write_array(
+        self,
+        array: Any,
+        timeout: float | None = None,
+        *,
+        tag: int = 0,
+        key: str | bytes | None = None,
+        copy: bool = True,
+    ) -> None:
+        """Give one array to a worker, waiting for one to come, or to have room, if need be.
+
+        array, copy: as for Writer.write_array(); one in another order is copied twice.
+        timeout, tag, key: as for write().
+
+        Raises what write() does, and what Writer.write_array() raises for what is not sent.
+        """
+        if _kren.write_array(self, array, timeout, tag, key):
+            return
+        if not _write_buffer(self, array, timeout, tag, key):
+            name, dims, data = _contiguous_part(array, copy)
+            _kren.write_described(self, name, dims, data, timeout, tag, key)
+
+    async def awrite_array(
+        self,
+        array: Any,
+        timeout: float | None = None,
+        *,
+        tag: int = 0,
+        key: str | bytes | None = None,
+        copy: bool = True,
+    ) -> None:
+        """Give one array to a worker; as write_array(), for asyncio: it never blocks the loop.
+
+        The array must stay as it is until this returns. Cancelled, it has written nothing.
+        """
+        attempt = _attempt(self, _contiguous_part(array, copy), tag, key)
+        limit = _kren.check_timeout(timeout)
+        await self._line.take(attempt, self._arm, limit, "worker with room")
+
+    def write_arrays(
+        self,
+        arrays: Mapping[str, Any] | None = None,
+        /,
+        *,
+        timeout: float | None = None,
+        tag: int = 0,
+        key: str | bytes | None = None,
+        **named: Any,
+    ) -> None:
+        """Give several named arrays to one worker, as one message.
+
+        arrays, named: as for Writer.write_arrays().
+        timeout, tag, key: as for write().
+
+        Raises what write_array() does.
+        """
+        _kren.write_arrays(self, _parts(arrays, named), timeout, tag, key)
+
+
+class ArrayReader:
+    """What a Reader, a Subscriber, an Inbox and a Worker can do with arrays."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+        _line: Line
+
+        def _arm(self, notifier: _kren.Notifier) -> float | None: ...
 
     def read_array(self, timeout: float | None = None, *, copy: bool = False) -> "NDArray[Any]":
         """Return the next message as a numpy array, read-only and where it lies in the ring.
@@ -132,23 +202,25 @@ class ArrayReader(_kren.Reader):
         copy: True for an array of one's own, to be kept or changed.
 
         The writer gets the bytes back when the array, and everything that was made of it without a
-        copy, is
-        gone: `del array`, or the next turn of the loop. Any number may be held; see `held`. It can
-        be passed on in place: torch.from_dlpack(array), jax.dlpack.from_dlpack(array). Without
-        numpy, and for bfloat16 and float8 without ml_dtypes, it is a memoryview with shape and
-        format.
+        copy, is gone: `del array`, or the next turn of the loop; of a work queue, that says that
+        its work is done. Any number may be held. It can be passed on in place:
+        torch.from_dlpack(array), jax.dlpack.from_dlpack(array). Without numpy, and for bfloat16 and
+        float8 without ml_dtypes, it is a memoryview with shape and format.
 
         Raises what read() does, and NotAnArray for a message that is something else, which stays
         the next one.
         """
-        array = _kren.borrow_array(self, timeout)
-        return _numpy.copy(array) if copy else _numpy.show(array)  # type: ignore[no-any-return]
+        array: Any = _kren.read_array(self, timeout)
+        if copy:
+            return _numpy.copy(array)  # type: ignore[no-any-return]
+        return _numpy.show(array) if type(array) is _kren.Array else array  # type: ignore[no-any-return]
 
     def borrow_array(self, timeout: float | None = None) -> _kren.Array:
         """Return the next message as a kren.Array: as read_array(), without numpy.
 
-        For bfloat16 and float8 it is what torch.from_dlpack() and its like read in place, since
-        numpy passes these on to nobody.
+        It also says its `tag`, its `sender` if it comes from an inbox, and whether a work queue has
+        `redelivered` it. For bfloat16 and float8 it is what torch.from_dlpack() and its like read
+        in place, since numpy passes these on to nobody.
         """
         return _kren.borrow_array(self, timeout)
 
@@ -232,14 +304,10 @@ class ArraySlot:
     array: Any
     """The array to fill. Its first content is whatever the ring held before."""
 
-    def __init__(
-        self, slot: _kren.Slot, room: _kren.Room, shape: tuple[SupportsIndex, ...], name: str
-    ) -> None:
+    def __init__(self, slot: _kren.Slot, room: Any) -> None:
         self._slot = slot
-        known = _numpy.numpy()
-        dtype = known.dtype(name)
         # It keeps the memory mapped, and does not stand in the way of the commit.
-        self.array = memoryview(room) if dtype is None else known.ndarray(shape, dtype, room)
+        self.array = _numpy.show(room) if type(room) is _kren.Room else room
 
     def commit(self) -> None:
         """Publish the array, which is read-only from here on."""
@@ -268,12 +336,49 @@ class ArraySlot:
         if isinstance(self.array, memoryview):
             self.array.release()
         else:
-            self.array.flags.writeable = False
+            self.array.setflags(False)
 
 
 def _named(arrays: dict[str, _kren.Array], copy: bool) -> dict[str, Any]:
     form = _numpy.copy if copy else _numpy.show
     return {name: form(array) for name, array in arrays.items()}
+
+
+def _write_buffer(
+    end: object, array: Any, timeout: float | None, tag: int, key: str | bytes | None = None
+) -> bool:
+    # Looked for here: the next one may be an array that _kren.write_array() knows.
+    _numpy.numpy()
+    # A masked array's buffer would show what it hides.
+    _numpy.refuse_masked(array)
+    return _kren.write_buffer(end, array, timeout, tag, key)
+
+
+def _attempt(
+    end: object, part: "_Part", tag: int, key: str | bytes | None = None
+) -> "Callable[[], bool | None]":
+    """What writes the array if there is room now."""
+    name, shape, data = part
+
+    def attempt() -> bool | None:
+        try:
+            _kren.write_described(end, name, shape, data, 0, tag, key)
+        except TimedOut:
+            return None
+        return True
+
+    return attempt
+
+
+def _length(part: "_Part") -> int:
+    """Bytes of the message."""
+    _, shape, data = part
+    return memoryview(data).nbytes + (64 if len(shape) <= 5 else 128)
+
+
+def _parts(arrays: Mapping[str, Any] | None, named: dict[str, Any]) -> "list[tuple[str, _Part]]":
+    given = [*(arrays or {}).items(), *named.items()]
+    return [(name, _contiguous_part(array, True)) for name, array in given]
 
 
 def _part(array: Any, may_copy: bool) -> Any:
@@ -318,12 +423,16 @@ def _part(array: Any, may_copy: bool) -> Any:
     raise TypeError(f"buffers of the format {view.format!r} are not sent; convert it first")
 
 
-def _contiguous_part(array: Any, may_copy: bool) -> tuple[str, tuple[int, ...], Any]:
+def _contiguous_part(array: Any, may_copy: bool) -> "_Part":
+    _numpy.refuse_masked(array)
     part = _part(array, may_copy)
     if not isinstance(part, tuple):
         part = _part(_numpy.contiguous(part, may_copy), may_copy)
     return part  # type: ignore[no-any-return]
 
+
+_Part = tuple[str, tuple[int, ...], Any]
+"""The name of the elements' type, the shape, and a buffer of the bytes."""
 
 _KINDS = {
     **dict.fromkeys("bhilqn", "int"),

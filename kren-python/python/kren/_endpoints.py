@@ -76,7 +76,7 @@ class End:
         _refuse_pickling(type(self).__name__, self.name)
 
 
-class WriterFace(TableWriter, End):
+class WriterFace(_kren.Writer, TableWriter, End):
     """What Writer, Publisher and Sender have in common beside the native half: asyncio."""
 
     __slots__ = ()
@@ -160,7 +160,7 @@ def lend(
             yield lease
 
 
-class ReaderFace(TableReader, ReadFace[bytes]):
+class ReaderFace(_kren.Reader, TableReader, ReadFace[bytes]):
     """What a Reader and a Subscriber have in common beside the native half."""
 
     __slots__ = ()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, final
 
 from kren import _kren
 from kren._endpoints import ReadFace, Strategy, WriterFace, lend
+from kren._tables import TableReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,7 +61,7 @@ class Sender(_kren.Sender, WriterFace):
 
 
 @final
-class Inbox(ReadFace[Message], _kren.Inbox):
+class Inbox(TableReader, ReadFace[Message], _kren.Inbox):
     """The reading end of an inbox, into which any number of senders write.
 
     name: 1 to 128 of the characters a-z A-Z 0-9 . _ -

@@ -39,6 +39,8 @@ EXTRA = [
 ]
 """Types that the package ml_dtypes adds to it."""
 
+_known = {*NATIVE, *EXTRA}
+
 
 class Numpy:
     """numpy, found or not."""
@@ -50,6 +52,7 @@ class Numpy:
         if self.module is not None:
             self.ndarray = self.module.ndarray
             self.dtypes = {name: self.module.dtype(name) for name in NATIVE}
+            _kren.adopt_numpy(self.ndarray, self.dtypes)
 
     def dtype(self, name: str) -> Any:
         """The dtype of that name; None where numpy does not have it."""
@@ -80,21 +83,22 @@ def numpy() -> Numpy:
     return _found
 
 
-def show(array: _kren.Array) -> Any:
-    """What users get of a received array: a numpy array over the ring, or a memoryview."""
+def show(array: _kren.Array | _kren.Room) -> Any:
+    """What users get of an array in the ring: numpy's, or a memoryview."""
     known = _found or numpy()
     name = array.dtype
     dtype = known.dtypes.get(name) or known.dtype(name)
     if dtype is None:
         return memoryview(array)
-    # It keeps the object, and so the message, and with it everything that is made of it without a
+    # It keeps the object, and so its memory, and with it everything that is made of it without a
     # copy.
     return known.ndarray(array.shape, dtype, array)
 
 
-def copy(array: _kren.Array) -> Any:
-    """As `show`, but a copy: the message goes back to the writer at once."""
-    shown = show(array)
+def copy(array: Any) -> Any:
+    """As `show`, of what may be shown already, but a copy: the message goes back to the writer at
+    once."""
+    shown = show(array) if type(array) is _kren.Array else array
     if not isinstance(shown, memoryview):
         return shown.copy()
     own = memoryview(bytearray(shown))
@@ -104,16 +108,24 @@ def copy(array: _kren.Array) -> Any:
     return own.cast("B").cast(shown.format, shown.shape)  # type: ignore[call-overload]
 
 
+_names: dict[Any, str] = {}
+"""Types that were sent before: numpy takes microseconds to say the name of one."""
+
+
 def name_of(dtype: Any) -> str:
     """The name under which arrays of that dtype are sent; TypeError with a hint where they are
     not."""
+    known = _names.get(dtype)
+    if known is not None:
+        return known
     if dtype.byteorder in ">" and dtype.isnative is False:
         raise TypeError(
             f"big-endian elements ({dtype.str}) are not sent; convert them first, with "
             "array.astype(array.dtype.newbyteorder('='))"
         )
     name: str = dtype.name
-    if name in NATIVE or name in EXTRA:
+    if name in _known:
+        _names[dtype] = name
         return name
     raise TypeError(f"arrays of {name} are not sent; {_hint(dtype)}")
 
@@ -137,7 +149,7 @@ def _hint(dtype: Any) -> str:
 
 def dtype_name(dtype: "DTypeLike") -> str:
     """The name of a dtype given by name, as a type, or in any other way that numpy takes."""
-    if isinstance(dtype, str) and (dtype in NATIVE or dtype in EXTRA):
+    if isinstance(dtype, str) and dtype in _known:
         return dtype
     module = numpy().module
     if module is None:
@@ -164,7 +176,7 @@ def bits(array: "NDArray[Any]", name: str) -> Any:
 
 
 def refuse_masked(array: Any) -> None:
-    """A masked array's buffer would show what it hides."""
+    """Raise TypeError for a masked array."""
     if hasattr(array, "mask") and hasattr(array, "filled"):
         raise TypeError(
             "a masked array is not sent, since its mask would be lost; send array.filled(), or "

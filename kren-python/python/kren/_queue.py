@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, final
 from kren import _kren
 from kren._endpoints import End, ReadFace, Strategy, lend
 from kren._errors import Closed, EndpointClosed
+from kren._tables import TableDealer, TableReader
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -16,7 +17,7 @@ _PAUSE = 0.02
 
 
 @final
-class Dealer(End, _kren.Dealer):
+class Dealer(TableDealer, End, _kren.Dealer):
     """The writing end of a work queue: each message goes to one of the workers.
 
     name: 1 to 128 of the characters a-z A-Z 0-9 . _ -
@@ -90,7 +91,7 @@ class Dealer(End, _kren.Dealer):
 
 
 @final
-class Worker(ReadFace[_kren.Lease], _kren.Worker):
+class Worker(TableReader, ReadFace[_kren.Lease], _kren.Worker):
     """One of the reading ends of a work queue: each message goes to one worker.
 
     name: the queue's name.

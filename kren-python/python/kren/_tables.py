@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kren import _kren
-from kren._arrays import ArrayReader, ArrayWriter
+from kren._arrays import ArrayDealer, ArrayReader, ArrayWriter
 from kren._errors import NotAnArray
 from kren._numpy import find
 
@@ -47,10 +47,41 @@ class TableWriter(ArrayWriter):
                 room.release()
 
 
-class TableReader(ArrayReader):
-    """What a Reader can do with tables."""
+class TableDealer(ArrayDealer):
+    """What a Dealer can do with tables."""
 
     __slots__ = ()
+
+    def write_table(
+        self,
+        table: Any,
+        timeout: float | None = None,
+        *,
+        tag: int = 0,
+        key: str | bytes | None = None,
+    ) -> None:
+        """Give one table to a worker, waiting for one to come, or to have room, if need be.
+
+        table: as for Writer.write_table(); its columns are copied twice.
+        timeout, tag, key: as for write().
+
+        Raises what write() does; TypeError for what is no table.
+        """
+        arrow = _pyarrow()
+        sink = arrow.BufferOutputStream()
+        _write_stream(arrow, sink, _as_arrow(arrow, table))
+        _kren.write_stream(self, sink.getvalue(), timeout, tag, key)
+
+
+class TableReader(ArrayReader):
+    """What a Reader, a Subscriber, an Inbox and a Worker can do with tables."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def name(self) -> str: ...
 
     def read_table(self, timeout: float | None = None, *, check: bool = True) -> "pyarrow.Table":
         """Return the next message as a pyarrow Table whose columns lie in the ring.

@@ -19,7 +19,19 @@ pub(super) struct Described {
 impl Described {
     /// None where `object` has no such buffer; nothing is raised then, since others may know more of it.
     pub(super) fn of(object: &Bound<'_, PyAny>) -> Option<Box<Self>> {
-        const FLAGS: i32 = ffi::PyBUF_FORMAT | ffi::PyBUF_C_CONTIGUOUS;
+        Self::taken(object, None)
+    }
+
+    /// The same of an object whose elements are of this type. Asked for the format, numpy writes it anew each time.
+    pub(super) fn of_type(object: &Bound<'_, PyAny>, dtype: DType) -> Option<Box<Self>> {
+        Self::taken(object, Some(dtype))
+    }
+
+    fn taken(object: &Bound<'_, PyAny>, known: Option<DType>) -> Option<Box<Self>> {
+        let flags = match known {
+            Some(_) => ffi::PyBUF_C_CONTIGUOUS,
+            None => ffi::PyBUF_FORMAT | ffi::PyBUF_C_CONTIGUOUS,
+        };
         // Boxed, since exporters may point into the view.
         let mut described = Box::new(Self {
             view: ffi::Py_buffer::new(),
@@ -28,17 +40,22 @@ impl Described {
         });
         let view = &mut described.view;
         // SAFETY: any object may be asked; `drop` releases what was given, and nothing where the call failed.
-        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), view, FLAGS) } != 0 {
+        if unsafe { ffi::PyObject_GetBuffer(object.as_ptr(), view, flags) } != 0 {
             forget_error(object.py());
             return None;
         }
-        let format = if view.format.is_null() {
-            c"B"
-        } else {
-            // SAFETY: the exporter's text, which lives as long as the view.
-            unsafe { CStr::from_ptr(view.format) }
+        let dtype = match known {
+            Some(dtype) => dtype,
+            None => {
+                let format = if view.format.is_null() {
+                    c"B"
+                } else {
+                    // SAFETY: the exporter's text, which lives as long as the view.
+                    unsafe { CStr::from_ptr(view.format) }
+                };
+                dtype_of(format.to_bytes(), view.itemsize)?
+            }
         };
-        let dtype = dtype_of(format.to_bytes(), view.itemsize)?;
         let ndim = usize::try_from(view.ndim).ok()?;
         if ndim > 0 {
             // SAFETY: asked for, so the exporter has given as many dimensions, which are not negative.

@@ -15,7 +15,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::view::{Array, Elements};
+use super::elements::Elements;
 use crate::buffer::export as export_bytes;
 
 /// Device type and number of the processor's memory.
@@ -76,16 +76,17 @@ enum Memory {
     Copy { _bytes: Box<[u128]> },
 }
 
-/// The array as a capsule of the kind that was asked for. One that is not versioned cannot say that it is read-only.
+/// The elements, which the lease keeps in place, as a capsule of the kind that was asked for. One that is not versioned cannot say that it is read-only.
 pub(super) fn export<'py>(
     py: Python<'py>,
-    array: &Array,
+    elements: &Elements,
+    lease: &Arc<Lease>,
     is_versioned: bool,
     is_copy: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let Elements {
         start, len, dtype, ..
-    } = &array.elements;
+    } = elements;
     let (data, memory) = if is_copy {
         // Of 16 bytes each, so that it is aligned for every type.
         let mut bytes = vec![0_u128; len.div_ceil(16)].into_boxed_slice();
@@ -93,10 +94,10 @@ pub(super) fn export<'py>(
         unsafe { std::ptr::copy_nonoverlapping(*start, bytes.as_mut_ptr().cast(), *len) };
         (bytes.as_mut_ptr().cast(), Memory::Copy { _bytes: bytes })
     } else {
-        let lease = Arc::clone(&array.lease);
+        let lease = Arc::clone(lease);
         (*start, Memory::Ring { _lease: lease })
     };
-    let mut shape: Box<[i64]> = array.elements.shape.iter().map(|&dim| dim as i64).collect();
+    let mut shape: Box<[i64]> = elements.shape.iter().map(|&dim| dim as i64).collect();
     let tensor = RawTensor {
         data: data.cast(),
         device_type: CPU.0,
@@ -258,7 +259,7 @@ impl Tensor {
     /// The dimensions, outermost first.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, &self.elements.shape)
+        self.elements.dims(py)
     }
 
     /// # Safety

@@ -11,88 +11,11 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::describe::format_of;
 use super::dlpack;
+use super::elements::Elements;
+use crate::lease::Origin;
+use crate::sender::SenderId;
 use crate::slot::Slot;
-
-/// Elements in memory that somebody keeps in place, as buffers describe them.
-pub(super) struct Elements {
-    pub(super) start: *mut u8,
-    pub(super) len: usize,
-    pub(super) dtype: DType,
-    pub(super) shape: Vec<ffi::Py_ssize_t>,
-    /// In bytes.
-    strides: Vec<ffi::Py_ssize_t>,
-}
-
-// SAFETY: plain figures; who reads through `start` answers for it.
-unsafe impl Send for Elements {}
-// SAFETY: as for `Send`.
-unsafe impl Sync for Elements {}
-
-impl Elements {
-    pub(super) fn new(start: *mut u8, len: usize, dtype: DType, dims: &[usize]) -> Self {
-        let shape: Vec<_> = dims.iter().map(|&dim| dim as ffi::Py_ssize_t).collect();
-        let mut strides = vec![0; shape.len()];
-        let mut stride = dtype.size() as ffi::Py_ssize_t;
-        for (place, dim) in strides.iter_mut().zip(&shape).rev() {
-            *place = stride;
-            // An array of nothing may have dimensions whose product is none.
-            stride = stride.wrapping_mul(*dim);
-        }
-        Self {
-            start,
-            len,
-            dtype,
-            shape,
-            strides,
-        }
-    }
-
-    /// Fills `view`, for an `owner` that keeps the elements in place.
-    ///
-    /// # Safety
-    ///
-    /// `view` is Python's to give; `self` lives as long as `owner`.
-    unsafe fn export<T>(
-        &self,
-        owner: &Bound<'_, T>,
-        readonly: bool,
-        view: *mut ffi::Py_buffer,
-        flags: c_int,
-    ) -> PyResult<()> {
-        // SAFETY: writable, says the caller.
-        let view = unsafe { &mut *view };
-        view.obj = std::ptr::null_mut();
-        if readonly && flags & ffi::PyBUF_WRITABLE == ffi::PyBUF_WRITABLE {
-            return Err(PyBufferError::new_err(
-                "a received array is read-only; take a copy to change it",
-            ));
-        }
-        let asked = |flag: c_int| flags & flag == flag;
-        view.buf = self.start.cast();
-        view.len = self.len as ffi::Py_ssize_t;
-        view.itemsize = self.dtype.size() as ffi::Py_ssize_t;
-        view.readonly = c_int::from(readonly);
-        view.ndim = self.shape.len() as c_int;
-        view.format = match asked(ffi::PyBUF_FORMAT) {
-            true => format_of(self.dtype).as_ptr().cast_mut(),
-            false => std::ptr::null_mut(),
-        };
-        view.shape = match asked(ffi::PyBUF_ND) {
-            true => self.shape.as_ptr().cast_mut(),
-            false => std::ptr::null_mut(),
-        };
-        view.strides = match asked(ffi::PyBUF_STRIDES) {
-            true => self.strides.as_ptr().cast_mut(),
-            false => std::ptr::null_mut(),
-        };
-        view.suboffsets = std::ptr::null_mut();
-        view.internal = std::ptr::null_mut();
-        view.obj = owner.clone().into_any().into_ptr();
-        Ok(())
-    }
-}
 
 /// A received array where it lies in the ring: what Reader.borrow_array() returns.
 ///
@@ -103,20 +26,28 @@ impl Elements {
 /// The message goes back to the writer when this object, and everything that was made of it without a copy, is gone.
 #[pyclass(frozen, module = "kren", weakref)]
 pub(crate) struct Array {
-    pub(super) lease: Arc<Lease>,
+    lease: Arc<Lease>,
+    origin: Origin,
     pub(super) elements: Elements,
 }
 
 impl Array {
     /// `view` is part of the lease's message.
-    pub(super) fn new(lease: &Arc<Lease>, view: &ArrayView<'_>) -> Self {
-        Self::of(lease, view.bytes(), view.dtype(), view.shape())
+    pub(super) fn new(lease: &Arc<Lease>, origin: Origin, view: &ArrayView<'_>) -> Self {
+        Self::of(lease, origin, view.bytes(), view.dtype(), view.shape())
     }
 
     /// `data` are part of the lease's message.
-    pub(super) fn of(lease: &Arc<Lease>, data: &[u8], dtype: DType, shape: &[usize]) -> Self {
+    pub(super) fn of(
+        lease: &Arc<Lease>,
+        origin: Origin,
+        data: &[u8],
+        dtype: DType,
+        shape: &[usize],
+    ) -> Self {
         Self {
             lease: Arc::clone(lease),
+            origin,
             elements: Elements::new(data.as_ptr().cast_mut(), data.len(), dtype, shape),
         }
     }
@@ -133,7 +64,7 @@ impl Array {
     /// The dimensions, outermost first.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, &self.elements.shape)
+        self.elements.dims(py)
     }
 
     /// Bytes of its data.
@@ -146,6 +77,19 @@ impl Array {
     #[getter]
     fn tag(&self) -> u32 {
         self.lease.tag()
+    }
+
+    /// Who sent it, if it comes from an inbox; None otherwise.
+    #[getter]
+    fn sender(&self) -> Option<SenderId> {
+        self.origin.sender()
+    }
+
+    /// Whether a worker that is gone may have had it before, if it comes from a work queue: its work may be done
+    /// already, or half.
+    #[getter]
+    fn redelivered(&self) -> bool {
+        self.origin.is_redelivered()
     }
 
     /// Where the data live, for DLPack: on the processor.
@@ -183,7 +127,7 @@ impl Array {
                  read_array(copy=True)",
             ));
         }
-        dlpack::export(py, self, is_versioned, is_copy)
+        dlpack::export(py, &self.elements, &self.lease, is_versioned, is_copy)
     }
 
     /// The same array for consumers whose DLPack has no way to say that a tensor is read-only: for those that never store
@@ -257,7 +201,8 @@ impl Unflagged {
         py: Python<'py>,
         _asked: Option<&Bound<'py, PyDict>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        dlpack::export(py, self.array.get(), false, false)
+        let array = self.array.get();
+        dlpack::export(py, &array.elements, &array.lease, false, false)
     }
 }
 
@@ -267,7 +212,7 @@ impl Unflagged {
 pub(crate) struct Room {
     /// Keeps the memory mapped.
     _slot: Py<Slot>,
-    elements: Elements,
+    pub(super) elements: Elements,
 }
 
 impl Room {
@@ -281,6 +226,18 @@ impl Room {
 
 #[pymethods]
 impl Room {
+    /// The type of the elements by its name.
+    #[getter]
+    fn dtype(&self) -> &'static str {
+        self.elements.dtype.name()
+    }
+
+    /// The dimensions, outermost first.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        self.elements.dims(py)
+    }
+
     /// Return a memoryview (what Python's own types call it from 3.12 on).
     #[pyo3(signature = (flags, /))]
     fn __buffer__<'py>(

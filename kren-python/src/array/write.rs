@@ -1,127 +1,224 @@
 //! Arrays and tables put into the ring, or given room there.
 #![allow(unsafe_code)]
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "what arguments are taken out as"
+)]
 
 use kren_core::array::{
     ArrayLen, ArrayView, DType, HEADER, Plan, put_array_header, put_table_header,
 };
-use kren_core::{Error, copy_slice};
+use kren_core::{Error, Order, copy_slice};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PySlice};
 
 use super::describe::Described;
-use super::view::{Elements, Room};
+use super::elements::Elements;
+use super::numpy;
+use super::view::Room;
 use crate::buffer::with_payload;
+use crate::dealer::Dealer;
 use crate::errors::Failure;
-use crate::options::{Length, Tag};
+use crate::options::{Key, Length, Tag};
 use crate::slot::Slot;
 use crate::timeout::Timeout;
 use crate::writer::{Writer, wait};
 
-/// Writes an array that lies in a C-contiguous buffer with a format that is known; tells whether it is one.
+/// An end that arrays are written to.
+#[derive(FromPyObject)]
+pub(crate) enum Giving<'py> {
+    Writer(Bound<'py, Writer>),
+    Dealer(Bound<'py, Dealer>),
+}
+
+impl Giving<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Writer(writer) => writer.get().endpoint.name(),
+            Self::Dealer(dealer) => dealer.get().endpoint.name(),
+        }
+    }
+
+    /// Writes one message of `len` bytes that `fill` stores, behind all waiting.
+    fn build(
+        &self,
+        py: Python<'_>,
+        len: usize,
+        label: &Label,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> PyResult<()> {
+        let Label { timeout, tag, key } = label;
+        let built = match self {
+            Self::Writer(writer) => writer.get().build(py, len, *timeout, *tag, fill),
+            Self::Dealer(dealer) => {
+                let key = key.as_ref().map(|key| &key.0[..]);
+                dealer.get().build(py, len, *timeout, *tag, key, fill)
+            }
+        };
+        built.map_err(|failure| failure.into_exception(py))
+    }
+
+    fn bad_shape(&self, py: Python<'_>, reason: &'static str) -> PyErr {
+        self.invalid(py, "shape", reason)
+    }
+
+    fn invalid(&self, py: Python<'_>, option: &'static str, reason: &'static str) -> PyErr {
+        let error = Error::InvalidOption {
+            channel: self.name().into(),
+            option,
+            reason,
+        };
+        crate::errors::exception(py, &error)
+    }
+}
+
+/// What goes with a message.
+struct Label {
+    timeout: Timeout,
+    tag: Tag,
+    /// For a work queue.
+    key: Option<Key>,
+}
+
+/// Writes a numpy array in C order with elements that are numpy's own; tells whether it is one.
 #[pyfunction]
-#[pyo3(signature = (writer, array, timeout, tag))]
+#[pyo3(signature = (end, array, timeout, tag, key=None))]
 pub(crate) fn write_array(
     py: Python<'_>,
-    writer: &Bound<'_, Writer>,
+    end: Giving<'_>,
     array: &Bound<'_, PyAny>,
     timeout: Timeout,
     tag: Tag,
+    key: Option<Key>,
 ) -> PyResult<bool> {
-    let Some(array) = Described::of(array) else {
+    let described = numpy::dtype_of(array).and_then(|dtype| Described::of_type(array, dtype));
+    put_described(py, &end, described, &Label { timeout, tag, key })
+}
+
+/// Writes an array that lies in a C-contiguous buffer with a format that is known; tells whether it is one.
+#[pyfunction]
+#[pyo3(signature = (end, array, timeout, tag, key=None))]
+pub(crate) fn write_buffer(
+    py: Python<'_>,
+    end: Giving<'_>,
+    array: &Bound<'_, PyAny>,
+    timeout: Timeout,
+    tag: Tag,
+    key: Option<Key>,
+) -> PyResult<bool> {
+    put_described(py, &end, Described::of(array), &Label { timeout, tag, key })
+}
+
+fn put_described(
+    py: Python<'_>,
+    end: &Giving<'_>,
+    array: Option<Box<Described>>,
+    label: &Label,
+) -> PyResult<bool> {
+    let Some(array) = array else {
         return Ok(false);
     };
     put(
         py,
-        writer.get(),
+        end,
         array.dtype,
         &array.shape,
         &|| array.bytes(py),
-        timeout,
-        tag,
+        label,
     )?;
     Ok(true)
 }
 
 /// Writes the bytes of a buffer as an array of that type and shape.
 #[allow(
-    clippy::needless_pass_by_value,
-    reason = "what an argument is taken out as"
+    clippy::too_many_arguments,
+    reason = "an array in pieces, and what goes with a message"
 )]
 #[pyfunction]
-#[pyo3(signature = (writer, dtype, shape, data, timeout, tag))]
+#[pyo3(signature = (end, dtype, shape, data, timeout, tag, key=None))]
 pub(crate) fn write_described(
     py: Python<'_>,
-    writer: &Bound<'_, Writer>,
+    end: Giving<'_>,
     dtype: &str,
     shape: Vec<usize>,
     data: &Bound<'_, PyAny>,
     timeout: Timeout,
     tag: Tag,
+    key: Option<Key>,
 ) -> PyResult<()> {
     let dtype = known(dtype)?;
+    let label = Label { timeout, tag, key };
     with_payload(data, |payload| {
-        put(
-            py,
-            writer.get(),
-            dtype,
-            &shape,
-            &|| payload.bytes(py),
-            timeout,
-            tag,
-        )
+        put(py, &end, dtype, &shape, &|| payload.bytes(py), &label)
     })
 }
 
 fn put<'a>(
     py: Python<'_>,
-    writer: &Writer,
+    end: &Giving<'_>,
     dtype: DType,
     shape: &[usize],
     data: &dyn Fn() -> &'a [u8],
-    timeout: Timeout,
-    tag: Tag,
+    label: &Label,
 ) -> PyResult<()> {
-    let len = ArrayLen::of(dtype, shape).map_err(|reason| bad_shape(writer, py, reason))?;
+    let len = ArrayLen::of(dtype, shape).map_err(|reason| end.bad_shape(py, reason))?;
     if len.data != data().len() {
         return Err(PyValueError::new_err(
             "the data are not as long as the shape says",
         ));
     }
-    let fill = |target: &mut [u8]| {
-        put_array_header(target, dtype, shape, len);
-        copy_slice(data(), &mut target[len.header..]);
+    let mut fill = |room: &mut [u8]| {
+        put_array_header(room, dtype, shape, len);
+        copy_slice(data(), &mut room[len.header..]);
     };
-    writer
-        .build(py, len.total(), timeout, tag, fill)
-        .map_err(|failure| failure.into_exception(py))
+    end.build(py, len.total(), label, &mut fill)
 }
 
-/// Writes several named arrays as one message: pairs of a name and an object that `write_array` would take, or of a name and
+/// Writes several named arrays as one message: pairs of a name and an object that `write_buffer` would take, or of a name and
 /// (dtype, shape, data).
 #[pyfunction]
-#[pyo3(signature = (writer, arrays, timeout, tag))]
+#[pyo3(signature = (end, arrays, timeout, tag, key=None))]
 pub(crate) fn write_arrays(
     py: Python<'_>,
-    writer: &Bound<'_, Writer>,
+    end: Giving<'_>,
     arrays: Vec<(String, Bound<'_, PyAny>)>,
     timeout: Timeout,
     tag: Tag,
+    key: Option<Key>,
 ) -> PyResult<()> {
-    let writer = writer.get();
     let parts: Vec<Part> = arrays
         .into_iter()
         .map(|(name, array)| Part::of(name, &array))
         .collect::<PyResult<_>>()?;
-    let len = plan(writer, py, &parts)?.len;
+    let len = plan(&end, py, &parts)?.len;
     // Planned anew behind the wait, in which others may have stored into the buffers.
-    let fill = |target: &mut [u8]| match plan(writer, py, &parts) {
-        Ok(plan) => plan.put(target),
+    let mut fill = |room: &mut [u8]| match plan(&end, py, &parts) {
+        Ok(plan) => plan.put(room),
         Err(_) => unreachable!("the figures are those of before"),
     };
-    writer
-        .build(py, len, timeout, tag, fill)
-        .map_err(|failure| failure.into_exception(py))
+    end.build(py, len, &Label { timeout, tag, key }, &mut fill)
+}
+
+/// Writes a table, of which the stream is in some buffer.
+#[pyfunction]
+#[pyo3(signature = (end, stream, timeout, tag, key=None))]
+pub(crate) fn write_stream(
+    py: Python<'_>,
+    end: Giving<'_>,
+    stream: &Bound<'_, PyAny>,
+    timeout: Timeout,
+    tag: Tag,
+    key: Option<Key>,
+) -> PyResult<()> {
+    with_payload(stream, |stream| {
+        let mut fill = |room: &mut [u8]| {
+            put_table_header(room, stream.len());
+            copy_slice(stream.bytes(py), &mut room[HEADER..]);
+        };
+        let len = HEADER.saturating_add(stream.len());
+        end.build(py, len, &Label { timeout, tag, key }, &mut fill)
+    })
 }
 
 /// One of several arrays.
@@ -161,35 +258,32 @@ impl Part {
     }
 }
 
-fn plan<'a>(writer: &Writer, py: Python<'a>, parts: &'a [Part]) -> PyResult<Plan<'a>> {
+fn plan<'a>(end: &Giving<'_>, py: Python<'a>, parts: &'a [Part]) -> PyResult<Plan<'a>> {
     let views: Option<Vec<_>> = parts.iter().map(|part| part.view(py)).collect();
     let Some(views) = views else {
-        return Err(bad_shape(
-            writer,
+        return Err(end.bad_shape(
             py,
             "it has more than 13 dimensions, or is not that of its data",
         ));
     };
-    Plan::of(&views).map_err(|reason| invalid(writer, py, "arrays", reason))
+    Plan::of(&views).map_err(|reason| end.invalid(py, "arrays", reason))
 }
 
-/// Stores the header of an array at the start of a slot, and gives the room behind it.
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "what an argument is taken out as"
-)]
+/// Stores the header of an array at the start of a slot, and gives the room behind it as a numpy array; as a Room where numpy
+/// is not known, or has no such type.
 #[pyfunction]
 #[pyo3(signature = (writer, dtype, shape, timeout, tag))]
-pub(crate) fn reserve_array(
-    py: Python<'_>,
-    writer: &Bound<'_, Writer>,
+pub(crate) fn reserve_array<'py>(
+    py: Python<'py>,
+    writer: &Bound<'py, Writer>,
     dtype: &str,
     shape: Vec<usize>,
     timeout: Timeout,
     tag: Tag,
-) -> PyResult<(Py<Slot>, Room)> {
+) -> PyResult<(Py<Slot>, Bound<'py, PyAny>)> {
     let dtype = known(dtype)?;
-    let len = ArrayLen::of(dtype, &shape).map_err(|reason| bad_shape(writer.get(), py, reason))?;
+    let end = Giving::Writer(writer.clone());
+    let len = ArrayLen::of(dtype, &shape).map_err(|reason| end.bad_shape(py, reason))?;
     let slot = writer
         .get()
         .reserve(py, Length(len.total()), timeout, tag)?;
@@ -204,7 +298,9 @@ pub(crate) fn reserve_array(
         slot.clone_ref(py),
         Elements::new(data, len.data, dtype, &shape),
     );
-    Ok((slot, room))
+    let room = Bound::new(py, room)?;
+    let shown = numpy::show(room.as_any().clone(), &room.get().elements)?;
+    Ok((slot, shown))
 }
 
 /// Stores a table's header at the start of a slot, and gives a memoryview of the room for the stream, `length` bytes.
@@ -232,14 +328,13 @@ pub(crate) fn table_room<'py>(
 }
 
 impl Writer {
-    /// Writes one message of `len` bytes that `fill` stores, behind all waiting.
     fn build(
         &self,
         py: Python<'_>,
         len: usize,
         timeout: Timeout,
         tag: Tag,
-        fill: impl FnOnce(&mut [u8]),
+        fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), Failure> {
         let mut core = self.endpoint.hold(py)?;
         let mut deadline = None;
@@ -259,20 +354,28 @@ impl Writer {
     }
 }
 
+impl Dealer {
+    fn build(
+        &self,
+        py: Python<'_>,
+        len: usize,
+        timeout: Timeout,
+        tag: Tag,
+        key: Option<&[u8]>,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Result<(), Failure> {
+        let order = Order {
+            tag: tag.0,
+            key,
+            ..Order::new(&[])
+        };
+        self.give(py, timeout, &mut None, |core| {
+            core.try_build(&order, len, fill)
+        })
+    }
+}
+
 fn known(dtype: &str) -> PyResult<DType> {
     DType::from_name(dtype)
         .ok_or_else(|| PyTypeError::new_err(format!("arrays of {dtype} are not sent")))
-}
-
-fn bad_shape(writer: &Writer, py: Python<'_>, reason: &'static str) -> PyErr {
-    invalid(writer, py, "shape", reason)
-}
-
-fn invalid(writer: &Writer, py: Python<'_>, option: &'static str, reason: &'static str) -> PyErr {
-    let error = Error::InvalidOption {
-        channel: writer.endpoint.name().into(),
-        option,
-        reason,
-    };
-    crate::errors::exception(py, &error)
 }
