@@ -59,6 +59,7 @@ array = worker.read_array(30)
 print(array.dtype, int(array.sum()), flush=True)
 sys.stdin.readline()
 del array
+print(int(worker.read_array(30, copy=True).sum()), flush=True)
 several = worker.read_arrays(30)
 print(sorted(several), flush=True)
 del several
@@ -77,7 +78,17 @@ def test_work_may_be_arrays(group: str) -> None:
         assert worker.line() == "int16 15"
         with pytest.raises(kren.TimedOut):
             dealer.flush(0.05)
-        worker.say("done")
+
+        async def wait_for_room() -> None:
+            # It takes one at a time.
+            waiting = asyncio.create_task(dealer.awrite_array(np.arange(4), PATIENCE))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            worker.say("done")
+            await waiting
+
+        asyncio.run(wait_for_room())
+        assert worker.line() == "6"
         dealer.flush(PATIENCE)
         dealer.write_arrays({"a name": np.zeros(2)}, b=np.ones(3), key="k", timeout=PATIENCE)
         assert worker.line() == "['a name', 'b']"

@@ -136,11 +136,9 @@ fn data_len(dtype: DType, dims: impl Iterator<Item = u64>) -> Option<u64> {
 #[inline]
 pub fn put_array_header(target: &mut [u8], dtype: DType, shape: &[usize], len: ArrayLen) {
     let target = &mut target[..len.header];
-    put_first(target, Kind::Array, len.header, 0, len.data);
-    target[6] = shape.len() as u8;
-    target[8] = dtype.code();
-    target[9] = dtype.bits();
-    target[10] = 1;
+    let ndim = shape.len() as u8;
+    let elements = u64::from(dtype.code()) | u64::from(dtype.bits()) << 8 | 1 << 16;
+    put_first(target, Kind::Array, ndim, elements, len.data);
     for (place, &dim) in target[SHAPE..].chunks_exact_mut(8).zip(shape) {
         place.copy_from_slice(&(dim as u64).to_le_bytes());
     }
@@ -149,23 +147,28 @@ pub fn put_array_header(target: &mut [u8], dtype: DType, shape: &[usize], len: A
 /// Stores a header without a shape.
 #[inline]
 pub(crate) fn put_header(target: &mut [u8], kind: Kind, count: u32, data: usize) {
-    put_first(&mut target[..HEADER], kind, HEADER, count, data);
+    put_first(&mut target[..HEADER], kind, 0, u64::from(count) << 32, data);
 }
 
+/// Stores a header, as long as `target`, without a shape. `second` is its second word: type of elements, count.
+///
+/// By words, as it is loaded: bytes that are stored one by one and then loaded together keep the processor waiting.
 #[inline]
-fn put_first(target: &mut [u8], kind: Kind, header: usize, count: u32, data: usize) {
-    target.fill(0);
-    target[..3].copy_from_slice(&MAGIC);
-    target[3] = VERSION;
-    target[4] = kind as u8;
-    target[5] = (header / HEADER) as u8;
-    target[12..16].copy_from_slice(&count.to_le_bytes());
+fn put_first(target: &mut [u8], kind: Kind, ndim: u8, second: u64, data: usize) {
+    let [k, r, p] = MAGIC;
+    let units = (target.len() / HEADER) as u8;
+    let first = [k, r, p, VERSION, kind as u8, units, ndim, 0];
+    target[..8].copy_from_slice(&first);
+    target[8..16].copy_from_slice(&second.to_le_bytes());
     target[16..24].copy_from_slice(&(data as u64).to_le_bytes());
+    target[SHAPE..].fill(0);
 }
 
-/// The first 64 bytes of a message, copied once, with what holds for every kind checked.
+/// The first words of a message, each loaded once, with what holds for every kind checked.
 struct First {
-    bytes: [u8; HEADER],
+    bytes: [u8; 8],
+    second: u64,
+    /// Bytes of the header.
     header: usize,
 }
 
@@ -173,13 +176,14 @@ impl First {
     /// P1, and that it is of this kind.
     #[inline]
     fn of(message: &[u8], wanted: Kind) -> Result<Self, Reason> {
-        let Some(bytes) = message.first_chunk::<HEADER>().copied() else {
+        if message.len() < HEADER {
             return Err(format!(
                 "has {} bytes, and its header alone would have {HEADER}",
                 message.len()
             )
             .into());
-        };
+        }
+        let bytes = word(message, 0).to_le_bytes();
         if bytes[..3] != MAGIC {
             return Err("was written as plain bytes".into());
         }
@@ -194,7 +198,7 @@ impl First {
             return Err(other_kind(bytes[4]));
         }
         let header = usize::from(bytes[5]) * HEADER;
-        let data = word(&bytes, 16);
+        let data = word(message, 16);
         if header == 0 || header > message.len() || data != (message.len() - header) as u64 {
             return Err(format!(
                 "has {} bytes, and its header speaks of {header} and {data} behind them",
@@ -202,7 +206,11 @@ impl First {
             )
             .into());
         }
-        Ok(Self { bytes, header })
+        Ok(Self {
+            bytes,
+            second: word(message, 8),
+            header,
+        })
     }
 }
 
@@ -234,9 +242,13 @@ impl ArrayHeader {
     /// P1 to P3.
     #[inline]
     pub(crate) fn of(message: &[u8]) -> Result<Self, Reason> {
-        let First { bytes, header } = First::of(message, Kind::Array)?;
-        let (ndim, code, bits) = (usize::from(bytes[6]), bytes[8], bytes[9]);
-        let lanes = u16::from_le_bytes([bytes[10], bytes[11]]);
+        let First {
+            bytes,
+            second,
+            header,
+        } = First::of(message, Kind::Array)?;
+        let ndim = usize::from(bytes[6]);
+        let (code, bits, lanes) = (second as u8, (second >> 8) as u8, (second >> 16) as u16);
         let Some(dtype) = DType::from_code(code, bits).filter(|_| lanes == 1) else {
             return Err(format!(
                 "has elements of code {code}, {bits} bits and {lanes} lanes, which this build does not know"
@@ -251,13 +263,7 @@ impl ArrayHeader {
             ndim,
         };
         for at in 0..ndim {
-            // Those behind the first 64 bytes are copied once too.
-            let place = SHAPE + 8 * at;
-            let dim = if at < SHORT {
-                word(&bytes, place)
-            } else {
-                word(message, place)
-            };
+            let dim = word(message, SHAPE + 8 * at);
             shape.dims[at] = usize::try_from(dim)
                 .ok()
                 .filter(|&dim| dim as u64 <= i64::MAX as u64)
@@ -288,11 +294,11 @@ pub fn put_table_header(target: &mut [u8], data: usize) {
 
 /// How many parts a message of several arrays has; its directory begins behind 64 bytes.
 pub(crate) fn count_of_parts(message: &[u8]) -> Result<u32, Reason> {
-    let First { bytes, header } = First::of(message, Kind::Arrays)?;
+    let First { second, header, .. } = First::of(message, Kind::Arrays)?;
     if header != HEADER {
         return Err(format!("is several arrays with a header of {header} bytes").into());
     }
-    Ok(u32::from_le_bytes(std::array::from_fn(|i| bytes[12 + i])))
+    Ok((second >> 32) as u32)
 }
 
 /// The Arrow stream in a table's message.

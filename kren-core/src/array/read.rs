@@ -12,6 +12,7 @@ impl Message<'_> {
     ///
     /// [`Error::NotAnArray`] when it holds something else; it can still be used as bytes, or left for the next
     /// read ([`Message::keep`]).
+    #[inline]
     pub fn array(&self) -> Result<ArrayView<'_>> {
         ArrayView::parse(self).map_err(|reason| refusal(self.channel(), reason))
     }
@@ -32,6 +33,7 @@ impl Lease {
     /// # Errors
     ///
     /// [`Error::NotAnArray`] when it holds something else; it can still be used as bytes.
+    #[inline]
     pub fn array(&self) -> Result<ArrayView<'_>> {
         ArrayView::parse(self).map_err(|reason| refusal(self.channel(), reason))
     }
@@ -52,6 +54,7 @@ impl Letter<'_> {
     /// # Errors
     ///
     /// As [`Message::array`].
+    #[inline]
     pub fn array(&self) -> Result<ArrayView<'_>> {
         self.message().array()
     }
@@ -72,6 +75,7 @@ impl Work<'_> {
     /// # Errors
     ///
     /// As [`Message::array`].
+    #[inline]
     pub fn array(&self) -> Result<ArrayView<'_>> {
         self.message().array()
     }

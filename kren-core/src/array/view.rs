@@ -43,6 +43,7 @@ impl<'a> ArrayView<'a> {
 
     /// The array in a message. For bindings, which name the channel themselves.
     #[doc(hidden)]
+    #[inline]
     pub fn parse(message: &'a [u8]) -> Result<Self, Reason> {
         let header = ArrayHeader::of(message)?;
         Ok(Self {
