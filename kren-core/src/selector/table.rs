@@ -37,19 +37,25 @@ struct Entry<T> {
     is_shaky: bool,
     /// Of the peer's count of bells that it could not ring, what was seen last.
     unrung: u32,
-    /// The process on the other side, as it was seen last.
+}
+
+/// Who is on the other side of an end. Apart from the end itself, which is in no cache when all are gone over.
+struct Other {
+    /// The process, as it was seen last.
     peer: (u32, u32),
     is_silent: bool,
 }
 
-impl<T> Entry<T> {
-    /// Whether nobody was on the other side yet, when that was seen last.
+impl Other {
+    /// Whether nobody was there yet, when that was seen last.
     fn is_unvisited(&self) -> bool {
         self.peer.0 == 0
     }
+}
 
+impl<T> Entry<T> {
     /// `Err`: nothing before the peer has reached this position.
-    fn look(&mut self) -> std::result::Result<Found, u64> {
+    fn look(&mut self, other: &mut Other) -> std::result::Result<Found, u64> {
         match self.point.look() {
             Look::Ready => Ok(Found::Ready),
             Look::Gone => Ok(Found::Gone),
@@ -57,7 +63,7 @@ impl<T> Entry<T> {
             Look::Not(wanted) if !self.point.is_deserted() => {
                 self.is_doubtful = false;
                 // It may be another one by now.
-                self.peer = self.point.peer();
+                other.peer = self.point.peer();
                 Err(wanted)
             }
             // Once more: what the peer committed before it went is not passed over.
@@ -97,12 +103,15 @@ pub(crate) enum Found {
 pub(crate) struct Table<T> {
     bell: Arc<Bell>,
     entries: Vec<Option<Entry<T>>>,
+    /// Of each of them.
+    others: Vec<Option<Other>>,
     free: Vec<u16>,
     /// Those to be looked at, each once.
     list: VecDeque<u16>,
     /// Those that have been announced and not been looked at since.
     fresh: Vec<u16>,
     shaky: usize,
+    silent: usize,
     count: usize,
     checked: Instant,
     /// Where the next round of questions begins, and that of looks at pages.
@@ -115,10 +124,12 @@ impl<T> Table<T> {
         Self {
             bell,
             entries: Vec::new(),
+            others: Vec::new(),
             free: Vec::new(),
             list: VecDeque::new(),
             fresh: Vec::new(),
             shaky: 0,
+            silent: 0,
             count: 0,
             checked: Instant::now(),
             turn: 0,
@@ -145,6 +156,7 @@ impl<T> Table<T> {
             Some(slot) => slot,
             None if self.entries.len() < SLOTS => {
                 self.entries.push(None);
+                self.others.push(None);
                 (self.entries.len() - 1) as u16
             }
             None => {
@@ -161,7 +173,12 @@ impl<T> Table<T> {
             self.free.push(slot);
             return Err(Box::new(Refused { error, point, tag }));
         }
-        let (unrung, peer, is_silent) = (point.unrung(), point.peer(), point.is_silent());
+        let (unrung, is_silent) = (point.unrung(), point.is_silent());
+        self.silent += usize::from(is_silent);
+        self.others[usize::from(slot)] = Some(Other {
+            peer: point.peer(),
+            is_silent,
+        });
         self.entries[usize::from(slot)] = Some(Entry {
             point,
             tag,
@@ -170,8 +187,6 @@ impl<T> Table<T> {
             is_doubtful: true,
             is_shaky: false,
             unrung,
-            peer,
-            is_silent,
         });
         self.list.push_back(slot);
         self.count += 1;
@@ -183,6 +198,8 @@ impl<T> Table<T> {
         let entry = self.entries.get_mut(usize::from(slot))?.take()?;
         entry.point.end();
         self.shaky -= usize::from(entry.is_shaky);
+        let other = self.others[usize::from(slot)].take();
+        self.silent -= usize::from(other.is_some_and(|other| other.is_silent));
         self.count -= 1;
         if entry.is_listed {
             self.list.retain(|listed| *listed != slot);
@@ -242,18 +259,21 @@ impl<T> Table<T> {
     }
 
     fn look(&mut self, slot: u16, sleeps: bool, of: &mut dyn FnMut(u16, &T, Found)) {
-        let Some(Some(entry)) = self.entries.get_mut(usize::from(slot)) else {
+        let at = usize::from(slot);
+        let (Some(Some(entry)), Some(Some(other))) =
+            (self.entries.get_mut(at), self.others.get_mut(at))
+        else {
             return;
         };
         entry.is_listed = false;
-        match entry.look() {
+        match entry.look(other) {
             Ok(found) => entry.report(slot, found, of),
             Err(_) if !sleeps => entry.is_listed = true,
             Err(wanted) => {
                 if !entry.is_announced && entry.point.announce(wanted) {
                     entry.is_announced = true;
                     // Whoever comes after one that has gone is seen here: that one's end was rung for, or noticed.
-                    entry.peer = entry.point.peer();
+                    other.peer = entry.point.peer();
                     self.fresh.push(slot);
                 }
                 return;
@@ -276,14 +296,16 @@ impl<T> Table<T> {
         let has_passed = bell::pass_barrier(|| fresh.iter().any(|slot| relies(entries, slot)));
         for slot in &fresh {
             let shaky = !has_passed && relies(entries, slot);
-            let Some(entry) = entries[usize::from(*slot)].as_mut() else {
+            let at = usize::from(*slot);
+            let (Some(entry), Some(other)) = (entries[at].as_mut(), self.others[at].as_mut())
+            else {
                 continue;
             };
             if shaky && !entry.is_shaky {
                 entry.is_shaky = true;
                 self.shaky += 1;
             }
-            if let Ok(found) = entry.look() {
+            if let Ok(found) = entry.look(other) {
                 entry.report(*slot, found, of);
                 self.list.push_back(*slot);
             }
@@ -305,7 +327,9 @@ impl<T> Table<T> {
     /// turns, since they are in no cache by then: who is on the other side is remembered meanwhile.
     pub(crate) fn check(&mut self, now: Instant) -> bool {
         if self.shaky > 0 {
-            self.list_where(|entry| entry.is_shaky && !matches!(entry.point.look(), Look::Not(_)));
+            self.list_where(|entry, _| {
+                entry.is_shaky && !matches!(entry.point.look(), Look::Not(_))
+            });
         }
         if now.duration_since(self.checked) >= SLICE {
             self.checked = now;
@@ -323,9 +347,18 @@ impl<T> Table<T> {
         let mut died = HashSet::new();
         // Ends that were added together mostly have the same process on the other side.
         let mut last = None;
-        for (at, entry) in self.entries.iter_mut().enumerate() {
-            let Some(entry) = entry else { continue };
+        for (at, other) in self.others.iter_mut().enumerate() {
+            let Some(other) = other else { continue };
             let is_looked_at = looked_at.contains(&at);
+            let is_among_others = last == Some(other.peer) || asked.contains(&other.peer);
+            let is_due = is_looked_at || other.is_silent || asked_by_itself.contains(&at);
+            if is_among_others && !is_due && !other.is_unvisited() {
+                last = Some(other.peer);
+                continue;
+            }
+            let Some(entry) = &mut self.entries[at] else {
+                continue;
+            };
             if is_looked_at {
                 let unrung = entry.point.unrung();
                 if unrung != entry.unrung {
@@ -336,28 +369,31 @@ impl<T> Table<T> {
                     }
                 }
             }
-            let stands_for_others = last != Some(entry.peer) && !asked.contains(&entry.peer);
-            if is_looked_at || stands_for_others || entry.is_unvisited() {
+            if is_looked_at || !is_among_others || other.is_unvisited() {
                 // Before it stands for a process it must still be that one's.
-                entry.peer = entry.point.peer();
+                other.peer = entry.point.peer();
             }
-            let is_first = last.replace(entry.peer) != Some(entry.peer) && asked.insert(entry.peer);
-            let is_asked = is_first || entry.is_silent || asked_by_itself.contains(&at);
+            let is_first = last.replace(other.peer) != Some(other.peer) && asked.insert(other.peer);
+            let is_asked = is_first || other.is_silent || asked_by_itself.contains(&at);
             if is_asked && entry.point.is_deserted() {
-                died.insert(entry.peer);
+                died.insert(other.peer);
             }
         }
-        self.list_where(|entry| {
-            let is_doubtful = !died.is_empty() && died.contains(&entry.peer);
+        if died.is_empty() && self.silent == 0 {
+            return;
+        }
+        self.list_where(|entry, other| {
+            let is_doubtful = died.contains(&other.peer);
             entry.is_doubtful |= is_doubtful;
-            is_doubtful || entry.is_silent
+            is_doubtful || other.is_silent
         });
     }
 
-    fn list_where(&mut self, mut which: impl FnMut(&mut Entry<T>) -> bool) {
-        for (at, entry) in self.entries.iter_mut().enumerate() {
-            if let Some(entry) = entry
-                && which(entry)
+    fn list_where(&mut self, mut which: impl FnMut(&mut Entry<T>, &Other) -> bool) {
+        let both = self.entries.iter_mut().zip(&self.others);
+        for (at, both) in both.enumerate() {
+            if let (Some(entry), Some(other)) = both
+                && which(entry, other)
                 && !entry.is_listed
             {
                 entry.is_listed = true;
