@@ -626,7 +626,7 @@ class request : public view {
   outcome<void> item(bytes data, std::uint32_t tag = 0) {
     return detail::come_to(kren_reply_item(handle_.get(), data.data(), data.size(), tag));
   }
-  outcome<void> end() { return last(kren_reply_end(handle_.get())); }
+  outcome<void> finish() { return last(kren_reply_end(handle_.get())); }
   outcome<void> fail(std::uint32_t code, const char *text) { return last(kren_reply_fail(handle_.get(), code, text)); }
   kren_request_details details() const {
     kren_request_details details{};

@@ -13,12 +13,12 @@ pub(crate) fn bytes<'a>(data: *const c_void, len: usize) -> Outcome<&'a [u8]> {
     if data.is_null() {
         return match len {
             0 => Ok(&[]),
-            _ => Err(Failure::Misuse("data is null, and its length is not 0")),
+            _ => Err(Failure::Misuse(&"data is null, and its length is not 0")),
         };
     }
     if len > isize::MAX as usize {
         return Err(Failure::Misuse(
-            "a length is more than memory can have: it may be a negative number",
+            &"a length is more than memory can have: it may be a negative number",
         ));
     }
     // SAFETY: H1.
@@ -36,7 +36,7 @@ pub(crate) fn text<'a>(text: *const c_char) -> Option<Cow<'a, str>> {
 
 /// A text that must be there.
 pub(crate) fn named<'a>(name: *const c_char) -> Outcome<Cow<'a, str>> {
-    text(name).ok_or(Failure::Misuse("the name is null"))
+    text(name).ok_or(Failure::Misuse(&"the name is null"))
 }
 
 /// As C keeps it; of what the core has given, which holds no zero.
@@ -54,7 +54,7 @@ pub(crate) fn timeout(nanoseconds: i64) -> Option<Duration> {
 #[inline]
 pub(crate) fn out<'a, T>(place: *mut T) -> Outcome<&'a mut Out<T>> {
     if place.is_null() {
-        return Err(Failure::Misuse("the place for the result is null"));
+        return Err(Failure::Misuse(&"the place for the result is null"));
     }
     // SAFETY: H1; `Out` has the layout of what it holds.
     Ok(unsafe { &mut *place.cast() })
@@ -86,7 +86,7 @@ pub(crate) fn list<T: Copy>(
     out(count)?.set(found.len());
     if room > 0 && places.is_null() {
         return Err(Failure::Misuse(
-            "the place for the results is null, and is said to have room",
+            &"the place for the results is null, and is said to have room",
         ));
     }
     for (at, one) in found.iter().take(room).enumerate() {

@@ -62,7 +62,7 @@ fn with_options<R>(
     // SAFETY: H1: the size is there at least.
     if unsafe { (*given).size } != size_of::<kren_call_options>() {
         return Err(Failure::Misuse(
-            "kren_call_options.size is not sizeof(kren_call_options)",
+            &"kren_call_options.size is not sizeof(kren_call_options)",
         ));
     }
     // SAFETY: H1: of this size.

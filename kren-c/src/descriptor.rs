@@ -25,7 +25,7 @@ impl Watched {
     #[cfg(not(unix))]
     pub(crate) fn fd(&mut self, _channel: &str) -> Outcome<c_int> {
         Err(Failure::Misuse(
-            "there are no such descriptors on this system: wait with a selector",
+            &"there are no such descriptors on this system: wait with a selector",
         ))
     }
 

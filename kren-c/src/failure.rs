@@ -13,22 +13,25 @@ use crate::code::kren_code;
 /// What a function comes to.
 pub(crate) type Outcome<T> = Result<T, Failure>;
 
+/// Each holds one pointer at most, so that an outcome travels in registers: through memory it would cost more than a message.
+#[allow(clippy::box_collection, reason = "a text is three words wide")]
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The core says so.
-    Core(Error),
+    Core(Box<Error>),
     /// The caller has made a mistake.
-    Misuse(&'static str),
+    Misuse(&'static &'static str),
     /// A message that is not there, which is told often and cheaply.
     Empty,
     /// There are no more answers.
     End,
-    Panic(String),
+    Panic(Box<String>),
 }
 
 impl From<Error> for Failure {
+    #[cold]
     fn from(error: Error) -> Self {
-        Self::Core(error)
+        Self::Core(error.into())
     }
 }
 
@@ -48,7 +51,7 @@ impl Failure {
         match self {
             Self::Core(error) => error.to_string(),
             Self::Empty => "there is no message now; wait for one, or try again later".to_owned(),
-            Self::Misuse(what) => (*what).to_owned(),
+            Self::Misuse(what) => (**what).to_owned(),
             Self::End => "the call has no more answers".to_owned(),
             Self::Panic(what) => {
                 format!(
@@ -60,7 +63,7 @@ impl Failure {
 
     fn figure(&self) -> u64 {
         let Self::Core(error) = self else { return 0 };
-        match error {
+        match &**error {
             Error::Lagged { missed, .. } | Error::Evicted { missed, .. } => *missed,
             Error::Remote { code, .. } => (*code).into(),
             Error::TooLarge { max, .. } => *max as u64,
@@ -87,7 +90,7 @@ pub(crate) fn guard(work: impl FnOnce() -> Outcome<()>) -> c_int {
         Ok(()) => kren_code::KREN_OK as c_int,
         Err(failure) => keep(failure),
     }));
-    code.unwrap_or_else(|panic| keep(Failure::Panic(said(&*panic))))
+    code.unwrap_or_else(|panic| keep(Failure::Panic(said(&*panic).into())))
 }
 
 #[cold]

@@ -101,7 +101,7 @@ pub(crate) fn check_size(place: *mut kren_info) -> Outcome<()> {
     match size == size_of::<kren_info>() {
         true => Ok(()),
         false => Err(crate::failure::Failure::Misuse(
-            "kren_info.size is not sizeof(kren_info)",
+            &"kren_info.size is not sizeof(kren_info)",
         )),
     }
 }

@@ -73,7 +73,7 @@ impl Reader {
     }
 
     /// Lends the next message at `place`.
-    #[inline]
+    #[inline(always)]
     fn read(&mut self, place: &mut Out<kren_message>, within: Option<Duration>) -> Outcome<()> {
         self.release();
         match &mut self.end {
@@ -163,7 +163,7 @@ impl Reader {
     }
 
     /// Gives back what is lent.
-    #[inline]
+    #[inline(always)]
     fn release(&mut self) {
         match &mut self.end {
             End::Ring(reader) if self.is_lent => {
@@ -197,7 +197,7 @@ impl Reader {
         self.release();
         let End::Ring(reader) = &mut self.end else {
             return Err(Failure::Misuse(
-                "an inbox and a worker wait for the other side as they read",
+                &"an inbox and a worker wait for the other side as they read",
             ));
         };
         reader.wait_attached(within, &mut || self.check.run())?;
@@ -234,7 +234,7 @@ impl Reader {
     fn inbox(&mut self) -> Outcome<&mut KrenInbox> {
         match &mut self.end {
             End::Inbox(inbox) => Ok(inbox),
-            _ => Err(Failure::Misuse("only an inbox has senders")),
+            _ => Err(Failure::Misuse(&"only an inbox has senders")),
         }
     }
 
@@ -275,7 +275,7 @@ impl End {
     }
 }
 
-const NOTHING: Failure = Failure::Misuse("no message is borrowed: kren_read() comes first");
+const NOTHING: Failure = Failure::Misuse(&"no message is borrowed: kren_read() comes first");
 
 /// Connects to the channel `name` as its one reader, and starts at its first message that was not released. Its writer need not live any
 /// more. `options` may be null.
@@ -558,7 +558,7 @@ pub unsafe extern "C" fn kren_unsubscribe(reader: *mut kren_reader) -> c_int {
     guard(|| {
         Handle::with(reader.cast(), |reader: &mut Reader| match &mut reader.end {
             End::Ring(end) if reader.is_subscriber => Ok(end.give_up_place()?),
-            _ => Err(Failure::Misuse("only a subscriber has a place to give up")),
+            _ => Err(Failure::Misuse(&"only a subscriber has a place to give up")),
         })?;
         match Handle::<Reader>::close(reader.cast())? {
             Some(mut reader) => {

@@ -208,7 +208,7 @@ pub unsafe extern "C" fn kren_selector_remove(selector: *mut kren_selector, key:
             match selecting.core.remove(key) {
                 true => Ok(()),
                 // A timer that has fired once for all is gone.
-                false => Err(Failure::Misuse("nothing is in the selector with this key")),
+                false => Err(Failure::Misuse(&"nothing is in the selector with this key")),
             }
         })
     })
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn kren_selector_wait(
 ) -> c_int {
     guard(|| {
         if room == 0 {
-            return Err(Failure::Misuse("there is no room for an event"));
+            return Err(Failure::Misuse(&"there is no room for an event"));
         }
         Handle::with(selector.cast(), |selecting: &mut Selecting| {
             if selecting.left.is_empty() {
@@ -249,7 +249,7 @@ pub unsafe extern "C" fn kren_selector_wait(
 pub unsafe extern "C" fn kren_selector_cancel(selector: *mut kren_selector) -> c_int {
     guard(|| {
         let canceller = cancellers().get(&(selector as usize)).cloned();
-        let canceller = canceller.ok_or(Failure::Misuse("this is no open selector"))?;
+        let canceller = canceller.ok_or(Failure::Misuse(&"this is no open selector"))?;
         canceller.cancel();
         Ok(())
     })

@@ -53,7 +53,7 @@ enum Kind {
 }
 
 const NOT_OF_A_DEALER: Failure = Failure::Misuse(
-    "a dealer has no ring of its own: it can neither reserve nor write several at once",
+    &"a dealer has no ring of its own: it can neither reserve nor write several at once",
 );
 
 impl Writer {
@@ -73,7 +73,7 @@ impl Writer {
         self.name.to_str().unwrap_or_default()
     }
 
-    #[inline]
+    #[inline(always)]
     fn write(
         &mut self,
         key: Option<&[u8]>,
@@ -104,7 +104,7 @@ impl Writer {
         let (end, watched) = (&mut self.end, &mut self.watched);
         match end {
             End::Ring(_) if key.is_some() => Err(Failure::Misuse(
-                "a key is for a dealer, which chooses a worker by it",
+                &"a key is for a dealer, which chooses a worker by it",
             )),
             End::Ring(writer) => match writer.try_write_tagged(tag, data) {
                 Err(Error::Full { .. }) if within != Some(Duration::ZERO) => {
@@ -135,7 +135,7 @@ impl Writer {
                 {
                     return Ok(());
                 }
-                Err(Failure::Core(Error::Full {
+                Err(Failure::from(Error::Full {
                     channel: dealer.name().into(),
                     needed: data.len(),
                     available: dealer.available(),
@@ -179,7 +179,7 @@ impl Writer {
     fn commit(&mut self, len: usize, tag: u32) -> Outcome<()> {
         let Some(reserved) = self.reserved else {
             return Err(Failure::Misuse(
-                "nothing is reserved: kren_reserve() comes first",
+                &"nothing is reserved: kren_reserve() comes first",
             ));
         };
         // The same bytes again, with what was stored there: nothing was written in between.
@@ -229,7 +229,7 @@ impl Writer {
     fn peers(&mut self) -> Outcome<Vec<kren_peer>> {
         if self.kind != Kind::Publisher {
             return Err(Failure::Misuse(
-                "only a publisher has a list of those on the other side",
+                &"only a publisher has a list of those on the other side",
             ));
         }
         let describe = |subscriber: kren_core::Subscriber| kren_peer {
@@ -267,7 +267,7 @@ impl Writer {
 }
 
 const RESERVED: Failure = Failure::Misuse(
-    "bytes are reserved: kren_commit() or kren_abort() comes before anything else is written",
+    &"bytes are reserved: kren_commit() or kren_abort() comes before anything else is written",
 );
 
 fn writer_options(options: &Options, channel: &str) -> Outcome<WriterOptions> {
@@ -457,7 +457,7 @@ pub unsafe extern "C" fn kren_write_batch(
     guard(|| {
         if messages.is_null() && count > 0 {
             return Err(Failure::Misuse(
-                "the messages are null, and their number is not 0",
+                &"the messages are null, and their number is not 0",
             ));
         }
         Handle::with(writer.cast(), |writer: &mut Writer| {
@@ -536,7 +536,7 @@ pub unsafe extern "C" fn kren_wait_for_subscribers(
                 let check = &mut || writer.check.run();
                 Ok(publisher.wait_subscribed(count, timeout(timeout_ns), check)?)
             }
-            _ => Err(Failure::Misuse("only a publisher has subscribers")),
+            _ => Err(Failure::Misuse(&"only a publisher has subscribers")),
         })
     })
 }

@@ -138,3 +138,31 @@ fn the_symbols_are_those_of_the_list() {
         "tests/symbols.txt is the list of what users may link to"
     );
 }
+
+/// The programs that the guide and the README show compile without a warning, and run.
+#[test]
+fn the_programs_of_the_guide_run() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut count = 0;
+    for page in ["README.md", "docs/guide/c.md", "kren-c/README.md"] {
+        let text = std::fs::read_to_string(root.join(page)).expect("the page");
+        for (kind, language) in [("```c\n", LANGUAGES[0]), ("```cpp\n", LANGUAGES[1])] {
+            for block in text.split(kind).skip(1) {
+                let code = block.split("```").next().expect("a block");
+                // Others are parts of programs.
+                if !code.contains("int main") {
+                    continue;
+                }
+                let channel = name("guide");
+                let code = code.replace("my_channel", &channel);
+                if let Some(program) = Program::compile_text(language, &code) {
+                    // A reader alone finds no channel, and says so.
+                    let status = program.command().status().expect("it starts");
+                    assert_eq!(status.success(), code.contains("riter"), "{page}: {code}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count >= 3, "{count} programs were found");
+}

@@ -6,6 +6,7 @@
 
 mod bench;
 mod check;
+mod compiled;
 mod count;
 mod cross;
 mod demo;

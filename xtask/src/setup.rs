@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::compiled;
 use crate::exec::{self, step};
 use crate::stamp::Stamp;
 use crate::term::{Context as _, Result};
@@ -56,9 +57,10 @@ pub(crate) fn place_program(workspace: &Workspace, profile: &str) -> Result<()> 
     Ok(())
 }
 
-/// The examples of all three languages, ready to run.
+/// The examples of all languages, ready to run.
 pub(crate) fn examples(workspace: &Workspace, tools: &Tools) -> Result<()> {
     bindings(workspace, tools)?;
+    compiled::examples(workspace)?;
     let cargo = workspace.cargo(&["build", "--release", "--package", "kren-examples"]);
     step("Rust: building the examples", cargo, BUILD)?;
     // In the tests' profile and with their features: of what it needs, they have built everything, or will use it.

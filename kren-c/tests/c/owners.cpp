@@ -155,7 +155,7 @@ void patterns() {
         request.reply(request.text(), request.tag());
       } else if (request.method() == "parts") {
         for (auto part : {"one", "two"}) request.item(part);
-        request.end();
+        request.finish();
       } else {
         request.fail(42, "no such method");
       }

@@ -22,6 +22,10 @@ fn built() -> PathBuf {
     test.parent().expect("it lies in a folder").to_owned()
 }
 
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
 pub(crate) fn library() -> PathBuf {
     let ending = if cfg!(target_os = "macos") {
         "dylib"
@@ -79,9 +83,24 @@ pub(crate) struct Program {
 
 impl Program {
     /// Compiles `tests/c/{source}` with every warning as an error; `None`: the compiler is not here.
-    pub(crate) fn compile(
+    pub(crate) fn compile(language: Language, source: &str, flags: &[&str]) -> Option<Self> {
+        let source = root().join("tests").join("c").join(source);
+        Self::compile_file(language, |_| source, flags)
+    }
+
+    /// The same for a program's text.
+    pub(crate) fn compile_text(language: Language, text: &str) -> Option<Self> {
+        let source = |folder: &Path| {
+            let file = folder.join("program.c");
+            fs::write(&file, text).expect("a folder of its own");
+            file
+        };
+        Self::compile_file(language, source, &[])
+    }
+
+    fn compile_file(
         (compiler, standard): Language,
-        source: &str,
+        source: impl FnOnce(&Path) -> PathBuf,
         flags: &[&str],
     ) -> Option<Self> {
         if !has(compiler) {
@@ -91,7 +110,6 @@ impl Program {
         fs::create_dir(&folder).expect("a folder of its own");
         // By the name that programs look for as they start.
         std::os::unix::fs::symlink(library(), folder.join("libkren.so.0")).expect("a new link");
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let file = folder.join("program");
         let mut command = Command::new(compiler);
         command.args([
@@ -104,19 +122,20 @@ impl Program {
             "-Wshadow",
             "-Werror",
         ]);
-        command.args(if standard.starts_with("-std=c++") {
-            ["-x", "c++"]
-        } else {
-            ["-x", "c"]
-        });
+        command.args([
+            "-x",
+            if standard.starts_with("-std=c++") {
+                "c++"
+            } else {
+                "c"
+            },
+        ]);
         // What only POSIX has, beside the standard's own.
         command
             .arg("-D_GNU_SOURCE")
             .arg("-I")
-            .arg(root.join("include"));
-        command
-            .arg(root.join("tests").join("c").join(source))
-            .args(flags);
+            .arg(root().join("include"));
+        command.arg(source(&folder)).args(flags);
         command
             .args(["-x", "none"])
             .arg(library())

@@ -9,7 +9,7 @@ use super::wine;
 use crate::count::{self, Count};
 use crate::dist::native::Native;
 use crate::dist::{npm, wheels};
-use crate::examples::cast::Language;
+use crate::examples::cast::{EVERYWHERE, Language};
 use crate::examples::pairs::{self, Order, Program};
 use crate::exec::{self, step};
 use crate::kit::Kit;
@@ -33,24 +33,28 @@ const PROGRAMS: &[Program] = &[
     Program {
         name: "hello",
         arguments: &[],
+        fewer: &[],
         shown: "one message, waited for until it is read",
         order: Order::Together,
     },
     Program {
         name: "stream",
         arguments: &["100000"],
+        fewer: &["100000"],
         shown: "100,000 messages of 0 to 255 bytes",
         order: Order::Together,
     },
     Program {
         name: "stream",
         arguments: &["2000", "65536"],
+        fewer: &["2000", "65536"],
         shown: "2,000 messages of 0 bytes to 64 KiB",
         order: Order::Together,
     },
     Program {
         name: "frames",
         arguments: &["50"],
+        fewer: &["50"],
         shown: "50 frames of 1 MiB, each hashed on both sides",
         order: Order::Together,
     },
@@ -83,6 +87,7 @@ pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
         Language::Rust => in_windows(wine(&[&programs.join(format!("{file}.exe"))])),
         Language::Python => run_python(&examples.join("python").join(format!("{file}.py"))),
         Language::Node => run_node(&node.join(format!("{file}.js"))),
+        Language::C | Language::Cpp => unreachable!("they are not among these"),
     };
     let mut count = readme(
         workspace,
@@ -102,7 +107,12 @@ pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
     let tests = run_node(&node.join("test/everywhere.test.mjs"));
     count += suite("Windows: Node", tests, count::node)?;
     term::heading("Windows: each example in nine language pairs, writer -> reader");
-    count += pairs::all(PROGRAMS, &format!("cross-{}", std::process::id()), &launch);
+    count += pairs::all(
+        PROGRAMS,
+        EVERYWHERE,
+        &format!("cross-{}", std::process::id()),
+        &launch,
+    );
     Ok(count)
 }
 

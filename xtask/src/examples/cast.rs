@@ -17,9 +17,33 @@ pub(crate) enum Language {
     Rust,
     Python,
     Node,
+    C,
+    Cpp,
 }
 
-pub(crate) const LANGUAGES: [Language; 3] = [Language::Rust, Language::Python, Language::Node];
+impl Language {
+    /// As it stands in names of channels.
+    pub(crate) fn in_names(self) -> String {
+        self.to_string().replace("++", "pp")
+    }
+
+    /// Whether its programs hash what they send in software, which takes five times as long as elsewhere.
+    pub(crate) fn hashes_slowly(self) -> bool {
+        matches!(self, Self::C | Self::Cpp)
+    }
+}
+
+/// Those whose programs run on every system.
+pub(crate) const EVERYWHERE: &[Language] = &[Language::Rust, Language::Python, Language::Node];
+const ON_UNIX: &[Language] = &[
+    Language::Rust,
+    Language::Python,
+    Language::Node,
+    Language::C,
+    Language::Cpp,
+];
+/// Those whose programs run here.
+pub(crate) const LANGUAGES: &[Language] = if cfg!(unix) { ON_UNIX } else { EVERYWHERE };
 
 impl fmt::Display for Language {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,6 +51,8 @@ impl fmt::Display for Language {
             Self::Rust => "Rust",
             Self::Python => "Python",
             Self::Node => "Node",
+            Self::C => "C",
+            Self::Cpp => "C++",
         })
     }
 }

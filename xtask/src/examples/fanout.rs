@@ -8,10 +8,12 @@ const FRAMES: &str = "200";
 
 /// Runs it with a publisher of each language. Its viewers: one of each language, and one more that is lossy.
 pub(super) fn all(prefix: &str, launch: Launch<'_>) -> Count {
-    println!("  fanout: {FRAMES} frames of 1 MiB to three viewers, and to one that may miss some");
+    println!(
+        "  fanout: {FRAMES} frames of 1 MiB to a viewer in each language, and to one that may miss some"
+    );
     let mut count = Count::default();
-    for publisher in LANGUAGES {
-        let channel = format!("{prefix}-fanout-{publisher}");
+    for &publisher in LANGUAGES {
+        let channel = format!("{prefix}-fanout-{}", publisher.in_names());
         count += play(&format!("{publisher:<6} -> all"), launch, |cast| {
             broadcast(cast, publisher, &channel)
         });
@@ -24,7 +26,7 @@ fn broadcast(cast: &mut Cast<'_>, publisher: Language, channel: &str) -> Result<
     let arguments = [channel, FRAMES, &viewers];
     let publishes = cast.start(publisher, "fanout_publisher", &arguments)?;
     let mut views = Vec::new();
-    for viewer in LANGUAGES {
+    for &viewer in LANGUAGES {
         views.push(cast.start(viewer, "fanout_viewer", &[channel, FRAMES])?);
     }
     let lossy = cast.start(publisher, "fanout_viewer", &[channel, FRAMES, "--lossy"])?;

@@ -10,7 +10,8 @@ mod ticks;
 
 use std::process::ExitCode;
 
-use self::cast::Language;
+use self::cast::{LANGUAGES, Language};
+use crate::compiled;
 use crate::count::Count;
 use crate::leftovers::Leftovers;
 use crate::setup::{self, TICKS_READER};
@@ -51,11 +52,13 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Count {
                 node.arg(examples.join("node").join(format!("{file}.js")));
                 node
             }
+            Language::C => workspace.command(compiled::program(workspace, "c", file), root),
+            Language::Cpp => workspace.command(compiled::program(workspace, "cpp", file), root),
         }
     };
     let prefix = format!("example-{}", std::process::id());
     let before = Leftovers::before();
-    let mut count = pairs::all(pairs::PROGRAMS, &prefix, &launch);
+    let mut count = pairs::all(pairs::PROGRAMS, LANGUAGES, &prefix, &launch);
     count += fanout::all(&prefix, &launch);
     count += tasks::all(&prefix, &launch);
     count += model::all(&prefix, &launch);

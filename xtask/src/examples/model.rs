@@ -8,10 +8,10 @@ const CALLS: &str = "200";
 
 /// Runs it with a server of each language.
 pub(super) fn all(prefix: &str, launch: Launch<'_>) -> Count {
-    println!("  model: {CALLS} calls by each of three clients, and an answer in parts");
+    println!("  model: {CALLS} calls by a client in each language, and an answer in parts");
     let mut count = Count::default();
-    for server in LANGUAGES {
-        let channel = format!("{prefix}-model-{server}");
+    for &server in LANGUAGES {
+        let channel = format!("{prefix}-model-{}", server.in_names());
         count += play(&format!("all    -> {server}"), launch, |cast| {
             service(cast, server, &channel)
         });
@@ -23,7 +23,7 @@ fn service(cast: &mut Cast<'_>, server: Language, channel: &str) -> Result<Strin
     let serves = cast.start(server, "model_server", &[channel])?;
     cast.hear(serves, "serving")?;
     let mut clients = Vec::new();
-    for client in LANGUAGES {
+    for &client in LANGUAGES {
         clients.push(cast.start(client, "model_client", &[channel, CALLS])?);
     }
     let expected = [&format!("scored {CALLS}"), "ONE WORD AT A TIME"];

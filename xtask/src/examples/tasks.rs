@@ -13,7 +13,7 @@ const FOREVER: &str = "1000000000";
 /// Runs it with each language in every part.
 pub(super) fn all(prefix: &str, launch: Launch<'_>) -> Count {
     println!(
-        "  tasks: {TASKS} dealt to four workers, and to one that is killed over its work; results collected"
+        "  tasks: {TASKS} dealt to a worker in each language and one more, and to one that is killed over its work; results collected"
     );
     let mut count = Count::default();
     for number in 0..LANGUAGES.len() {
@@ -32,7 +32,7 @@ fn queue(cast: &mut Cast<'_>, languages: [Language; 3], channel: &str) -> Result
     let tasks = TASKS.to_string();
     let collects = cast.start(collector, "tasks_collector", &[channel, &tasks])?;
     let mut workers = Vec::new();
-    for worker in LANGUAGES.into_iter().chain([collector]) {
+    for worker in LANGUAGES.iter().copied().chain([collector]) {
         workers.push(cast.start(worker, "tasks_worker", &[channel, TAKES])?);
     }
     let dies = cast.start(victim, "tasks_worker", &[channel, FOREVER])?;
@@ -54,7 +54,7 @@ fn queue(cast: &mut Cast<'_>, languages: [Language; 3], channel: &str) -> Result
     }
     agree(&sent, &cast.finish(collects)?)?;
     // The killed one has done none.
-    if done.len() != 4 || done.contains(&0) || done.iter().sum::<u32>() != TASKS {
+    if done.len() != LANGUAGES.len() + 1 || done.contains(&0) || done.iter().sum::<u32>() != TASKS {
         return Err(Failure::new(format!(
             "of {TASKS} tasks the workers did {done:?}"
         )));

@@ -1,6 +1,6 @@
 //! The stream of tables: made in Python with polars, added up in place in every language.
 
-use super::cast::{Cast, LANGUAGES, Language, Launch, play};
+use super::cast::{Cast, EVERYWHERE, Language, Launch, play};
 use crate::count::Count;
 use crate::setup::TICKS_READER;
 use crate::term::{Failure, Result};
@@ -8,11 +8,11 @@ use crate::term::{Failure, Result};
 const TABLES: &str = "100";
 const SYMBOLS: usize = 4;
 
-/// Runs it with a reader in each language.
+/// Runs it with a reader in each language that knows tables.
 pub(super) fn all(prefix: &str, launch: Launch<'_>) -> Count {
     println!("  ticks: {TABLES} tables of 10,000 ticks, added up on both sides");
     let mut count = Count::default();
-    for reader in LANGUAGES {
+    for &reader in EVERYWHERE {
         let channel = format!("{prefix}-ticks-{reader}");
         count += play(&format!("Python -> {reader}"), launch, |cast| {
             tables(cast, reader, &channel)
