@@ -38,7 +38,7 @@ pub(crate) struct Args {
     /// List again every so many seconds.
     #[arg(short, long, value_name = "TIME", num_args = 0..=1, default_missing_value = "1", value_parser = parse_time)]
     watch: Option<Duration>,
-    /// Time between the two looks.
+    /// Time between the two looks; with 0 there is one, and no rates.
     #[arg(long, value_name = "TIME", default_value = "10ms", value_parser = parse_time)]
     over: Duration,
 }
@@ -75,14 +75,12 @@ const COLUMNS: [Column; 10] = [
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let mut sampler = Sampler::default();
-    sampler.look()?;
-    std::thread::sleep(args.over);
+    let mut rows = sampler.look_over(args.over)?;
     if args.watch.is_some() {
         signals::listen();
     }
     let mut commands = Commands::default();
     loop {
-        let mut rows = sampler.look()?;
         if let Some(filter) = &args.filter {
             rows.retain(|row| row.channel.name.contains(filter.as_str()));
         }
@@ -98,6 +96,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
             return Err(Stop::Interrupted);
         }
         commands.forget();
+        rows = sampler.look()?;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Looks at all channels, one after the other, and what has changed in between.
 
 use crate::stop::Outcome;
-use kren_core::inspect::{self, Channel, Kind, State};
+use kren_core::inspect::{self, Channel, Kind, Segment, State};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -67,13 +67,34 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// Looks at all channels.
     pub(crate) fn look(&mut self) -> Outcome<Vec<Row>> {
-        let channels = inspect::channels()?;
+        Ok(self.rows(inspect::channels()?))
+    }
+
+    /// Looks twice, `over` apart, and the second time only at those where somebody is who may have done something.
+    pub(crate) fn look_over(&mut self, over: Duration) -> Outcome<Vec<Row>> {
+        let mut channels = inspect::channels()?;
+        if over.is_zero() {
+            return Ok(self.rows(channels));
+        }
+        self.rows(channels.clone());
+        std::thread::sleep(over);
+        let is_live = |channel: &Channel| channel.segment().is_some_and(Segment::is_live);
+        for channel in channels.iter_mut().filter(|channel| is_live(channel)) {
+            // What is gone meanwhile is shown as it was.
+            if let Ok(now) = inspect::channel(&channel.name) {
+                *channel = now;
+            }
+        }
+        Ok(self.rows(channels))
+    }
+
+    fn rows(&mut self, channels: Vec<Channel>) -> Vec<Row> {
         let mut past = std::mem::take(&mut self.past);
         let rows = channels
             .into_iter()
             .map(|channel| self.row(channel, &mut past))
             .collect();
-        Ok(in_families(rows))
+        in_families(rows)
     }
 
     /// Looks at one channel.

@@ -6,7 +6,9 @@ use crate::options::{Framing, Making, Waiting};
 use crate::progress::Progress;
 use crate::signals;
 use crate::stop::{Outcome, Stop};
-use kren_core::{KrenPublisher, KrenWriter};
+use clap::ValueEnum;
+use kren_core::inspect::{self, Channel, Kind};
+use kren_core::{KrenDealer, KrenPublisher, KrenSender, KrenWriter, Order};
 use std::fs::File;
 use std::io::{self, BufReader, IsTerminal, Read};
 use std::time::{Duration, Instant};
@@ -34,21 +36,52 @@ struct Sending {
     drain: bool,
 }
 
-/// Send the input into a channel.
+/// Send the input into a channel, an inbox or a work queue.
 ///
-/// What is not received yet when the input ends stays in the channel (on Windows `send` waits until it is received).
+/// What is not received yet when the input ends stays in the channel (on Windows `send` waits until it is received). Of a
+/// queue each message goes to one worker; `send` waits for the first.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
   tar c . | kren send files                the whole stream; `kren recv files | tar x` gets it
   tail -F log | kren send log --lines      each line is a message
   seq 10 | kren send numbers -l --rate 2 --tag 7
-  find . -print0 | kren send found -0 --drain --timeout 10")]
+  find . -print0 | kren send found -0 --drain --timeout 10
+  find . -name '*.png' | kren send resize --to queue --lines --drain")]
 pub(crate) struct SendArgs {
     /// The channel's name.
     name: String,
+    /// What it is. Else what stands there, and where nothing does a channel.
+    #[arg(long, value_enum, value_name = "KIND")]
+    to: Option<Target>,
     #[command(flatten)]
     sending: Sending,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Target {
+    /// One receiver.
+    Channel,
+    /// Other senders too, and one receiver.
+    Inbox,
+    /// Several receivers, of which each message goes to one.
+    Queue,
+}
+
+impl Target {
+    fn standing_at(name: &str) -> Self {
+        let seen = inspect::channel(name).ok();
+        match seen
+            .as_ref()
+            .and_then(Channel::segment)
+            .map(|seen| seen.kind)
+        {
+            Some(Kind::Inbox) => Self::Inbox,
+            Some(Kind::Queue) => Self::Queue,
+            // Of other kinds the channel itself says what they are.
+            _ => Self::Channel,
+        }
+    }
 }
 
 /// Send the input into a broadcast.
@@ -76,8 +109,16 @@ pub(crate) struct PubArgs {
 
 pub(crate) fn send(args: &SendArgs) -> Outcome {
     signals::listen();
-    let sending = &args.sending;
-    let figures = sending.making.figures(&args.name);
+    let (name, sending) = (args.name.as_str(), &args.sending);
+    match args.to.unwrap_or_else(|| Target::standing_at(name)) {
+        Target::Channel => feed(channel(name, sending)?, sending),
+        Target::Inbox => feed(inbox(name, sending)?, sending),
+        Target::Queue => deal(queue(name, sending)?, sending),
+    }
+}
+
+fn channel(name: &str, sending: &Sending) -> Outcome<KrenWriter> {
+    let figures = sending.making.figures(name);
     let mut options = KrenWriter::options()
         .alignment(figures.alignment)
         .fresh(sending.making.fresh)
@@ -85,8 +126,30 @@ pub(crate) fn send(args: &SendArgs) -> Outcome {
     if let Some(mode) = sending.making.mode {
         options = options.mode(mode);
     }
-    let writer = options.create_checked(&args.name, figures.capacity, &mut signals::check)?;
-    feed(writer, sending)
+    Ok(options.create_checked(name, figures.capacity, &mut signals::check)?)
+}
+
+fn inbox(name: &str, sending: &Sending) -> Outcome<KrenWriter> {
+    let figures = sending.making.figures(name);
+    let mut options = KrenSender::options()
+        .capacity(figures.capacity)
+        .alignment(figures.alignment)
+        .any_owner(sending.waiting.any_owner);
+    if let Some(mode) = sending.making.mode {
+        options = options.mode(mode);
+    }
+    Ok(options.connect(name)?.into_writer())
+}
+
+fn queue(name: &str, sending: &Sending) -> Outcome<KrenDealer> {
+    let figures = sending.making.figures(name);
+    let mut options = KrenDealer::options()
+        .alignment(figures.alignment)
+        .any_owner(sending.waiting.any_owner);
+    if let Some(mode) = sending.making.mode {
+        options = options.mode(mode);
+    }
+    Ok(options.create(name, figures.capacity)?)
 }
 
 pub(crate) fn publish(args: &PubArgs) -> Outcome {
@@ -128,23 +191,64 @@ fn feed(mut writer: KrenWriter, sending: &Sending) -> Outcome {
     Ok(writer.close()?)
 }
 
-struct Feeder<'a> {
-    writer: &'a mut KrenWriter,
-    sending: &'a Sending,
+/// Each message to the worker with the fewest.
+fn deal(mut dealer: KrenDealer, sending: &Sending) -> Outcome {
+    let pace = Pace::new(sending)?;
+    let mut progress = Progress::new(io::stdin().is_terminal());
+    let timeout = sending.waiting.timeout;
+    let longest = dealer.max_message_len();
+    let input = crate::progress::input().map_err(Stop::io("input"))?;
+    cut(input, sending, longest, &mut |messages| {
+        for message in messages {
+            pace.keep(progress.messages)?;
+            let mut order = Order::new(message);
+            order.tag = sending.tag;
+            dealer.write_checking(&order, timeout, &mut signals::check)?;
+            progress.add(1, message.len() as u64);
+        }
+        Ok(())
+    })?;
+    if sending.drain {
+        dealer.drain_checking(timeout, &mut signals::check)?;
+    }
+    Ok(dealer.close()?)
+}
+
+/// Gives the messages of the input to `take`, as many as a look at it brings.
+fn cut(
     input: File,
-    progress: Progress,
+    sending: &Sending,
+    longest: usize,
+    take: &mut dyn FnMut(&[&[u8]]) -> Outcome,
+) -> Outcome {
+    let framing = Cut::from(sending.framing);
+    let at_a_time = match framing {
+        Cut::Blocks => sending.block.min(longest),
+        _ => CHUNK,
+    };
+    let source = BufReader::with_capacity(at_a_time, input);
+    let mut cutter = Cutter::new(source, framing, longest);
+    loop {
+        match cutter.next::<Stop>(&mut |messages| take(messages)) {
+            Ok(true) => {}
+            Ok(false) => return Ok(()),
+            Err(Stop::Io(_, error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(stop) => return Err(stop),
+        }
+        signals::check()?;
+    }
+}
+
+/// `--rate`.
+struct Pace {
+    rate: Option<f64>,
     start: Instant,
 }
 
-/// Bytes that are read at a time, where messages are shorter.
-const CHUNK: usize = 256 * 1024;
-
-impl<'a> Feeder<'a> {
-    fn new(writer: &'a mut KrenWriter, sending: &'a Sending) -> Outcome<Self> {
-        if sending
-            .rate
-            .is_some_and(|rate| rate.is_nan() || rate <= 0.0)
-        {
+impl Pace {
+    fn new(sending: &Sending) -> Outcome<Self> {
+        let rate = sending.rate;
+        if rate.is_some_and(|rate| rate.is_nan() || rate <= 0.0) {
             return Err(Stop::Usage(
                 "`--rate` is to be more than 0 messages a second".into(),
             ));
@@ -152,34 +256,60 @@ impl<'a> Feeder<'a> {
         if sending.block == 0 {
             return Err(Stop::Usage("`--block` is to be at least 1 byte".into()));
         }
+        let start = Instant::now();
+        Ok(Self { rate, start })
+    }
+
+    /// Waits until the message behind so many is due.
+    fn keep(&self, messages: u64) -> Outcome {
+        let Some(rate) = self.rate else {
+            return Ok(());
+        };
+        let due = Duration::from_secs_f64(messages as f64 / rate);
+        while let Some(left) = due.checked_sub(self.start.elapsed()) {
+            std::thread::sleep(left.min(Duration::from_millis(100)));
+            signals::check()?;
+            if left.is_zero() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Feeder<'a> {
+    writer: &'a mut KrenWriter,
+    sending: &'a Sending,
+    input: File,
+    progress: Progress,
+    pace: Pace,
+}
+
+/// Bytes that are read at a time, where messages are shorter.
+const CHUNK: usize = 256 * 1024;
+
+impl<'a> Feeder<'a> {
+    fn new(writer: &'a mut KrenWriter, sending: &'a Sending) -> Outcome<Self> {
+        let pace = Pace::new(sending)?;
         let input = crate::progress::input().map_err(Stop::io("input"))?;
         Ok(Self {
             progress: Progress::new(io::stdin().is_terminal()),
             writer,
             sending,
             input,
-            start: Instant::now(),
+            pace,
         })
     }
 
     fn run(&mut self) -> Outcome {
-        let cut = Cut::from(self.sending.framing);
-        if cut == Cut::Blocks {
+        if Cut::from(self.sending.framing) == Cut::Blocks {
             return self.blocks();
         }
         let input = self.input.try_clone().map_err(Stop::io("input"))?;
-        let source = BufReader::with_capacity(CHUNK, input);
-        let mut cutter = Cutter::new(source, cut, self.writer.max_message_len());
-        loop {
-            let more = cutter.next::<Stop>(&mut |messages| self.write(messages));
-            match more {
-                Ok(true) => {}
-                Ok(false) => return Ok(()),
-                Err(Stop::Io(_, error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(stop) => return Err(stop),
-            }
-            signals::check()?;
-        }
+        let longest = self.writer.max_message_len();
+        cut(input, self.sending, longest, &mut |messages| {
+            self.write(messages)
+        })
     }
 
     /// Reads straight into the ring: what one read brings is a message.
@@ -187,7 +317,7 @@ impl<'a> Feeder<'a> {
         // So that several blocks are under way at a time.
         let block = self.sending.block.min(self.writer.capacity() / 4);
         loop {
-            self.keep_pace()?;
+            self.pace.keep(self.progress.messages)?;
             let timeout = self.sending.waiting.timeout;
             self.writer
                 .wait_writable(block, timeout, &mut signals::check)?;
@@ -211,7 +341,7 @@ impl<'a> Feeder<'a> {
     fn write(&mut self, messages: &[&[u8]]) -> Outcome {
         if self.sending.rate.is_some() {
             for message in messages {
-                self.keep_pace()?;
+                self.pace.keep(self.progress.messages)?;
                 self.group(&[message])?;
             }
             return Ok(());
@@ -252,22 +382,6 @@ impl<'a> Feeder<'a> {
         }
         batch.commit();
         self.progress.add(messages.len() as u64, bytes);
-        Ok(())
-    }
-
-    /// Waits until the next message is due.
-    fn keep_pace(&self) -> Outcome {
-        let Some(rate) = self.sending.rate else {
-            return Ok(());
-        };
-        let due = Duration::from_secs_f64(self.progress.messages as f64 / rate);
-        while let Some(left) = due.checked_sub(self.start.elapsed()) {
-            std::thread::sleep(left.min(Duration::from_millis(100)));
-            signals::check()?;
-            if left.is_zero() {
-                break;
-            }
-        }
         Ok(())
     }
 }

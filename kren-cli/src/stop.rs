@@ -82,7 +82,7 @@ impl Stop {
                     "`kren ls` shows what exists; `--timeout` waits for what does not yet"
                 }
                 Error::WrongKind { .. } => {
-                    "`kren stat NAME` tells the kind: `send` and `recv` are for channels, `pub` and `sub` for broadcasts"
+                    "`kren stat NAME` tells the kind: `send` and `recv` are for channels, `pub` and `sub` for broadcasts, `send` for inboxes and queues too"
                 }
                 Error::WriterExists { .. } | Error::ReaderExists { .. } => {
                     "`kren stat NAME` shows the process; `kren tail NAME` looks without taking part"

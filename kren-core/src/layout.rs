@@ -311,6 +311,14 @@ impl Geometry {
         }
     }
 
+    /// The pages of the seats alone, for one who does not look into the ring.
+    pub(crate) fn pages_only(self) -> Self {
+        Self {
+            capacity: 0,
+            ..self
+        }
+    }
+
     /// Bytes of the data region. One granule more than the capacity, so that the terminator after
     /// the last record of a full ring never falls on the oldest one.
     pub(crate) fn data_len(&self) -> usize {

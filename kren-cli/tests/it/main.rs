@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 mod list;
+mod others;
 mod pipes;
 mod record;
 mod remove;

@@ -1,6 +1,7 @@
 //! `send`, `recv`, `pub`, `sub` and `tail` between real processes.
 
 use crate::support::{Name, Running, failure, kren, output, shell, state, text, wait_until};
+use kren_core::{KrenInbox, KrenWorker};
 use std::io::{Read, Write};
 use std::process::Stdio;
 
@@ -42,6 +43,53 @@ fn every_framing_gives_back_what_was_sent() {
         assert_eq!(received, expected, "{framing}");
         assert_eq!(state(&name), "");
     }
+}
+
+/// What stands there says what kind it is, so that one need not.
+#[test]
+fn lines_go_to_an_inbox_and_to_the_workers_of_a_queue() {
+    let (inbox, queue, new) = (Name::new("inbox"), Name::new("queue"), Name::new("new"));
+    let mut messages = KrenInbox::create(&inbox, 1 << 16).unwrap();
+    let sent = shell(&format!("seq 3 | kren send {inbox} -l --tag 5"));
+    assert!(sent.status.success(), "{}", text(&sent.stderr));
+    for at in 1..=3 {
+        let message = messages.read().unwrap();
+        assert_eq!(
+            (&message[..], message.tag()),
+            (at.to_string().as_bytes(), 5)
+        );
+    }
+    // Its lane stands below it.
+    let late = Running::start(&format!("send {inbox} -l"), Stdio::piped(), Stdio::null());
+    wait_until("a lane below its inbox", || is_indented(&inbox));
+    drop(late);
+    messages.close().unwrap();
+
+    for (name, option) in [(&queue, ""), (&new, "--to queue")] {
+        // A worker makes the queue where it comes first.
+        let connect = || KrenWorker::connect(name).unwrap();
+        let first = option.is_empty().then(connect);
+        let line = format!("seq 4 | kren send {name} -l --tag 6 --drain {option} --timeout 60");
+        let sender = std::thread::spawn(move || shell(&line));
+        let mut worker = first.unwrap_or_else(connect);
+        for at in 1..=4 {
+            let message = worker.read().unwrap();
+            assert_eq!(
+                (&message[..], message.tag()),
+                (at.to_string().as_bytes(), 6)
+            );
+        }
+        let sent = sender.join().unwrap();
+        assert!(sent.status.success(), "{}", text(&sent.stderr));
+        worker.close().unwrap();
+    }
+}
+
+/// Whether a lane is listed behind the registry `name`.
+fn is_indented(name: &str) -> bool {
+    let list = output("ls -o name");
+    let mut behind = list.lines().skip_while(|line| line.trim_end() != name);
+    behind.nth(1).is_some_and(|line| line.starts_with("  "))
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::channel::{Channel, Contents, Origin, Ring, Schema, Segment, Side, Sta
 use super::{Kind, check_name};
 use crate::gates;
 use crate::layout::{
-    HEADER_LEN, HeaderError, POSITION_MAX, STANCE_DURABLE, STANCE_GATING, STATE_CLOSED,
+    Geometry, HEADER_LEN, HeaderError, POSITION_MAX, STANCE_DURABLE, STANCE_GATING, STATE_CLOSED,
     STATE_NEVER, STATE_OPEN, Seat, SegmentHeader,
 };
 use crate::os::{self, Mapping, Object, Place};
@@ -46,25 +46,36 @@ pub(super) fn look(name: &str, space: u32) -> Result<Channel> {
     seen.bytes = object.len();
     seen.owner = rights.map(|rights| rights.owner);
     seen.mode = rights.map(|rights| rights.mode);
-    seen.contents = match open(&shared, &object) {
-        Ok((header, mapping)) => {
-            let pages = Pages {
-                object: &object,
-                mapping: &mapping,
-                space,
-            };
-            Contents::Segment(Box::new(pages.describe(header)))
-        }
+    let described = header(&shared, &object).and_then(|header| {
+        // The ring itself is seldom looked into, and takes longest to map.
+        let mapping = map(&shared, &object, header.geometry.pages_only())?;
+        let pages = Pages {
+            name: &shared,
+            object: &object,
+            mapping: &mapping,
+            geometry: header.geometry,
+            space,
+        };
+        pages.describe(header)
+    });
+    seen.contents = match described {
+        Ok(segment) => Contents::Segment(Box::new(segment)),
         Err(contents) => contents,
     };
     Ok(seen)
 }
 
-/// The header of a sound segment of this version, and its memory.
-pub(super) fn open(
-    name: &Arc<str>,
-    object: &Object,
-) -> std::result::Result<(SegmentHeader, Arc<Mapping>), Contents> {
+/// What is seen, or else what stands there instead.
+type Look<T> = std::result::Result<T, Contents>;
+
+/// The header of a sound segment of this version, and its memory, ring and all.
+pub(super) fn open(name: &Arc<str>, object: &Object) -> Look<(SegmentHeader, Arc<Mapping>)> {
+    let header = header(name, object)?;
+    let mapping = map(name, object, header.geometry)?;
+    Ok((header, mapping))
+}
+
+fn header(name: &Arc<str>, object: &Object) -> Look<SegmentHeader> {
     let bytes: [u8; HEADER_LEN] = object
         .read_header()
         .map_err(|failure| refused(failure.into_error(name)))?;
@@ -80,10 +91,13 @@ pub(super) fn open(
         let what = "it was made with a page size smaller than this system's";
         return Err(Contents::Unreadable(what.into()));
     }
-    let mapping = object
-        .map(header.geometry, None, false)
-        .map_err(|failure| refused(failure.into_error(name)))?;
-    Ok((header, Arc::new(mapping)))
+    Ok(header)
+}
+
+fn map(name: &Arc<str>, object: &Object, geometry: Geometry) -> Look<Arc<Mapping>> {
+    let mapping = object.map(geometry, None, false);
+    let mapping = mapping.map_err(|failure| refused(failure.into_error(name)))?;
+    Ok(Arc::new(mapping))
 }
 
 fn refused(error: Error) -> Contents {
@@ -96,13 +110,17 @@ fn refused(error: Error) -> Contents {
 
 /// A segment's pages, and the locks of its seats.
 struct Pages<'a> {
+    name: &'a Arc<str>,
     object: &'a Object,
+    /// The pages without the ring.
     mapping: &'a Arc<Mapping>,
+    /// With the ring.
+    geometry: Geometry,
     space: u32,
 }
 
 impl Pages<'_> {
-    fn describe(&self, header: SegmentHeader) -> Segment {
+    fn describe(&self, header: SegmentHeader) -> Look<Segment> {
         let geometry = header.geometry;
         let is_broadcast = header.kind == Kind::Broadcast;
         let readers = gates::seats(&**self.mapping).filter(|seat| {
@@ -112,8 +130,11 @@ impl Pages<'_> {
         });
         let readers: Vec<Side> = readers.map(|seat| self.side(seat, is_broadcast)).collect();
         let writer = self.side(Seat::WRITER, false);
-        let ring = (geometry.capacity > 0).then(|| self.ring(is_broadcast, &writer));
-        Segment {
+        let ring = match geometry.capacity {
+            0 => None,
+            _ => Some(self.ring(is_broadcast, &writer)?),
+        };
+        Ok(Segment {
             kind: header.kind,
             capacity: geometry.capacity,
             alignment: geometry.alignment,
@@ -137,7 +158,7 @@ impl Pages<'_> {
             writer,
             readers,
             ring,
-        }
+        })
     }
 
     /// Everything here is a figure to show, so the loads are relaxed.
@@ -201,8 +222,8 @@ impl Pages<'_> {
         PeerState::Unknown
     }
 
-    fn ring(&self, is_broadcast: bool, writer: &Side) -> Ring {
-        let shape = Shape::new(self.mapping.geometry());
+    fn ring(&self, is_broadcast: bool, writer: &Side) -> Look<Ring> {
+        let shape = Shape::new(&self.geometry);
         let memory = RingMemory::new(Arc::clone(self.mapping), Seat::READER);
         let reach = &self.mapping.page(Seat::WRITER).reach.0;
         let mut ring = Ring {
@@ -239,8 +260,11 @@ impl Pages<'_> {
         ring.written_bytes = written;
         ring.released_bytes = released;
         ring.damage = damage(&shape, written, released);
-        if ring.damage.is_none() && !writer.is_live() {
-            // Who died may have committed more than its position says (R7).
+        let may_have_more = matches!(writer.state, PeerState::Died | PeerState::Unknown);
+        if ring.damage.is_none() && may_have_more {
+            // Who died may have committed more than its position says (R7); who has closed has not.
+            let mapping = map(self.name, self.object, self.geometry)?;
+            let memory = RingMemory::new(mapping, Seat::READER);
             match Consumer::at(memory, shape, written.max(released)).survey() {
                 Ok((0, _)) => {}
                 Ok((messages, bytes)) => {
@@ -260,7 +284,7 @@ impl Pages<'_> {
                 ring.kept = 1;
             }
         }
-        ring
+        Ok(ring)
     }
 
     fn position(&self, seat: Seat) -> u64 {

@@ -31,6 +31,12 @@ const SEATS: i64 = 1 + MEMBERS_MAX as i64;
 /// Where `shm_open` keeps its objects.
 const DIRECTORY: &CStr = c"/dev/shm";
 
+/// Nothing stands under the name.
+const GONE: Failure = Failure::Call {
+    call: "open",
+    code: libc::ENOENT,
+};
+
 /// The file of a channel.
 pub(crate) struct Place {
     path: CString,
@@ -78,58 +84,49 @@ impl Place {
 
     /// Opens the segment under the name, whoever made it.
     pub(crate) fn open(&self, any_owner: bool) -> Result<Option<Object>, Failure> {
-        self.open_as(any_owner, libc::O_RDWR)
+        const ACCESS: i32 = libc::O_RDWR;
+        let Some(file) = self.open_file(ACCESS)? else {
+            return Ok(None);
+        };
+        let found = regular(&file)?;
+        if !any_owner {
+            unix::refuse_foreign(found.st_uid)?;
+        }
+        let object = self.open_lock(ACCESS)?;
+        // Removed in between: as if it had never been there.
+        let object = object.filter(|object| object.identity == (found.st_dev, found.st_ino));
+        Ok(object.map(|object| Object {
+            file: Some(file),
+            ..object
+        }))
     }
 
     /// As `open`, for one who only looks: also where this user may only read.
+    ///
+    /// It takes no lock, so nothing is lost when its mapping keeps the one description that it has.
     pub(crate) fn look(&self) -> Result<Option<Object>, Failure> {
-        self.open_as(true, libc::O_RDONLY)
+        self.open_lock(libc::O_RDONLY)
     }
 
-    fn open_as(&self, any_owner: bool, access: i32) -> Result<Option<Object>, Failure> {
-        let Some(file) = self.open_file(access)? else {
-            return Ok(None);
-        };
-        let stat = stat(file.as_raw_fd())?;
-        if stat.st_mode & libc::S_IFMT != libc::S_IFREG {
-            return Err(Failure::Foreign(
-                "what stands under its name is not a regular file",
-            ));
-        }
-        if !any_owner {
-            unix::refuse_foreign(stat.st_uid)?;
-        }
-        // A description of its own for the locks: a mapping keeps its description, and with it the
-        // locks, alive even in a forked child that has closed every descriptor.
-        let identity = (stat.st_dev, stat.st_ino);
-        let lock = LockFd::open(|| match self.open_file(access)? {
-            Some(fd) => Ok(fd),
-            None => Err(Failure::Call {
-                call: "open",
-                code: libc::ENOENT,
-            }),
-        });
+    /// A description for the locks, and nothing else to map from.
+    fn open_lock(&self, access: i32) -> Result<Option<Object>, Failure> {
+        let lock = LockFd::open(|| self.open_file(access).and_then(|file| file.ok_or(GONE)));
         let lock = match lock {
             Ok(lock) => lock,
-            // Removed in between: as if it had never been there.
-            Err(Failure::Call {
-                code: libc::ENOENT, ..
-            }) => return Ok(None),
+            Err(failure) if failure == GONE => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        if self::identity(lock.raw())? != identity {
-            return Ok(None);
-        }
+        let found = regular(&lock)?;
         Ok(Some(Object {
-            file: Some(file),
-            lock,
+            file: None,
             pin: Mutex::default(),
-            identity,
-            len: stat.st_size as u64,
+            identity: (found.st_dev, found.st_ino),
+            len: found.st_size as u64,
             rights: Rights {
-                owner: stat.st_uid,
-                mode: stat.st_mode & 0o7777,
+                owner: found.st_uid,
+                mode: found.st_mode & 0o7777,
             },
+            lock,
         }))
     }
 
@@ -202,7 +199,7 @@ pub(crate) fn names(start: &str) -> Result<Vec<String>, Failure> {
 
 /// An open segment.
 pub(crate) struct Object {
-    /// What is mapped from, until [`Object::keep_only_lock`].
+    /// What is mapped from, until [`Object::keep_only_lock`]; nothing of its own for one who only looks.
     file: Option<OwnedFd>,
     /// A description of its own: a mapping keeps its description, and with it the locks, alive even in a forked
     /// child that has closed every descriptor.
@@ -276,8 +273,8 @@ impl Object {
         seat: Option<Seat>,
         prefault: bool,
     ) -> Result<Mapping, Failure> {
-        let file = self.file.as_ref().expect("mapped before it is settled");
-        unix::map(file.as_fd(), geometry, seat, prefault)
+        let file = self.file.as_ref().map(AsFd::as_fd);
+        unix::map(file.unwrap_or(self.lock.as_fd()), geometry, seat, prefault)
     }
 
     /// Nothing is mapped from here on: lets go of all that does not hold a seat.
@@ -414,6 +411,17 @@ fn open(path: &CStr, flags: i32) -> Result<OwnedFd, i32> {
     }
     // SAFETY: a descriptor that has just been opened is ours.
     fork::beyond_streams(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// What is known of a file that may be a segment.
+fn regular(file: &impl AsFd) -> Result<libc::stat, Failure> {
+    let found = stat(file.as_fd().as_raw_fd())?;
+    if found.st_mode & libc::S_IFMT != libc::S_IFREG {
+        return Err(Failure::Foreign(
+            "what stands under its name is not a regular file",
+        ));
+    }
+    Ok(found)
 }
 
 fn stat(fd: RawFd) -> Result<libc::stat, Failure> {

@@ -8,7 +8,7 @@
 #![allow(unsafe_code)]
 
 use std::cell::Cell;
-use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
@@ -129,6 +129,13 @@ impl LockFd {
 
     pub(crate) fn is_inherited(&self) -> bool {
         self.generation != generation()
+    }
+}
+
+impl AsFd for LockFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: open until this is dropped, but in a forked child, which is told so by `is_ours`.
+        unsafe { BorrowedFd::borrow_raw(self.marked.fd) }
     }
 }
 
