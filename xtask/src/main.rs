@@ -15,6 +15,7 @@ mod dist;
 mod documents;
 mod examples;
 mod exec;
+mod install;
 mod kit;
 mod leftovers;
 mod proof;
@@ -76,6 +77,14 @@ fn command_line() -> Command {
                         .action(ArgAction::SetTrue)
                         .help("The core's tests alone"),
                 ),
+            Command::new("install")
+                .about("libkren for C and C++: the library, its headers, and what pkg-config and CMake find it by")
+                .arg(
+                    Arg::new("prefix")
+                        .long("prefix")
+                        .required(true)
+                        .help("The folder, say /usr/local"),
+                ),
             Command::new("dist")
                 .about("Everything that a release publishes, built and examined, in target/publish")
                 .arg(
@@ -116,6 +125,10 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
         Some(("cross", matches)) => {
             let system: &String = matches.get_one("system").expect("clap requires it");
             cross::run(&workspace, system, matches.get_flag("short"))
+        }
+        Some(("install", matches)) => {
+            let prefix: &String = matches.get_one("prefix").expect("clap requires it");
+            install::run(&workspace, prefix.as_ref())
         }
         Some(("dist", matches)) => {
             let targets = matches.get_many("target").unwrap_or_default();

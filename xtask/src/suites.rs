@@ -9,6 +9,7 @@ use crate::bench;
 use crate::count::{self, Count};
 use crate::examples;
 use crate::exec;
+use crate::install;
 use crate::leftovers::Leftovers;
 use crate::proof;
 use crate::setup::{self, FEATURES};
@@ -58,6 +59,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     )?);
     outcomes.extend([
         examples(workspace, &tools),
+        install(workspace)?,
         suite(
             "Soak",
             proof::short_soak(workspace, &tools),
@@ -121,6 +123,17 @@ fn examples(workspace: &Workspace, tools: &Tools) -> Outcome {
         count,
         time: started.elapsed(),
     }
+}
+
+fn install(workspace: &Workspace) -> Result<Outcome> {
+    term::heading("Install: libkren as C projects find it");
+    let started = Instant::now();
+    let count = install::trial(workspace)?;
+    Ok(Outcome {
+        suite: "Install",
+        count,
+        time: started.elapsed(),
+    })
 }
 
 fn bench(workspace: &Workspace, tools: &Tools) -> Result<Outcome> {
