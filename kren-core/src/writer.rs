@@ -23,7 +23,7 @@ use crate::waiter::{Goal, Waiter};
 use crate::{Result, Role};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a writer waits for, as errors say it.
 const ROOM: &str = "room";
@@ -544,17 +544,27 @@ impl KrenWriter {
         check: Check<'_>,
     ) -> Result<()> {
         self.endpoint.check_process()?;
-        match self.producer.room(stage, len) {
-            Ok(_) => Ok(()),
-            Err(RingError::Full { .. }) => {
-                let wanted = self.producer.wanted(stage, len);
-                if self.endpoint.spins() {
-                    // Room for several messages costs the reader no more than room for one.
-                    lead(ROOM_LEAD);
-                }
-                self.wait_until(wanted, ROOM, timeout, check)
+        let mut waiting_since = None;
+        loop {
+            match self.producer.room(stage, len) {
+                Ok(_) => return Ok(()),
+                Err(RingError::Full { .. }) => {}
+                Err(error) => return Err(self.endpoint.ring_error(error)),
             }
-            Err(error) => Err(self.endpoint.ring_error(error)),
+            // Again where a subscriber has joined further back in the moment in which there was room: that room is nobody's
+            // before the look that binds (B2).
+            let left = waiting_since.map_or(timeout, |since: Instant| {
+                timeout.map(|timeout| timeout.saturating_sub(since.elapsed()))
+            });
+            if timeout.is_some() {
+                waiting_since.get_or_insert_with(Instant::now);
+            }
+            let wanted = self.producer.wanted(stage, len);
+            if self.endpoint.spins() {
+                // Room for several messages costs the reader no more than room for one.
+                lead(ROOM_LEAD);
+            }
+            self.wait_until(wanted, ROOM, left, check)?;
         }
     }
 
