@@ -320,5 +320,8 @@ fn figures(segment: Option<&inspect::Segment>) -> BTreeMap<String, String> {
 }
 
 pub(crate) fn broken(path: &std::path::Path, error: &mcap::McapError) -> Stop {
-    Stop::Other(format!("{}: {error}", path.display()))
+    // What the system says stands behind what the format says.
+    let reason = std::error::Error::source(error);
+    let reason = reason.map_or(String::new(), |reason| format!(" ({reason})"));
+    Stop::Other(format!("{}: {error}{reason}", path.display()))
 }

@@ -1,6 +1,8 @@
 //! `record` and `replay`.
 
-use crate::support::{Name, Running, TempFile, kren, output, shell, state, text, wait_until};
+use crate::support::{
+    Name, Running, TempFile, failure, kren, output, shell, state, text, wait_until,
+};
 use kren_core::{KrenReader, KrenWriter};
 use std::process::Stdio;
 use std::time::Duration;
@@ -34,6 +36,22 @@ fn what_is_recorded_is_replayed_with_its_tags() {
             Err(kren_core::Error::Closed { .. })
         ));
     }
+}
+
+/// A full disk is named as such, and nothing is lost from the channel.
+#[test]
+fn a_full_disk_ends_a_recording_with_its_reason() {
+    let name = Name::new("full");
+    let mut writer = KrenWriter::create(&name, 1 << 16).unwrap();
+    writer.write(b"kept").unwrap();
+    writer.close().unwrap();
+    let (code, said) = failure(&format!("record {name} /dev/full --overwrite"));
+    assert_eq!(code, 1, "{said}");
+    assert!(
+        said.contains("/dev/full") && said.contains("No space left"),
+        "{said}"
+    );
+    assert_eq!(state(&name), "undelivered");
 }
 
 /// The time between messages is kept, or shortened as asked for.
