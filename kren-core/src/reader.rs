@@ -15,7 +15,7 @@ pub use self::options::ReaderOptions;
 pub(crate) use self::join::{Subscription, find_place};
 
 use self::checked::Checked;
-use self::lease::Leases;
+use self::lease::{Afterwards, Leases};
 use crate::awaiting::Awaiting;
 use crate::endpoint::{Check, Endpoint, Strategy, Wait};
 use crate::layout::{RECORD_HEADER, Schema};
@@ -55,6 +55,8 @@ pub struct KrenReader {
     strategy: Strategy,
     access: Access,
     awaiting: Awaiting,
+    /// For leases that outlive it.
+    pub(crate) afterwards: Option<Afterwards>,
     pub(crate) endpoint: Arc<Endpoint>,
 }
 

@@ -318,10 +318,17 @@ impl View {
     ) -> Result<KrenReader> {
         let mut options = KrenReader::options();
         options.access = self.lane_access();
-        options
+        let mut reader = options
             .strategy(self.plan.strategy)
             .connect_within(&self.lane_name(member, way), timeout, check)
-            .map_err(|error| error.about(self.name()))
+            .map_err(|error| error.about(self.name()))?;
+        let (endpoint, access) = (Arc::clone(&self.endpoint), self.plan.access);
+        // A lane that goes last takes along the name that stood for its sake.
+        reader.afterwards = Some(Box::new(move || {
+            let registry = endpoint.segment();
+            registry.remove_if_alone(|| !registry.has_lanes(access));
+        }));
+        Ok(reader)
     }
 
     fn lane_access(&self) -> Access {

@@ -74,6 +74,7 @@ impl KrenReader {
             pace: crate::pace::Pace::new(0),
             tag: 0,
             leases: super::Leases::default(),
+            afterwards: None,
             moving: false,
             subscription: Some(subscription),
             checked: is_checked.then(|| Checked::new(None, false)),

@@ -174,9 +174,19 @@ struct Book {
     /// The number of the first entry.
     first: u64,
     waker: Waker,
-    /// Set when the reader has closed: tells whether nothing is left to deliver.
-    departed: Option<Box<dyn FnOnce() -> bool + Send>>,
+    /// Set when the reader has closed.
+    departed: Option<Departed>,
 }
+
+/// What a reader that has closed leaves to its last lease.
+struct Departed {
+    /// Whether nothing is left to deliver.
+    drained: Box<dyn FnOnce() -> bool + Send>,
+    afterwards: Option<Afterwards>,
+}
+
+/// What is to be done when the last lease of a closed reader is gone, and its role with it.
+pub(crate) type Afterwards = Box<dyn FnOnce() + Send + Sync>;
 
 struct Entry {
     /// Position behind its record, and behind the released records that follow it.
@@ -278,9 +288,12 @@ impl Ledger {
             return;
         }
         let is_empty = book.entries.is_empty();
-        if let Some(drained) = book.departed.take() {
+        if let Some(departed) = book.departed.take() {
             drop(book);
-            self.endpoint.give_back(|| is_empty && drained());
+            self.endpoint.give_back(|| is_empty && (departed.drained)());
+            if let Some(afterwards) = departed.afterwards {
+                afterwards();
+            }
         }
     }
 }
@@ -363,7 +376,10 @@ impl KrenReader {
             drop(book);
             self.endpoint.give_back(|| is_empty && drained());
         } else {
-            book.departed = Some(Box::new(drained));
+            book.departed = Some(Departed {
+                drained: Box::new(drained),
+                afterwards: self.afterwards.take(),
+            });
         }
     }
 

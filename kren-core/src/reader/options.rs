@@ -214,6 +214,7 @@ impl KrenReader {
             pace,
             tag: 0,
             leases: Leases::default(),
+            afterwards: None,
             moving: false,
             subscription: None,
             checked: None,

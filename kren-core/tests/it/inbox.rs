@@ -338,6 +338,22 @@ fn letters_may_be_held_and_kinds_are_told_apart() {
     name.assert_nothing_left();
 }
 
+/// P7: what is held when all others have gone takes the inbox's name along when it goes.
+#[test]
+fn a_letter_that_is_held_longest() {
+    let _limit = Limit::new();
+    let name = Name::new("held-longest");
+    let mut inbox = KrenInbox::create(&name, PAGE).unwrap();
+    let mut sender = KrenSender::connect(&name).unwrap();
+    sender.write(b"held").unwrap();
+    let held = inbox.read().unwrap().into_lease();
+    drop(sender);
+    drop(inbox);
+    assert_eq!(&held[..], b"held");
+    drop(held);
+    name.assert_nothing_left();
+}
+
 /// G9 for inboxes: one that waits for many senders that say nothing sleeps.
 #[test]
 fn many_idle_senders_cost_nothing_and_each_is_heard() {
