@@ -73,12 +73,12 @@ impl Sampler {
     /// Looks twice, `over` apart, and the second time only at those where somebody is who may have done something.
     pub(crate) fn look_over(&mut self, over: Duration) -> Outcome<Vec<Row>> {
         let mut channels = inspect::channels()?;
-        if over.is_zero() {
+        let is_live = |channel: &Channel| channel.segment().is_some_and(Segment::is_live);
+        if over.is_zero() || !channels.iter().any(is_live) {
             return Ok(self.rows(channels));
         }
         self.rows(channels.clone());
         std::thread::sleep(over);
-        let is_live = |channel: &Channel| channel.segment().is_some_and(Segment::is_live);
         for channel in channels.iter_mut().filter(|channel| is_live(channel)) {
             // What is gone meanwhile is shown as it was.
             if let Ok(now) = inspect::channel(&channel.name) {
