@@ -37,8 +37,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         "--features",
         FEATURES,
     ]);
-    // Another reader of what `kren record` writes.
+    // Other readers of what `kren record` writes.
     cargo.env("KREN_TEST_MCAP_PYTHON", workspace.venv_program("python"));
+    cargo.env("KREN_TEST_MCAP_NODE", workspace.node());
     let mut pytest = workspace.command(workspace.venv_program("python"), &workspace.python());
     pytest.args(["-m", "pytest", "--color=no"]);
     let mut npm = workspace.command(&tools.npm, &workspace.node());

@@ -121,37 +121,90 @@ fn a_file_that_is_there_is_not_replaced_unasked() {
     output(&format!("{record} --overwrite"));
 }
 
-/// The file opens in other programs, if they are here.
-#[test]
-fn other_readers_of_mcap_find_the_messages() {
-    let name = Name::new("foreign");
-    let file = TempFile::new(&name, ".mcap");
-    let mut writer = KrenWriter::create(&name, 1 << 16).unwrap();
-    for at in 0..10_u32 {
+/// What other programs are to find: ten messages in JSON.
+const FOREIGN: u32 = 10;
+
+/// Records them with these options.
+fn recorded(name: &Name, options: &str) -> TempFile {
+    let file = TempFile::new(name, ".mcap");
+    let mut writer = KrenWriter::create(name, 1 << 16).unwrap();
+    for at in 0..FOREIGN {
         writer
             .write_tagged(at, format!("{{\"at\":{at}}}").as_bytes())
             .unwrap();
     }
     writer.close().unwrap();
     output(&format!(
-        "record {name} {} --encoding json --compression zstd",
+        "record {name} {} --encoding json {options}",
         file.text()
     ));
+    file
+}
+
+/// Runs the reader that `variable` leads to, which `cargo xtask test` sets.
+fn read_with(variable: &str, command: impl FnOnce(String) -> std::process::Command) {
+    let Ok(found) = std::env::var(variable) else {
+        eprintln!("not run: {variable} names nothing that reads MCAP");
+        return;
+    };
+    let done = command(found).output().unwrap();
+    assert!(done.status.success(), "{}", text(&done.stderr));
+}
+
+/// The file opens in Python, with PyPI's `mcap`, if it is here.
+#[test]
+fn python_finds_the_messages_of_a_file() {
+    let name = Name::new("foreign-python");
+    let file = recorded(&name, "--compression zstd");
     let program = "
 import sys
 from mcap.reader import make_reader
 with open(sys.argv[1], 'rb') as file:
     found = [m.data for _, c, m in make_reader(file).iter_messages(topics=[sys.argv[2]]) if c.message_encoding == 'json']
-assert found == [b'{\"at\":%d}' % at for at in range(10)], found
+assert found == [b'{\"at\":%d}' % at for at in range(int(sys.argv[3]))], found
 ";
-    // `cargo xtask test` sets it.
-    let Ok(python) = std::env::var("KREN_TEST_MCAP_PYTHON") else {
-        eprintln!("not run: KREN_TEST_MCAP_PYTHON names no Python with the package mcap");
-        return;
-    };
-    let done = std::process::Command::new(python)
-        .args(["-c", program, &file.text(), &name])
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    read_with("KREN_TEST_MCAP_PYTHON", |python| {
+        let mut python = std::process::Command::new(python);
+        python.args(["-c", program, &file.text(), &name, &FOREIGN.to_string()]);
+        python
+    });
+}
+
+/// And in Node.js, with npm's `@mcap/core`: whole, and compressed.
+#[test]
+fn node_finds_the_messages_of_a_file() {
+    let program = "
+const assert = require('node:assert');
+const { readFileSync } = require('node:fs');
+const { McapIndexedReader } = require('@mcap/core');
+const zstd = require('@foxglove/wasm-zstd');
+(async () => {
+  const [, path, topic, count] = process.argv;
+  await zstd.isLoaded;
+  const bytes = readFileSync(path);
+  const readable = {
+    size: async () => BigInt(bytes.length),
+    read: async (from, length) => bytes.subarray(Number(from), Number(from + length)),
+  };
+  const decompressHandlers = { zstd: (packed, size) => zstd.decompress(packed, Number(size)) };
+  const reader = await McapIndexedReader.Initialize({ readable, decompressHandlers });
+  const found = [];
+  for await (const message of reader.readMessages({ topics: [topic] })) {
+    const { messageEncoding } = reader.channelsById.get(message.channelId);
+    found.push([messageEncoding, JSON.parse(Buffer.from(message.data))]);
+  }
+  assert.deepStrictEqual(found, Array.from({ length: Number(count) }, (_, at) => ['json', { at }]));
+})();
+";
+    for options in ["", "--compression zstd"] {
+        let name = Name::new("foreign-node");
+        let file = recorded(&name, options);
+        read_with("KREN_TEST_MCAP_NODE", |packages| {
+            let mut node = std::process::Command::new("node");
+            // Where the packages are looked for.
+            node.current_dir(packages);
+            node.args(["-e", program, &file.text(), &name, &FOREIGN.to_string()]);
+            node
+        });
+    }
 }

@@ -7,7 +7,7 @@ use crate::exec::{self, step};
 use crate::term::{Context as _, Result};
 
 /// In the order in which they are published: each needs those before it.
-const CRATES: &[&str] = &["kren-core"];
+const CRATES: &[&str] = &["kren-core", "kren-cli"];
 
 pub(super) fn pack(dist: &Dist<'_>) -> Result<()> {
     let mut git = Command::new("git");
@@ -20,30 +20,22 @@ pub(super) fn pack(dist: &Dist<'_>) -> Result<()> {
             "    the working tree has changes that are not committed: this is not yet a release"
         );
     }
+    // All at once: the later ones are built with the earlier ones, which no registry has yet. What the first command packs goes away
+    // again, or lies where only cargo knows; what the second one does, of the same bytes, is to be kept.
+    for command in [["publish", "--dry-run"], ["package", "--no-verify"]] {
+        let mut cargo = dist.workspace.cargo(&command);
+        cargo.args(CRATES.iter().flat_map(|name| ["--package", name]));
+        if !is_clean {
+            cargo.arg("--allow-dirty");
+        }
+        let what = format!("Rust: cargo {} {}", command.join(" "), CRATES.join(" "));
+        step(
+            &what,
+            cargo,
+            "read cargo's output above; it takes cargo 1.90",
+        )?;
+    }
     for name in CRATES {
-        let mut publish = dist
-            .workspace
-            .cargo(&["publish", "--dry-run", "--package", name]);
-        if !is_clean {
-            publish.arg("--allow-dirty");
-        }
-        step(
-            &format!("Rust: cargo publish --dry-run {name}"),
-            publish,
-            "read cargo's output above",
-        )?;
-        // That file goes away again, or lies where only cargo knows; this one, of the same bytes, is to be kept.
-        let mut package = dist
-            .workspace
-            .cargo(&["package", "--no-verify", "--package", name]);
-        if !is_clean {
-            package.arg("--allow-dirty");
-        }
-        step(
-            &format!("Rust: cargo package {name}"),
-            package,
-            "read cargo's output above",
-        )?;
         let file = format!("{name}-{}.crate", dist.version);
         let from = dist.workspace.target.join("package").join(&file);
         std::fs::copy(&from, dist.folder.join(&file)).context(from.display())?;
