@@ -5,7 +5,7 @@ use crate::signals;
 use crate::stop::{Outcome, Stop};
 use crate::{human, tail};
 use clap::ValueEnum;
-use kren_core::inspect::{self, Kind, Seen, Tail, TailFrom};
+use kren_core::inspect::{self, Channel, Kind, Seen, Tail, TailFrom};
 use kren_core::{Error, KrenReader, KrenSubscriber};
 use mcap::records::{MessageHeader, Metadata};
 use mcap::{Compression, WriteOptions, Writer};
@@ -89,14 +89,28 @@ struct Copied {
     bytes: Vec<u8>,
 }
 
+/// The channel, once it is there; without a time to wait it has to be.
+fn come(name: &str, timeout: Option<Duration>) -> Outcome<Channel> {
+    let start = Instant::now();
+    loop {
+        match inspect::channel(name) {
+            Err(Error::NotFound { .. }) if timeout.is_some_and(|most| start.elapsed() < most) => {
+                signals::check()?;
+                std::thread::sleep(tail::PAUSE);
+            }
+            found => return Ok(found?),
+        }
+    }
+}
+
 impl Source {
     fn open(args: &Args) -> Outcome<Self> {
         let name = &args.name.name;
+        let seen = come(name, args.waiting.timeout)?;
         if !args.lossless {
             let from = TailFrom::Unread;
             return Ok(Self::Observer(Box::new(Tail::open(name, from)?)));
         }
-        let seen = inspect::channel(name)?;
         let kind = seen.segment().map(|segment| segment.kind);
         let (any_owner, timeout) = (args.waiting.any_owner, args.waiting.timeout);
         if kind == Some(Kind::Broadcast) {

@@ -110,6 +110,21 @@ fn a_file_that_was_not_finished_is_replayed_as_far_as_it_goes() {
     );
 }
 
+/// As the hint of "not found" says.
+#[test]
+fn a_recording_waits_for_its_channel() {
+    let name = Name::new("to-come");
+    let file = TempFile::new(&name, ".mcap");
+    let record = format!("record {name} {} -n 1", file.text());
+    assert_eq!(kren(&record).status().unwrap().code(), Some(3));
+    let _ = std::fs::remove_file(file.text());
+    let mut recording = kren(&format!("{record} --timeout 60")).spawn().unwrap();
+    let mut writer = KrenWriter::create(&name, 4096).unwrap();
+    writer.write(b"at last").unwrap();
+    assert!(recording.wait().unwrap().success());
+    writer.close_discarding().unwrap();
+}
+
 #[test]
 fn a_file_that_is_there_is_not_replaced_unasked() {
     let name = Name::new("twice");
