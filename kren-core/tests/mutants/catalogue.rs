@@ -958,7 +958,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G4",
         "selector/table.rs",
         &[(
-            "let is_doubtful = !died.is_empty() && died.contains(&entry.peer);",
+            "let is_doubtful = died.contains(&other.peer);",
             "let is_doubtful = false;",
         )],
         Whole,

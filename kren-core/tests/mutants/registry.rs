@@ -231,4 +231,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         Whole,
         "service::a_server_that_stands_by",
     ),
+    mutant(
+        "name-left-by-what-was-held",
+        "P7 I5",
+        REGISTRY,
+        &[(
+            "registry.remove_if_alone(|| !registry.has_lanes(access));",
+            "let _ = (registry, access);",
+        )],
+        Whole,
+        "inbox::a_letter_that_is_held_longest",
+    ),
 ];
