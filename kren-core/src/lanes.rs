@@ -544,6 +544,7 @@ mod tests {
             // For the next inbox.
             letter.keep();
         }
+        lane.close_discarding().unwrap();
     }
 
     /// P8: the same of one that dies while the inbox waits: nobody tells it.

@@ -119,14 +119,16 @@ def test_answers_find_their_questions(channel: str) -> None:
 
     async def main() -> list[bytes]:
         async with kren.Writer(channel, 65536) as questions:
-            with child(ENGINE, channel, f"{channel}a"):
+            with child(ENGINE, channel, f"{channel}a") as other:
                 async with await kren.connect(f"{channel}a", timeout=PATIENCE) as answers:
                     engine = namespace["Engine"](questions, answers)
                     asked = [engine.ask(text) for text in (b"one", b"two", b"three")]
                     got = await asyncio.gather(*asked)
                     engine._task.cancel()
                     await asyncio.wait([engine._task])
-                    return list(got)
+                # One that is killed before it has closed leaves the name.
+                assert other.end() == 0
+                return list(got)
 
     assert asyncio.run(main()) == [b"ONE", b"TWO", b"THREE"]
 
