@@ -547,20 +547,26 @@ mod tests {
         lane.close_discarding().unwrap();
     }
 
-    /// P8: the same of one that dies while the inbox waits: nobody tells it.
-    #[test]
-    fn a_sender_that_dies_on_its_way_while_the_inbox_waits() {
-        let name = format!("dies-on-its-way-{}", std::process::id());
-        let mut inbox = KrenInbox::create(&name, 4096).unwrap();
-        let plan = Plan::new(Kind::Inbox);
-        let mut sender = Registry::join(&name, &plan, &mut || Ok(())).unwrap();
-        let own = sender.own_member();
-        let lane = sender.lane_writer(own, Way::Forth).unwrap();
+    /// A sender that has made its lane, told of it, and was not on it yet, as far as that can be seen: no lock, and a page that
+    /// nobody has stored into. Its seat is still held.
+    fn dead_on_its_way(name: &str) -> Registry {
+        let mut sender = Registry::join(name, &Plan::new(Kind::Inbox), &mut || Ok(())).unwrap();
+        let lane = sender.lane_writer(sender.own_member(), Way::Forth).unwrap();
         sender.tell();
         let state = &lane.endpoint.own().presence.0.state;
         state.store(STATE_NEVER, Ordering::Relaxed);
         lane.endpoint.segment().let_go(Seat::WRITER);
         std::mem::forget(lane);
+        sender
+    }
+
+    /// P8: the same of one that dies while the inbox waits: nobody tells it.
+    #[test]
+    fn a_sender_that_dies_on_its_way_while_the_inbox_waits() {
+        let name = format!("dies-on-its-way-{}", std::process::id());
+        let mut inbox = KrenInbox::create(&name, 4096).unwrap();
+        let sender = dead_on_its_way(&name);
+        let own = sender.own_member();
         let mut checks = 0;
         // It looks after something else every 100 ms.
         let waited = inbox.read_checking(None, &mut || {
@@ -587,16 +593,8 @@ mod tests {
     fn a_sender_that_died_on_its_way() {
         let name = format!("died-on-its-way-{}", std::process::id());
         let mut inbox = KrenInbox::create(&name, 4096).unwrap();
-        let plan = Plan::new(Kind::Inbox);
-        let mut sender = Registry::join(&name, &plan, &mut || Ok(())).unwrap();
+        let sender = dead_on_its_way(&name);
         let own = sender.own_member();
-        let lane = sender.lane_writer(own, Way::Forth).unwrap();
-        sender.tell();
-        // What such a death leaves: no locks, and a page that nobody has stored into.
-        let state = &lane.endpoint.own().presence.0.state;
-        state.store(STATE_NEVER, Ordering::Relaxed);
-        lane.endpoint.segment().let_go(Seat::WRITER);
-        std::mem::forget(lane);
         assert!(inbox.try_read().unwrap().is_none());
         assert_eq!((inbox.senders().len(), inbox.departures().len()), (1, 0));
         sender.endpoint().segment().let_go(own.seat);
@@ -605,7 +603,7 @@ mod tests {
         assert!(matches!(nothing, Error::TimedOut { .. }), "{nothing}");
         let gone = inbox.departures();
         assert!(gone.len() == 1 && gone[0].died, "{gone:?}");
-        let next = Registry::join(&name, &plan, &mut || Ok(())).unwrap();
+        let next = Registry::join(&name, &Plan::new(Kind::Inbox), &mut || Ok(())).unwrap();
         assert_eq!(next.own_member().seat, own.seat);
     }
 }
