@@ -7,7 +7,7 @@
 use std::cell::UnsafeCell;
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use kren_core::Error;
 
@@ -16,7 +16,7 @@ use crate::failure::{Failure, Outcome};
 /// Closed handles of a kind that are not used again.
 const KEPT: usize = 64;
 /// In place of the kind's mark, once it is closed.
-const CLOSED: u32 = 0x6465_6164;
+const CLOSED: u32 = u32::from_be_bytes(*b"dead");
 
 /// What a handle of a kind holds.
 pub(crate) trait Content: Sized + 'static {
@@ -72,15 +72,30 @@ const IN_CALL: u32 = 1;
 /// A panic has left the content as it was at the time.
 const BROKEN: u32 = 2;
 
-/// The memory behind a handle; never given back. Its mark comes first, whatever it holds.
+/// A mark and whose turn it is, in one word: the handle of a call that may go on has one value.
+const fn state(mark: u32, turn: u32) -> u64 {
+    (mark as u64) << 32 | turn as u64
+}
+
+const fn mark(state: u64) -> u32 {
+    (state >> 32) as u32
+}
+
+const fn turn(state: u64) -> u32 {
+    state as u32
+}
+
+/// The memory behind a handle; never given back. Its state comes first, whatever it holds.
 #[repr(C)]
 pub(crate) struct Handle<T> {
-    mark: AtomicU32,
-    turn: AtomicU32,
+    state: AtomicU64,
     content: UnsafeCell<Option<T>>,
 }
 
 impl<T: Content> Handle<T> {
+    const READY: u64 = state(T::MARK, FREE);
+    const IN_CALL: u64 = state(T::MARK, IN_CALL);
+
     /// A new handle of this content.
     pub(crate) fn open(content: T) -> *mut Self {
         match T::closed().take() {
@@ -90,14 +105,12 @@ impl<T: Content> Handle<T> {
                 unsafe { *(*place).content.get() = Some(content) };
                 // SAFETY: as above; it is never freed.
                 let handle = unsafe { &*place };
-                handle.turn.store(FREE, Ordering::Relaxed);
                 // Release: whoever sees the mark sees the content.
-                handle.mark.store(T::MARK, Ordering::Release);
+                handle.state.store(Self::READY, Ordering::Release);
                 place
             }
             None => Box::into_raw(Box::new(Self {
-                mark: AtomicU32::new(T::MARK),
-                turn: AtomicU32::new(FREE),
+                state: AtomicU64::new(Self::READY),
                 content: UnsafeCell::new(Some(content)),
             })),
         }
@@ -110,13 +123,13 @@ impl<T: Content> Handle<T> {
         work: impl FnOnce(&mut T) -> Outcome<R>,
     ) -> Outcome<R> {
         let handle = Self::find(this)?;
-        if handle.turn.load(Ordering::Relaxed) != FREE {
+        if handle.state.load(Ordering::Relaxed) != Self::READY {
             return Err(handle.refuse());
         }
         // A plain store, which two threads that come at the very same moment can both pass: an exchange would have each message
         // wait for the cache misses of the one before. A call that waits, or runs at all for long, is seen.
-        handle.turn.store(IN_CALL, Ordering::Relaxed);
-        let broken = Broken(&handle.turn);
+        handle.state.store(Self::IN_CALL, Ordering::Relaxed);
+        let broken = Broken(&handle.state, state(T::MARK, BROKEN));
         // SAFETY: H2: the turn is this call's.
         let content = unsafe { &mut *handle.content.get() };
         let outcome = match content {
@@ -124,8 +137,27 @@ impl<T: Content> Handle<T> {
             None => Err(Failure::Misuse(&WAS_CLOSED)),
         };
         std::mem::forget(broken);
-        handle.turn.store(FREE, Ordering::Relaxed);
+        handle.state.store(Self::READY, Ordering::Relaxed);
         outcome
+    }
+
+    /// Lets a call in that is over at once, and can neither wait nor panic; `None` where [`Handle::with`] has something to say.
+    #[inline(always)]
+    pub(crate) fn turn<'a>(this: *const Self) -> Option<Turn<'a, T>> {
+        if this.is_null() || !this.is_aligned() {
+            return None;
+        }
+        // SAFETY: as in `find`.
+        let word = unsafe { &(*this).state };
+        // Acquire: as in `find`.
+        if word.load(Ordering::Acquire) != Self::READY {
+            return None;
+        }
+        // As in `with`.
+        word.store(Self::IN_CALL, Ordering::Relaxed);
+        // SAFETY: it is of this kind, and H2: the turn is this call's.
+        let content = unsafe { &mut *(*this).content.get() };
+        Some(Turn { word, content })
     }
 
     /// Takes the content out, and makes the handle one that was closed. Null has none.
@@ -134,11 +166,12 @@ impl<T: Content> Handle<T> {
             return Ok(None);
         }
         let handle = Self::find(this)?;
-        if handle.turn.load(Ordering::Relaxed) == IN_CALL {
+        if handle.state.load(Ordering::Relaxed) == Self::IN_CALL {
             return Err(handle.refuse());
         }
-        handle.turn.store(IN_CALL, Ordering::Relaxed);
-        handle.mark.store(CLOSED, Ordering::Relaxed);
+        handle
+            .state
+            .store(state(CLOSED, IN_CALL), Ordering::Relaxed);
         // SAFETY: H2: the turn is this call's, and nobody gets another one.
         let content = unsafe { (*handle.content.get()).take() };
         T::closed().add(this as usize);
@@ -152,10 +185,10 @@ impl<T: Content> Handle<T> {
                 &"the handle is null, or no handle: open it first, and check the code of that",
             ));
         }
-        // SAFETY: H1; every handle begins with its mark, and the place of a closed one is never freed.
-        let mark = unsafe { &(*this).mark };
+        // SAFETY: H1; every handle begins with its state, and the place of a closed one is never freed.
+        let word = unsafe { &(*this).state };
         // Acquire: pairs with the Release store in `open`.
-        match mark.load(Ordering::Acquire) {
+        match mark(word.load(Ordering::Acquire)) {
             // SAFETY: as above, and it is of this kind.
             mark if mark == T::MARK => Ok(unsafe { &*this }),
             CLOSED => Err(Failure::Misuse(&WAS_CLOSED)),
@@ -167,7 +200,7 @@ impl<T: Content> Handle<T> {
 
     #[cold]
     fn refuse(&self) -> Failure {
-        if self.turn.load(Ordering::Relaxed) == BROKEN {
+        if turn(self.state.load(Ordering::Relaxed)) == BROKEN {
             return Failure::Panic(Box::new("met in an earlier call".to_owned()));
         }
         Failure::from(Error::Busy {
@@ -179,12 +212,32 @@ impl<T: Content> Handle<T> {
 const WAS_CLOSED: &str =
     "the handle was closed before; a call that succeeds in closing it is the last one";
 
+/// A call that is in, until it is dropped.
+pub(crate) struct Turn<'a, T: Content> {
+    word: &'a AtomicU64,
+    content: &'a mut Option<T>,
+}
+
+impl<T: Content> Turn<'_, T> {
+    #[inline(always)]
+    pub(crate) fn content(&mut self) -> Option<&mut T> {
+        self.content.as_mut()
+    }
+}
+
+impl<T: Content> Drop for Turn<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.word.store(Handle::<T>::READY, Ordering::Relaxed);
+    }
+}
+
 /// Marks a handle when a panic passes by.
-struct Broken<'a>(&'a AtomicU32);
+struct Broken<'a>(&'a AtomicU64, u64);
 
 impl Drop for Broken<'_> {
     fn drop(&mut self) {
-        self.0.store(BROKEN, Ordering::Relaxed);
+        self.0.store(self.1, Ordering::Relaxed);
     }
 }
 

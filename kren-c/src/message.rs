@@ -39,10 +39,16 @@ impl kren_message {
 impl Out<kren_message> {
     /// Stores it field by field: as a whole it would be loaded in longer words than it was just stored in, which stalls.
     #[inline]
-    pub(crate) fn set_message(&mut self, data: &[u8], tag: u32, serial: u64) -> &mut kren_message {
+    pub(crate) fn set_message(
+        &mut self,
+        data: *const u8,
+        len: usize,
+        tag: u32,
+        serial: u64,
+    ) -> &mut kren_message {
         let place = self.fill(kren_message::new(&[], 0));
-        place.data = data.as_ptr().cast();
-        place.len = data.len();
+        place.data = data.cast();
+        place.len = len;
         place.tag = tag;
         place.serial = serial;
         place

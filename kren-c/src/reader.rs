@@ -11,6 +11,7 @@ use kren_core::{
 };
 
 use crate::borrowed::{Out, c_text, list, named, out, timeout};
+use crate::code::kren_code;
 use crate::descriptor::Watched;
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{Handle, kind};
@@ -72,15 +73,26 @@ impl Reader {
         Handle::open(reader).cast()
     }
 
-    /// Lends the next message at `place`.
+    /// Lends the next message at `place`, if it is there.
     #[inline(always)]
+    fn read_at_once(&mut self, place: &mut Out<kren_message>) -> Option<()> {
+        let End::Ring(reader) = &mut self.end else {
+            return None;
+        };
+        let (data, len, tag) = reader.next_at_once(&mut self.is_lent)?;
+        self.serial += 1;
+        place.set_message(data, len, tag, self.serial);
+        Some(())
+    }
+
+    /// Lends the next message at `place`.
     fn read(&mut self, place: &mut Out<kren_message>, within: Option<Duration>) -> Outcome<()> {
         self.release();
         match &mut self.end {
             End::Ring(reader) if within.is_none() && !self.check.is_set() => {
                 let message = reader.read()?;
                 self.serial += 1;
-                place.set_message(&message, message.tag(), self.serial);
+                place.set_message(message.as_ptr(), message.len(), message.tag(), self.serial);
                 message.keep();
                 self.is_lent = true;
                 Ok(())
@@ -89,7 +101,6 @@ impl Reader {
         }
     }
 
-    #[inline(never)]
     fn read_within(
         &mut self,
         place: &mut Out<kren_message>,
@@ -121,7 +132,7 @@ impl Reader {
                     return Ok(false);
                 };
                 self.serial += 1;
-                place.set_message(&message, message.tag(), self.serial);
+                place.set_message(message.as_ptr(), message.len(), message.tag(), self.serial);
                 message.keep();
                 self.is_lent = true;
                 return Ok(true);
@@ -133,7 +144,9 @@ impl Reader {
                 let sender = letter.sender().number;
                 let lease = letter.into_lease();
                 self.serial += 1;
-                place.set_message(&lease, lease.tag(), self.serial).sender = sender;
+                place
+                    .set_message(lease.as_ptr(), lease.len(), lease.tag(), self.serial)
+                    .sender = sender;
                 lease
             }
             End::Worker(worker) => {
@@ -144,7 +157,7 @@ impl Reader {
                 let lease = work.into_lease();
                 self.serial += 1;
                 place
-                    .set_message(&lease, lease.tag(), self.serial)
+                    .set_message(lease.as_ptr(), lease.len(), lease.tag(), self.serial)
                     .redelivered = redelivered;
                 lease
             }
@@ -163,14 +176,14 @@ impl Reader {
     }
 
     /// Gives back what is lent.
-    #[inline(always)]
     fn release(&mut self) {
         match &mut self.end {
             End::Ring(reader) if self.is_lent => {
                 self.is_lent = false;
                 reader.release_kept();
             }
-            End::Ring(_) => {}
+            // What was released at once has not woken the writer.
+            End::Ring(reader) => reader.answer(),
             _ => self.leased = None,
         }
     }
@@ -393,6 +406,24 @@ pub unsafe extern "C" fn kren_read(
     message: *mut kren_message,
     timeout_ns: i64,
 ) -> c_int {
+    // Without a guard: there is nothing in it that could panic.
+    match read_at_once(reader, message) {
+        Some(()) => kren_code::KREN_OK as c_int,
+        None => read_any(reader, message, timeout_ns),
+    }
+}
+
+#[inline(always)]
+fn read_at_once(reader: *mut kren_reader, message: *mut kren_message) -> Option<()> {
+    let place = out(message).ok()?;
+    Handle::<Reader>::turn(reader.cast())?
+        .content()?
+        .read_at_once(place)
+}
+
+/// Out of line, so that its frame does not weigh on a message that is there.
+#[inline(never)]
+fn read_any(reader: *mut kren_reader, message: *mut kren_message, timeout_ns: i64) -> c_int {
     guard(|| {
         let place = out(message)?;
         Handle::with(reader.cast(), |reader: &mut Reader| {
@@ -408,15 +439,44 @@ pub unsafe extern "C" fn kren_release(
     reader: *mut kren_reader,
     message: *const kren_message,
 ) -> c_int {
+    match release_at_once(reader, message) {
+        Some(()) => kren_code::KREN_OK as c_int,
+        None => release_any(reader, message),
+    }
+}
+
+#[inline(always)]
+fn release_at_once(reader: *mut kren_reader, message: *const kren_message) -> Option<()> {
+    let mut turn = Handle::<Reader>::turn(reader.cast())?;
+    match turn.content()? {
+        Reader {
+            end: End::Ring(ring),
+            serial,
+            is_lent,
+            ..
+        } if means(message, *serial) => ring.release_at_once(is_lent),
+        _ => None,
+    }
+}
+
+/// As `read_any`.
+#[inline(never)]
+fn release_any(reader: *mut kren_reader, message: *const kren_message) -> c_int {
     guard(|| {
         Handle::with(reader.cast(), |reader: &mut Reader| {
-            // SAFETY: H1: as `kren_read` has stored it.
-            if message.is_null() || unsafe { (*message).serial } == reader.serial {
+            if means(message, reader.serial) {
                 reader.release();
             }
             Ok(())
         })
     })
+}
+
+/// Whether it is the message that was lent last, or whichever is meant.
+#[inline]
+fn means(message: *const kren_message, serial: u64) -> bool {
+    // SAFETY: H1: as `kren_read` has stored it.
+    message.is_null() || unsafe { (*message).serial } == serial
 }
 
 /// Takes the borrowed message out of the reader's hands: it stays until kren_lease_release(), also when the reader has read on or was

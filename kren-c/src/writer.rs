@@ -10,6 +10,7 @@ use kren_core::{
 };
 
 use crate::borrowed::{bytes, c_text, list, named, out, timeout};
+use crate::code::kren_code;
 use crate::descriptor::Watched;
 use crate::failure::{Failure, Outcome, guard};
 use crate::handle::{Handle, kind};
@@ -73,7 +74,6 @@ impl Writer {
         self.name.to_str().unwrap_or_default()
     }
 
-    #[inline(always)]
     fn write(
         &mut self,
         key: Option<&[u8]>,
@@ -408,10 +408,81 @@ pub unsafe extern "C" fn kren_write(
     tag: u32,
     timeout_ns: i64,
 ) -> c_int {
+    if !KrenWriter::is_short(len) {
+        return write_long(writer, data, len, tag, timeout_ns);
+    }
+    // Without a guard: there is nothing in it that could panic.
+    match write_at_once::<false>(writer, data, len, tag) {
+        Some(true) => kren_code::KREN_OK as c_int,
+        Some(false) => answer(writer),
+        None => write_any(writer, data, len, tag, timeout_ns),
+    }
+}
+
+/// Writes by the ring alone, if that can be done; with `false` the other side is to be woken.
+#[inline(always)]
+fn write_at_once<const LONG: bool>(
+    writer: *mut kren_writer,
+    data: *const c_void,
+    len: usize,
+    tag: u32,
+) -> Option<bool> {
+    let data = bytes(data, len).ok()?;
+    let mut turn = Handle::<Writer>::turn(writer.cast())?;
+    let Writer {
+        end: End::Ring(ring),
+        reserved: None,
+        ..
+    } = turn.content()?
+    else {
+        return None;
+    };
+    if LONG {
+        ring.write_long_at_once(tag, data)
+    } else {
+        ring.write_at_once(tag, data)
+    }
+}
+
+/// Out of line, as all that follows, so that the frame of each does not weigh on those before.
+#[inline(never)]
+fn write_long(
+    writer: *mut kren_writer,
+    data: *const c_void,
+    len: usize,
+    tag: u32,
+    timeout_ns: i64,
+) -> c_int {
+    match write_at_once::<true>(writer, data, len, tag) {
+        Some(true) => kren_code::KREN_OK as c_int,
+        Some(false) => answer(writer),
+        None => write_any(writer, data, len, tag, timeout_ns),
+    }
+}
+
+#[inline(never)]
+fn write_any(
+    writer: *mut kren_writer,
+    data: *const c_void,
+    len: usize,
+    tag: u32,
+    timeout_ns: i64,
+) -> c_int {
     guard(|| {
         let data = bytes(data, len)?;
         Handle::with(writer.cast(), |writer: &mut Writer| {
             writer.write(None, data, tag, timeout(timeout_ns))
+        })
+    })
+}
+
+/// Wakes the other side after a message.
+#[inline(never)]
+fn answer(writer: *mut kren_writer) -> c_int {
+    guard(|| {
+        Handle::with(writer.cast(), |writer: &mut Writer| {
+            writer.ring()?.answer();
+            Ok(())
         })
     })
 }

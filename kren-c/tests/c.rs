@@ -7,6 +7,7 @@
 mod compiled;
 
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use compiled::{LANGUAGES, Program, has, name, run};
 
@@ -87,6 +88,23 @@ fn a_stream_between_processes_is_whole() {
         .expect("it starts");
     run(program.command().args(["read", &channel]));
     assert!(writer.wait().expect("it ends").success());
+}
+
+/// A message wakes a reader that sleeps, whichever way it took through the library, and so does room a writer that sleeps.
+#[test]
+fn every_message_wakes_its_reader() {
+    let program = Program::compile(LANGUAGES[0], "sides.c", &["-pthread"]).expect("a C compiler");
+    let channel = name("swing");
+    let begin = Instant::now();
+    let mut back = program
+        .command()
+        .args(["swing-back", &channel])
+        .spawn()
+        .expect("it starts");
+    run(program.command().args(["swing", &channel]));
+    assert!(back.wait().expect("it ends").success());
+    // Tenths of a second; a sleeper that nobody wakes looks every 100 ms, which would be minutes.
+    assert!(begin.elapsed() < Duration::from_secs(60));
 }
 
 /// G4: a writer that is killed is told from one that closes, and what it committed is read; what it had reserved is not.

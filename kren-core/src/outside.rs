@@ -12,7 +12,7 @@
 use crate::endpoint::Check;
 use crate::layout::Seat;
 use crate::os::Mapping;
-use crate::ring::{Memory, Shape};
+use crate::ring::{Memory, SHORT, Shape};
 use crate::{KrenReader, KrenWriter, Message, Result, Role};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -144,6 +144,40 @@ impl KrenReader {
     }
 }
 
+/// For a face that has a way of its own for what needs no call: most messages are written, and read, without one.
+#[doc(hidden)]
+impl KrenReader {
+    /// Gives the message that was [kept](Message::keep) back, if `is_kept` says that there is one, and nothing else is to be done
+    /// for that. With `None` [`KrenReader::answer`] is to be called; whether a message is kept says `is_kept`.
+    #[inline(always)]
+    pub fn release_at_once(&mut self, is_kept: &mut bool) -> Option<()> {
+        if self.endpoint.is_inherited() || self.is_checked() || self.has_leases() {
+            return None;
+        }
+        if std::mem::take(is_kept) {
+            let record = self.current();
+            self.consumer.advance(&record);
+            self.consumer.release();
+            let memory = self.consumer.memory();
+            if self.waker.is_asked(memory.page(Role::Writer)) {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    /// As [`KrenReader::release_at_once`], and keeps the next message, if it is there: where it lies, its length and its tag. With
+    /// `None` there may be a next one all the same.
+    #[inline(always)]
+    pub fn next_at_once(&mut self, is_kept: &mut bool) -> Option<(*const u8, usize, u32)> {
+        self.release_at_once(is_kept)?;
+        let record = self.consumer.peek_usual()?;
+        self.hand_out(record).keep();
+        *is_kept = true;
+        Some((self.consumer.payload(&record), record.len, record.tag))
+    }
+}
+
 /// For a face that keeps account itself of what it holds.
 #[doc(hidden)]
 impl KrenReader {
@@ -194,6 +228,45 @@ impl KrenWriter {
             self.waker.fences(),
             self.endpoint.ever_spins(),
         )
+    }
+
+    /// Which of the two that follow is for a message of this length.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_short(len: usize) -> bool {
+        len <= SHORT
+    }
+
+    /// Writes a message that is short and has room as far as is known already; `None` if it is not, or has not, or goes to several. With
+    /// `false` it is written, and [`KrenWriter::answer`] is to be called.
+    #[inline(always)]
+    pub fn write_at_once(&mut self, tag: u32, data: &[u8]) -> Option<bool> {
+        if !self.is_plain() || !self.producer.push_short(data, tag) {
+            return None;
+        }
+        Some(self.is_answered())
+    }
+
+    /// The same for a message that is not short.
+    #[inline]
+    pub fn write_long_at_once(&mut self, tag: u32, data: &[u8]) -> Option<bool> {
+        let before = self.producer.position();
+        if !self.is_plain() || !self.producer.push_long(data, tag) {
+            return None;
+        }
+        self.hint(before);
+        Some(self.is_answered())
+    }
+
+    #[inline(always)]
+    fn is_plain(&self) -> bool {
+        !self.endpoint.is_inherited() && self.herald.is_none()
+    }
+
+    #[inline(always)]
+    fn is_answered(&self) -> bool {
+        let reader = self.producer.memory().page(Role::Reader);
+        !self.waker.is_asked(reader)
     }
 
     /// The face has written up to `position`, `count` messages in all.

@@ -165,7 +165,7 @@ impl KrenReader {
     }
 
     #[inline]
-    fn hand_out(&mut self, record: Record) -> Message<'_> {
+    pub(crate) fn hand_out(&mut self, record: Record) -> Message<'_> {
         debug_assert!(record.len + RECORD_HEADER <= self.capacity());
         self.tag = record.tag;
         Message { reader: self }
@@ -394,6 +394,12 @@ impl KrenReader {
     #[inline]
     pub(crate) fn current(&self) -> Record {
         self.consumer.found(self.tag)
+    }
+
+    /// Whether messages are held, so that what is given back has to wait for them.
+    #[inline]
+    pub(crate) fn has_leases(&self) -> bool {
+        self.leases.are_out()
     }
 
     /// Steps over a record and gives its bytes back.

@@ -73,6 +73,14 @@ impl Waker {
         caller: &impl Call,
         reached: u64,
     ) {
+        if let Some(ticket) = self.sleeper(peer) {
+            self.answer(own, peer, caller, ticket, reached);
+        }
+    }
+
+    /// The ticket of a peer that sleeps, or is about to: asked after a publication.
+    #[inline]
+    fn sleeper(&self, peer: &RolePage) -> Option<u32> {
         if self.fences {
             fence(Ordering::SeqCst);
         } else {
@@ -81,9 +89,13 @@ impl Waker {
         }
         // Acquire: pairs with the Release store in `doze`, so that `wanted` belongs to the ticket.
         let ticket = peer.sleep.0.ticket.load(Ordering::Acquire);
-        if ticket % 2 == 1 {
-            self.answer(own, peer, caller, ticket, reached);
-        }
+        (ticket % 2 == 1).then_some(ticket)
+    }
+
+    /// Whether [`Self::notify`] is to be called for a publication: for callers to whom that call is dear.
+    #[inline]
+    pub(crate) fn is_asked(&self, peer: &RolePage) -> bool {
+        self.sleeper(peer).is_some()
     }
 
     #[cold]

@@ -46,7 +46,7 @@ pub struct KrenWriter {
     pub(crate) producer: Producer<RingMemory>,
     pub(crate) waker: Waker,
     /// Of a publisher, who has several to wake.
-    herald: Option<Herald>,
+    pub(crate) herald: Option<Herald>,
     reserved: Reserved,
     awaiting: Awaiting,
     pub(crate) endpoint: Arc<Endpoint>,
@@ -212,6 +212,13 @@ impl KrenWriter {
     /// What follows a publication that began at position `before`.
     #[inline]
     fn published(&mut self, before: u64) {
+        self.hint(before);
+        self.wake_reader();
+    }
+
+    /// Tells the processor where the lines of a publication that began at `before` are wanted next.
+    #[inline]
+    pub(crate) fn hint(&self, before: u64) {
         let bytes = self.producer.position() - before;
         let reader = self.producer.memory().page(Role::Reader);
         if bytes >= PREFETCH_FROM {
@@ -222,7 +229,6 @@ impl KrenWriter {
                 self.producer.hand_over(bytes as usize);
             }
         }
-        self.wake_reader();
     }
 
     #[inline]

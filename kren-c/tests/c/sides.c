@@ -1,6 +1,6 @@
 /* The sides of a channel in processes of their own, and two threads on one handle.
  *
- * Usage: sides write|read|hang|hear|threads CHANNEL
+ * Usage: sides write|read|hang|hear|threads|swing|swing-back CHANNEL
  */
 #include "check.h"
 
@@ -99,12 +99,43 @@ static void threads(const char *channel) {
   OK(kren_writer_close(writer));
 }
 
+/* Messages there and back, by sides that sleep at once: a message that did not wake its reader would wait for its next look. */
+static void swing(const char *channel, int leads) {
+  char names[2][128];
+  kren_options options = kren_options_default();
+  kren_writer *writer;
+  kren_reader *reader;
+  kren_message message;
+  int at;
+  snprintf(names[0], sizeof *names, "%s-%d", channel, leads);
+  snprintf(names[1], sizeof *names, "%s-%d", channel, !leads);
+  options.strategy = KREN_SLEEP;
+  OK(kren_writer_create(names[0], 4096, &options, &writer));
+  options.timeout_ns = PATIENCE;
+  OK(kren_reader_connect(names[1], &options, &reader));
+  for (at = 0; at < 1000; at++) {
+    static char block[1000];
+    /* Short ones and long ones take different ways. */
+    size_t len = at % 2 ? 8 : sizeof block;
+    if (leads) OK(kren_write(writer, block, len, (uint32_t)at, KREN_FOREVER));
+    OK(kren_read(reader, &message, KREN_FOREVER));
+    CHECK(message.tag == (uint32_t)at && message.len == len);
+    if (at % 3) OK(kren_release(reader, &message));
+    if (!leads) OK(kren_write(writer, block, len, (uint32_t)at, KREN_FOREVER));
+  }
+  OK(kren_release(reader, NULL));
+  OK(kren_flush(writer, PATIENCE));
+  OK(kren_writer_close(writer));
+  OK(kren_reader_close(reader));
+}
+
 int main(int count, char **arguments) {
   CHECK(count == 3);
   switch (arguments[1][0]) {
     case 'w': write_all(arguments[2]); break;
     case 'r': read_all(arguments[2]); break;
     case 't': threads(arguments[2]); break;
+    case 's': swing(arguments[2], strcmp(arguments[1], "swing") == 0); break;
     default:
       if (strcmp(arguments[1], "hang") == 0) hang(arguments[2]);
       hear(arguments[2]);

@@ -128,6 +128,13 @@ impl<M: Memory> Consumer<M> {
         Ok(Some(self.found(tag(header))))
     }
 
+    /// The same, if it is as long as the last one.
+    #[inline]
+    pub(crate) fn peek_usual(&self) -> Option<Record> {
+        let header = self.header();
+        (commit_word(header) == self.known.word).then(|| self.found(tag(header)))
+    }
+
     /// Validates a commit word and remembers what it means (G7: before anything uses it).
     ///
     /// Out of line, so that the branch in `peek` cannot become a choice between two lengths, which

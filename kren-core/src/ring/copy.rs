@@ -14,6 +14,27 @@ use std::ptr;
 /// `from` is readable and `to` writable for `len` bytes, and the two do not overlap.
 #[inline]
 pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        match len {
+            0..=SHORT_TO => copy_short(from, to, len),
+            LONG_FROM.. => long(from, to, len),
+            _ => ptr::copy_nonoverlapping(from, to, len),
+        }
+    }
+}
+
+/// Up to here [`copy_short`] copies.
+pub(crate) const SHORT_TO: usize = 128;
+
+/// [`copy`] for [`SHORT_TO`] bytes at most, always in place.
+///
+/// # Safety
+///
+/// As [`copy`].
+#[inline(always)]
+pub(crate) unsafe fn copy_short(from: *const u8, to: *mut u8, len: usize) {
+    debug_assert!(len <= SHORT_TO);
     // SAFETY: in each arm `len` is at least the width, so both ends lie inside the ranges.
     unsafe {
         match len {
@@ -29,9 +50,7 @@ pub(crate) unsafe fn copy(from: *const u8, to: *mut u8, len: usize) {
             8..=16 => ends::<u64>(from, to, len),
             17..=32 => ends::<u128>(from, to, len),
             33..=64 => ends::<[u128; 2]>(from, to, len),
-            65..=128 => ends::<[u128; 4]>(from, to, len),
-            LONG_FROM.. => long(from, to, len),
-            _ => ptr::copy_nonoverlapping(from, to, len),
+            _ => ends::<[u128; 4]>(from, to, len),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(crate) use copy::copy;
 pub use copy::copy_slice;
 pub(crate) use mark::{marks, messages_before};
 pub(crate) use memory::{Memory, Shape};
-pub(crate) use producer::{Producer, Stage};
+pub(crate) use producer::{Producer, SHORT, Stage};
 pub(crate) use record::{Record, stride};
 
 /// Why a ring operation did not happen. The caller adds the channel's name.

@@ -1,9 +1,10 @@
 //! The writing half of the ring.
 
+use super::copy::{SHORT_TO, copy, copy_short};
 use super::mark::{bounded, leave_mark, messages_before, oldest_mark};
 use super::prefetch::{LINE, can_demote, demote, prefetch_for_store};
 use super::record::{NOT_COMMITTED, commit_word, header, stride};
-use super::{Memory, RingError, Shape, copy};
+use super::{Memory, RingError, Shape};
 use crate::Role;
 use crate::layout::{MARKS, POSITION_MAX, RECORD_HEADER};
 use crate::sync::Ordering;
@@ -14,7 +15,8 @@ const AHEAD: usize = 1024;
 const PREFETCH_MAX: usize = 16 * LINE;
 /// Payloads that [`Producer::push_short`] takes: less than two lines with their header, so that of none of
 /// them lines have to be asked for or handed over.
-const SHORT: usize = 2 * LINE - RECORD_HEADER - 1;
+pub(crate) const SHORT: usize = 2 * LINE - RECORD_HEADER - 1;
+const _: () = assert!(SHORT <= SHORT_TO);
 
 /// Writes records. There is one per ring (the writer's role lock sees to that).
 pub(crate) struct Producer<M> {
@@ -380,13 +382,13 @@ impl<M: Memory> Producer<M> {
     /// else it does nothing and says `false`.
     ///
     /// Without calls and failures, so that little more than the stores themselves is left of it.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_short(&mut self, data: &[u8], tag: u32) -> bool {
         self.push_short_parts(&[], data, tag)
     }
 
     /// The same for a payload that the caller has in two pieces.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_short_parts(&mut self, front: &[u8], body: &[u8], tag: u32) -> bool {
         let len = front.len() + body.len();
         if len > SHORT || !self.has_room(len) {
@@ -400,8 +402,8 @@ impl<M: Memory> Producer<M> {
         // `has_room`) and that the consumer does not look at before `commit`; the pieces are the caller's.
         #[allow(unsafe_code)]
         unsafe {
-            copy(front.as_ptr(), self.payload(), front.len());
-            copy(body.as_ptr(), self.payload().add(front.len()), body.len());
+            copy_short(front.as_ptr(), self.payload(), front.len());
+            copy_short(body.as_ptr(), self.payload().add(front.len()), body.len());
         }
         self.commit(header(len, tag), 1, self.position + stride as u64);
         true
