@@ -20,6 +20,7 @@ mod bell;
 mod connect;
 mod presence;
 mod registry;
+mod seating;
 
 pub(crate) use self::bell::{Bell, Caller, bury};
 pub use self::connect::Start;

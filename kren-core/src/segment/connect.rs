@@ -1,5 +1,6 @@
 //! A reader's way to its segment: looking for the channel, and waiting until it is there.
 
+use super::seating::Seating;
 use super::{Access, PeerState, Segment, check_kind, check_name, check_schema, hold, read_header};
 use crate::gates;
 use crate::layout::{Kind, STANCE_DURABLE, Seat, SegmentHeader};
@@ -273,43 +274,47 @@ fn take_seat(
     header: &SegmentHeader,
     durable: Option<u64>,
 ) -> Result<Seat> {
-    let fail = |failure: Failure| failure.into_error(name);
-    let pages = object.map(header.geometry, None, false).map_err(fail)?;
-    let is_durable = |seat: Seat| {
-        let presence = &pages.page(seat).presence.0;
-        // Acquire: pairs with the Release store in `gates::stand`.
-        presence.stance.load(Ordering::Acquire) == STANCE_DURABLE
-    };
-    let seats = || gates::seats(&pages);
-    if let Some(identity) = durable {
-        let goes_by = |seat: &Seat| {
-            let presence = &pages.page(*seat).presence.0;
-            is_durable(*seat) && presence.identity.load(Ordering::Relaxed) == identity
+    let seating = Seating::new(name, object, header)?;
+    let mut returned = None;
+    let taken = seating.take(|seating| {
+        let presence = |seat: Seat| &seating.pages.page(seat).presence.0;
+        let is_durable = |seat: Seat| {
+            // Acquire: pairs with the Release store in `gates::stand`.
+            presence(seat).stance.load(Ordering::Acquire) == STANCE_DURABLE
         };
-        for seat in seats().filter(goes_by) {
-            if object.try_hold(seat).map_err(fail)? {
-                return Ok(seat);
-            }
-            if identity != 0 {
-                return Err(Error::ReaderExists {
-                    channel: Arc::clone(name),
-                    holder: pages.page(seat).presence.0.holder(),
-                });
+        let seats = || gates::seats(&seating.pages);
+        if let Some(identity) = durable {
+            let goes_by = |seat: &Seat| {
+                is_durable(*seat) && presence(*seat).identity.load(Ordering::Relaxed) == identity
+            };
+            for seat in seats().filter(goes_by) {
+                if seating.try_hold(seat)? {
+                    return Ok(Some(seat));
+                }
+                if identity != 0 {
+                    returned = Some(presence(seat).holder());
+                    return Ok(None);
+                }
             }
         }
-    }
-    for seat in seats() {
-        if !is_durable(seat) && object.try_hold(seat).map_err(fail)? {
-            if !is_durable(seat) {
-                return Ok(seat);
+        returned = None;
+        for seat in seats() {
+            if !is_durable(seat) && seating.try_hold(seat)? {
+                if !is_durable(seat) {
+                    return Ok(Some(seat));
+                }
+                // Somebody has come and gone in between, and left it to himself.
+                seating.let_go(seat);
             }
-            // Somebody has come and gone in between, and left it to himself.
-            object.let_go(seat);
         }
-    }
-    Err(Error::NoSeat {
-        channel: Arc::clone(name),
-        seats: header.geometry.readers,
+        Ok(None)
+    })?;
+    taken.ok_or_else(|| match returned {
+        Some(holder) => Error::ReaderExists {
+            channel: Arc::clone(name),
+            holder,
+        },
+        None => Seating::full(name, header),
     })
 }
 

@@ -1,12 +1,13 @@
 //! Registries: who owns one, who is a member, and what the lanes between them are called. `docs/spec/registry.md`.
 
+use super::seating::Seating;
 use super::{Access, Segment, Wish, open};
+use crate::Result;
 use crate::gates;
 use crate::layout::{Seat, SegmentHeader};
-use crate::os::{Failure, Object, Place};
+use crate::os::{Object, Place};
 use crate::ring::Shape;
 use crate::ring_memory::RingMemory;
-use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -69,24 +70,23 @@ fn take_seat(
     header: &SegmentHeader,
     access: Access,
 ) -> Result<Seat> {
-    let fail = |failure: Failure| failure.into_error(name);
-    let pages = object.map(header.geometry, None, false).map_err(fail)?;
-    for seat in gates::seats(&pages) {
-        if !object.try_hold(seat).map_err(fail)? {
-            continue;
+    let taken = Seating::new(name, object, header)?.take(|seating| {
+        for seat in gates::seats(&seating.pages) {
+            if !seating.try_hold(seat)? {
+                continue;
+            }
+            let presence = &seating.pages.page(seat).presence.0;
+            let session = presence.session.load(Ordering::Acquire);
+            let lanes = || lanes(name, header.instance, seat, session);
+            tidy(lanes(), access);
+            if !stand(lanes(), access) {
+                return Ok(Some(seat));
+            }
+            seating.let_go(seat);
         }
-        let session = pages.page(seat).presence.0.session.load(Ordering::Acquire);
-        let lanes = || lanes(name, header.instance, seat, session);
-        tidy(lanes(), access);
-        if !stand(lanes(), access) {
-            return Ok(seat);
-        }
-        object.let_go(seat);
-    }
-    Err(Error::NoSeat {
-        channel: Arc::clone(name),
-        seats: header.geometry.readers,
-    })
+        Ok(None)
+    })?;
+    taken.ok_or_else(|| Seating::full(name, header))
 }
 
 /// The names of the lanes of a session; and of the session before, one of which a dealer may have made when the seat was
