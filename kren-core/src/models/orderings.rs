@@ -87,6 +87,10 @@ const SPARE: &[(&str, &str)] = &[
         "who counts has seen the writer's position, or a mark, behind these records",
     ),
     (
+        "if peer.sleep.0.ticket.load(Ordering::Acquire) % 2 == 1",
+        "the fence before it brings the bell along; a sleeper whose fence comes later sees the close instead",
+    ),
+    (
         "session: presence.session.load(Ordering::Acquire),",
         "the epoch brings it; one that is seen early is one whose lane is not there yet",
     ),
