@@ -2,6 +2,7 @@
 
 mod broadcast;
 mod bytes;
+mod c;
 mod call;
 mod futex;
 mod inbox;
@@ -91,6 +92,7 @@ const SLEEPS: &[Test] = &Test::ALL;
 pub(crate) fn all() -> Vec<Entry> {
     let mut all = vec![raw::entry(), futex::entry()];
     all.extend(kren::entries());
+    all.extend(c::entries());
     all.extend(broadcast::entries());
     all.extend([inbox::entry(), call::entry(), many::entry()]);
     all.extend([pipe::entry(), unix::entry()]);

@@ -557,6 +557,36 @@ pub unsafe extern "C" fn kren_reserve(
     timeout_ns: i64,
     data: *mut *mut c_void,
 ) -> c_int {
+    match reserve_at_once(writer, len, data) {
+        Some(()) => kren_code::KREN_OK as c_int,
+        None => reserve_any(writer, len, timeout_ns, data),
+    }
+}
+
+#[inline(always)]
+fn reserve_at_once(writer: *mut kren_writer, len: usize, data: *mut *mut c_void) -> Option<()> {
+    let place = out(data).ok()?;
+    let mut turn = Handle::<Writer>::turn(writer.cast())?;
+    let Writer {
+        end: End::Ring(ring),
+        reserved: reserved @ None,
+        ..
+    } = turn.content()?
+    else {
+        return None;
+    };
+    place.set(ring.reserve_at_once(len)?.cast());
+    *reserved = Some(len);
+    Some(())
+}
+
+#[inline(never)]
+fn reserve_any(
+    writer: *mut kren_writer,
+    len: usize,
+    timeout_ns: i64,
+    data: *mut *mut c_void,
+) -> c_int {
     guard(|| {
         let place = out(data)?;
         Handle::with(writer.cast(), |writer: &mut Writer| {
@@ -570,6 +600,34 @@ pub unsafe extern "C" fn kren_reserve(
 /// Never blocks.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kren_commit(writer: *mut kren_writer, len: usize, tag: u32) -> c_int {
+    match commit_at_once(writer, len, tag) {
+        Some(true) => kren_code::KREN_OK as c_int,
+        Some(false) => answer(writer),
+        None => commit_any(writer, len, tag),
+    }
+}
+
+#[inline(always)]
+fn commit_at_once(writer: *mut kren_writer, len: usize, tag: u32) -> Option<bool> {
+    let mut turn = Handle::<Writer>::turn(writer.cast())?;
+    let Writer {
+        end: End::Ring(ring),
+        reserved,
+        ..
+    } = turn.content()?
+    else {
+        return None;
+    };
+    if (*reserved)? < len {
+        return None;
+    }
+    let committed = ring.commit_at_once(len, tag)?;
+    *reserved = None;
+    Some(committed)
+}
+
+#[inline(never)]
+fn commit_any(writer: *mut kren_writer, len: usize, tag: u32) -> c_int {
     guard(|| Handle::with(writer.cast(), |writer: &mut Writer| writer.commit(len, tag)))
 }
 

@@ -258,6 +258,24 @@ impl KrenWriter {
         Some(self.is_answered())
     }
 
+    /// Room for a message of `len` bytes, if it is there as far as is known already: where it lies. It is promised to nobody.
+    #[inline(always)]
+    pub fn reserve_at_once(&mut self, len: usize) -> Option<*mut u8> {
+        (self.is_plain() && self.producer.has_room(len)).then(|| self.producer.payload())
+    }
+
+    /// Publishes the first `len` of the bytes that were reserved; `None` and `false` as in [`KrenWriter::write_at_once`].
+    #[inline(always)]
+    pub fn commit_at_once(&mut self, len: usize, tag: u32) -> Option<bool> {
+        if !self.is_plain() || !self.producer.has_room(len) {
+            return None;
+        }
+        let before = self.producer.position();
+        self.producer.finish(len, tag);
+        self.hint(before);
+        Some(self.is_answered())
+    }
+
     #[inline(always)]
     fn is_plain(&self) -> bool {
         !self.endpoint.is_inherited() && self.herald.is_none()

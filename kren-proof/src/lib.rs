@@ -26,7 +26,7 @@ kren-proof kill [SCENARIO...] [--stride N | --points N | --visible] [--jobs N]
     around those whose effect other processes can see) of each scenario, and checks what is left.
 
 kren-proof soak [--minutes N | --seconds N] [--pattern channel,broadcast,inbox,queue,service] [--each N]
-                [--languages rust,python,node] [--seed N] [--python PROGRAM] [--node PROGRAM]
+                [--languages rust,python,node,c] [--seed N] [--python PROGRAM] [--node PROGRAM] [--c FOLDER]
     Kills, stops and replaces the processes of channels and of each pattern at random under load, and accounts for
     every message and every call. The programs are those that can import the packages.
 

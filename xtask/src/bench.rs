@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::compiled;
 use crate::count::Count;
 use crate::exec;
 use crate::rivals;
@@ -50,6 +51,10 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<E
     exec::step("Rust: building the benchmark", build, advice)?;
 
     let mut bench = workspace.command(workspace.release_program("kren-bench"), &workspace.root);
+    let measures = !help && !has("--show");
+    if measures && let Some(transport) = compiled::transport(workspace)? {
+        bench.env("KREN_BENCH_C", transport);
+    }
     if help {
         println!(
             "{RIVALS} LIST  Rivals to build: none, all, or some of iceoryx2,cloudtoid,ringfire,tachyon,aeron,zeromq\n\

@@ -43,6 +43,53 @@ pub(crate) fn library(workspace: &Workspace) -> Result<PathBuf> {
     Ok(workspace.target.join("release").join(file))
 }
 
+/// The workers of a soak in C, each a program of its own; their folder.
+pub(crate) fn workers(workspace: &Workspace) -> Result<PathBuf> {
+    let library = library(workspace)?;
+    let folder = workspace.target.join("soak-c");
+    exec::create_folder(&folder)?;
+    // By the name under which programs look for it.
+    fs::copy(&library, folder.join("libkren.so.0")).context(library.display())?;
+    let sources = workspace.root.join("kren-proof").join("soak");
+    let include = workspace.root.join("kren-c").join("include");
+    let running = Step::begin("C: compiling the workers of a soak");
+    match compile(C, &sources, &folder, &include, &library) {
+        Ok(()) => running.done(),
+        Err(failure) => {
+            running.failed();
+            return Err(failure);
+        }
+    }
+    Ok(folder.join(C.0))
+}
+
+/// The benchmark's transport in C, a shared object; none where there is no compiler for it.
+pub(crate) fn transport(workspace: &Workspace) -> Result<Option<PathBuf>> {
+    if !cfg!(target_os = "linux") || tools::which("cc").is_none() {
+        return Ok(None);
+    }
+    let library = library(workspace)?;
+    let folder = workspace.target.join("bench-c");
+    exec::create_folder(&folder)?;
+    // By the name under which programs look for it.
+    fs::copy(&library, folder.join("libkren.so.0")).context(library.display())?;
+    let made = folder.join("kren.so");
+    let mut command = Command::new("cc");
+    command.args(["-std=c11", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra"]);
+    command
+        .arg("-I")
+        .arg(workspace.root.join("kren-c").join("include"));
+    command.arg(workspace.bench().join("c").join("kren.c"));
+    command.arg(&library).arg("-Wl,-rpath,$ORIGIN");
+    command.arg("-o").arg(&made);
+    exec::step(
+        "C: compiling the benchmark",
+        command,
+        "read the compiler's output above",
+    )?;
+    Ok(Some(made))
+}
+
 /// Compiles what is missing or out of date. Windows has compilers of its own, and is left out.
 pub(crate) fn examples(workspace: &Workspace) -> Result<()> {
     if !cfg!(unix) {
@@ -101,7 +148,10 @@ fn compile(
         }
         let mut command = Command::new(compiler);
         command.args([standard, "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]);
-        command.arg("-pthread").arg("-I").arg(include);
+        command
+            .args(["-pthread", "-D_GNU_SOURCE"])
+            .arg("-I")
+            .arg(include);
         command.arg(&source).arg(library);
         command.arg("-Wl,-rpath,$ORIGIN/..").arg("-o");
         command.arg(programs.join(source.file_stem().unwrap_or_default()));

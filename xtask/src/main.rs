@@ -15,9 +15,9 @@ mod dist;
 mod documents;
 mod examples;
 mod exec;
-mod install;
 mod kit;
 mod leftovers;
+mod libkren;
 mod proof;
 mod quickstart;
 mod rivals;
@@ -128,7 +128,7 @@ fn run(matches: &clap::ArgMatches) -> Result<ExitCode> {
         }
         Some(("install", matches)) => {
             let prefix: &String = matches.get_one("prefix").expect("clap requires it");
-            install::run(&workspace, prefix.as_ref())
+            libkren::install(&workspace, prefix.as_ref())
         }
         Some(("dist", matches)) => {
             let targets = matches.get_many("target").unwrap_or_default();

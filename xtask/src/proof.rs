@@ -7,6 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
+use crate::compiled;
 use crate::exec;
 use crate::second;
 use crate::setup::{self, FEATURES};
@@ -64,8 +65,8 @@ pub(crate) fn commands() -> [clap::Command; 4] {
             .arg(
                 Arg::new("languages")
                     .long("languages")
-                    .help("Some of rust,python,node")
-                    .default_value("rust,python,node"),
+                    .help("Some of rust,python,node,c")
+                    .default_value("rust,python,node,c"),
             ),
         clap::Command::new("fuzz")
             .about("Hostile bytes and any sequence of calls; with cargo-fuzz where it is installed")
@@ -165,7 +166,11 @@ pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCo
     if !patterns.is_empty() {
         command.arg("--pattern").arg(patterns.join(","));
     }
-    if languages.split(',').any(|language| language != "rust") {
+    let has = |wanted: &[&str]| languages.split(',').any(|one| wanted.contains(&one));
+    if has(&["c"]) {
+        command.arg("--c").arg(compiled::workers(workspace)?);
+    }
+    if has(&["python", "node"]) {
         let tools = Tools::find(workspace)?;
         setup::bindings(workspace, &tools)?;
         programs_that_import(&mut command, workspace, &tools);
@@ -173,12 +178,13 @@ pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCo
     shown(command)
 }
 
-/// A soak in all three languages at the pace of a test, with what the tests have built.
-pub(crate) fn short_soak(workspace: &Workspace, tools: &Tools) -> Command {
+/// A soak in all languages at the pace of a test, with what the tests have built.
+pub(crate) fn short_soak(workspace: &Workspace, tools: &Tools) -> Result<Command> {
     let mut command = workspace.cargo(&["run", "--quiet", "--package", "kren-proof", "--", "soak"]);
-    command.args(["--seconds", "14", "--languages", "rust,python,node"]);
+    command.args(["--seconds", "14", "--languages", "rust,python,node,c"]);
     programs_that_import(&mut command, workspace, tools);
-    command
+    command.arg("--c").arg(compiled::workers(workspace)?);
+    Ok(command)
 }
 
 fn programs_that_import(command: &mut Command, workspace: &Workspace, tools: &Tools) {

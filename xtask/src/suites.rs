@@ -9,8 +9,9 @@ use crate::bench;
 use crate::count::{self, Count};
 use crate::examples;
 use crate::exec;
-use crate::install;
+
 use crate::leftovers::Leftovers;
+use crate::libkren;
 use crate::proof;
 use crate::setup::{self, FEATURES};
 use crate::showcase;
@@ -63,7 +64,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         install(workspace)?,
         suite(
             "Soak",
-            proof::short_soak(workspace, &tools),
+            proof::short_soak(workspace, &tools)?,
             count::nothing_lost,
         )?,
         bench(workspace, &tools)?,
@@ -129,7 +130,7 @@ fn examples(workspace: &Workspace, tools: &Tools) -> Outcome {
 fn install(workspace: &Workspace) -> Result<Outcome> {
     term::heading("Install: libkren as C projects find it");
     let started = Instant::now();
-    let count = install::trial(workspace)?;
+    let count = libkren::trial(workspace)?;
     Ok(Outcome {
         suite: "Install",
         count,

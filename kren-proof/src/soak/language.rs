@@ -6,6 +6,9 @@ use crate::flags::Flags;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+/// In place of an ending: there is a program for each worker, and `program` is their folder.
+const PROGRAMS: &str = "/";
+
 #[derive(Debug, Clone)]
 pub(super) struct Language {
     pub(super) name: &'static str,
@@ -43,6 +46,15 @@ impl Language {
                     ending: "mjs",
                     copies: true,
                 }),
+                "c" => Ok(Self {
+                    name: "c",
+                    program: flags
+                        .text("c")
+                        .ok_or("--c names the folder of the workers in C")?
+                        .to_owned(),
+                    ending: PROGRAMS,
+                    copies: false,
+                }),
                 _ => Err(format!("no workers are written in {name}")),
             })
             .collect()
@@ -52,10 +64,13 @@ impl Language {
     pub(super) fn start(&self, script: &str, task: &[String]) -> Result<Child, String> {
         let mut command = Command::new(&self.program);
         match self.ending {
-            "" => command.arg(format!("soak-{script}")),
+            "" => {
+                command.arg(format!("soak-{script}"));
+            }
+            PROGRAMS => command = Command::new(Path::new(&self.program).join(script)),
             ending => {
                 let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("soak");
-                command.arg(scripts.join(format!("{script}.{ending}")))
+                command.arg(scripts.join(format!("{script}.{ending}")));
             }
         };
         command

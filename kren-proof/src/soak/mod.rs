@@ -35,6 +35,7 @@ pub(crate) const FLAGS: &[&str] = &[
     "languages",
     "python",
     "node",
+    "c",
 ];
 
 /// What the pattern of two is called.

@@ -20,7 +20,8 @@ pub(super) fn run(dist: &Dist<'_>, natives: &[Native]) -> Result<()> {
         let target = native.target;
         if target.is_linux() {
             let extension = native.addon.with_file_name(target.library("kren_python"));
-            for file in [&native.addon, &native.program, &extension] {
+            let files = [&native.addon, &native.program, &extension];
+            for file in files.into_iter().chain(&native.library) {
                 c_library(dist, target, file)?;
             }
         }

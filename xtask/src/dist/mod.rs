@@ -7,6 +7,7 @@ mod archives;
 mod check;
 mod crates;
 mod debian;
+mod library;
 pub(crate) mod native;
 pub(crate) mod npm;
 mod program;
@@ -66,6 +67,12 @@ pub(crate) fn run(workspace: &Workspace, only: &[String]) -> Result<ExitCode> {
                 if let Some(why) = debian::pack(&dist, &native)? {
                     skipped.push(Skipped {
                         what: format!("Debian package ({})", target.triple),
+                        why,
+                    });
+                }
+                if let Some(why) = library::pack(&dist, &native)? {
+                    skipped.push(Skipped {
+                        what: format!("libkren ({})", target.triple),
                         why,
                     });
                 }

@@ -1,5 +1,5 @@
 //! What is compiled for one system beside the wheel: Node's addon, and the program `kren`, which the wheel, the npm
-//! package, the archive and the Debian package bring.
+//! package, the archive and the Debian package bring; and libkren.
 
 use std::path::PathBuf;
 
@@ -15,6 +15,8 @@ pub(crate) struct Native {
     pub(crate) target: &'static Target,
     pub(crate) addon: PathBuf,
     pub(crate) program: PathBuf,
+    /// libkren, where its layout is known.
+    pub(crate) library: Option<PathBuf>,
 }
 
 impl Native {
@@ -22,6 +24,10 @@ impl Native {
         let target = builder.target;
         let mut cargo = builder.cargo()?;
         cargo.args(["--package", "kren-node", "--package", "kren-cli"]);
+        let has_library = target.is_glibc();
+        if has_library {
+            cargo.args(["--package", "kren-c"]);
+        }
         step(
             &format!("{}: addon and command line", target.shown),
             cargo,
@@ -32,6 +38,7 @@ impl Native {
             target,
             addon: folder.join(target.library("kren_node")),
             program: folder.join(target.program(PROGRAM)),
+            library: has_library.then(|| folder.join(target.library(PROGRAM))),
         })
     }
 }
