@@ -48,12 +48,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Outcome {
     signals::listen();
-    let request = match &args.data {
-        Some(data) => data.clone().into_bytes(),
-        None => whole_input()?,
-    };
     let options = KrenClient::options().any_owner(args.any_owner);
     let mut client = options.connect(&args.name.name)?;
+    let request = match &args.data {
+        Some(data) => data.clone().into_bytes(),
+        None => whole_input(client.max_request_len())?,
+    };
     let mut wanted = CallOptions::default()
         .method(&args.method)
         .tag(args.tag)
@@ -74,16 +74,19 @@ pub(crate) fn run(args: &Args) -> Outcome {
     Ok(client.close()?)
 }
 
-fn whole_input() -> Outcome<Vec<u8>> {
+/// What is longer than `most` is not read to its end: the call itself says that it is too long.
+fn whole_input(most: usize) -> Outcome<Vec<u8>> {
     let mut request = vec![];
     let mut chunk = vec![0; 64 * 1024];
     let mut input = progress::input()?;
-    loop {
+    while request.len() <= most {
+        signals::check()?;
         match input.read(&mut chunk) {
-            Ok(0) => return Ok(request),
+            Ok(0) => break,
             Ok(len) => request.extend_from_slice(&chunk[..len]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => signals::check()?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
     }
+    Ok(request)
 }

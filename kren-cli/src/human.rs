@@ -28,6 +28,21 @@ fn scaled(mut value: f64, step: f64, units: &[&str]) -> String {
     format!("{value:.digits$} {}", units[at]).trim_end().into()
 }
 
+/// So many things.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {thing}{end}")
+}
+
+/// How full something is, from 0 to 1: what is not empty does not look so.
+pub(crate) fn fill(part: f64) -> String {
+    let percent = part * 100.0;
+    match percent > 0.0 && percent < 1.0 {
+        true => "<1%".into(),
+        false => format!("{percent:.0}%"),
+    }
+}
+
 /// A length of time in one or two units.
 pub(crate) fn age(time: Duration) -> String {
     let seconds = time.as_secs();
@@ -129,6 +144,12 @@ mod tests {
         assert_eq!(bytes(1_610_612_736), "1.5 GiB");
         assert_eq!(rate(1_234_567.0), "1.2 M");
         assert_eq!(byte_rate(999.0), "999 B/s");
+        assert_eq!(count(1, "message"), "1 message");
+        assert_eq!(count(0, "message"), "0 messages");
+        assert_eq!(
+            [0.0, 0.004, 0.5, 1.0].map(fill),
+            ["0%", "<1%", "50%", "100%"]
+        );
         assert_eq!(age(Duration::from_secs(3_661)), "1h01m");
         assert_eq!(printable("a\u{1b}[31mä\n"), "a\\u{1b}[31mä\\n");
     }

@@ -91,10 +91,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let Some(pause) = args.watch else {
             return Ok(());
         };
-        std::thread::sleep(pause);
-        if signals::is_stopped() {
-            return Err(Stop::Interrupted);
-        }
+        signals::pause(pause)?;
         commands.forget();
         rows = sampler.look()?;
     }
@@ -231,9 +228,7 @@ fn cell(row: &Row, column: Column, commands: &mut Commands) -> String {
         Column::Capacity => segment
             .filter(|segment| segment.capacity > 0)
             .map_or_else(none, |segment| human::bytes(segment.capacity as u64)),
-        Column::Fill => row
-            .fill()
-            .map_or_else(none, |fill| format!("{:.0}%", fill * 100.0)),
+        Column::Fill => row.fill().map_or_else(none, human::fill),
         Column::Waiting => segment
             .filter(|segment| segment.ring.is_some())
             .map_or_else(none, |_| row.undelivered().to_string()),

@@ -16,6 +16,8 @@ pub(crate) struct Name {
 pub(crate) fn names() -> Vec<CompletionCandidate> {
     let seen = kren_core::inspect::channels().unwrap_or_default();
     seen.iter()
+        // A terminal is not told what to do by a name.
+        .filter(|channel| crate::human::printable(&channel.name) == channel.name)
         .map(|channel| {
             CompletionCandidate::new(&channel.name).help(Some(channel.state(None).name().into()))
         })

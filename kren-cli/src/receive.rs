@@ -1,6 +1,7 @@
 //! `kren recv` and `kren sub`: from a channel or a broadcast to the output.
 
 use crate::format::Format;
+use crate::human;
 use crate::options::{Framing, Name, Waiting};
 use crate::progress::{self, Progress};
 use crate::signals;
@@ -152,6 +153,7 @@ impl<'a> Receiver<'a> {
 
     fn transfer(&mut self) -> Outcome {
         loop {
+            signals::check()?;
             if self
                 .receiving
                 .count
@@ -186,12 +188,16 @@ impl<'a> Receiver<'a> {
     fn overlook(&self, stop: Stop) -> Outcome {
         match stop {
             Stop::Kren(Error::Lagged { missed, .. }) => {
-                eprintln!("kren: missed {missed} messages, being too slow");
+                eprintln!(
+                    "kren: missed {}, being too slow",
+                    human::count(missed, "message")
+                );
                 Ok(())
             }
             Stop::Kren(Error::Evicted { missed, .. }) => {
                 eprintln!(
-                    "kren: missed {missed} messages: the publisher would not wait any longer"
+                    "kren: missed {}: the publisher would not wait any longer",
+                    human::count(missed, "message")
                 );
                 Ok(())
             }

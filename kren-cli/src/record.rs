@@ -1,11 +1,12 @@
 //! `kren record`: a channel's messages in an MCAP file.
 
+use crate::human;
 use crate::options::{Name, Waiting};
 use crate::signals;
 use crate::stop::{Outcome, Stop};
-use crate::{human, tail};
+use crate::tail::{self, Follower};
 use clap::ValueEnum;
-use kren_core::inspect::{self, Channel, Kind, Seen, Tail, TailFrom};
+use kren_core::inspect::{self, Channel, Kind, Seen, TailFrom};
 use kren_core::{Error, KrenReader, KrenSubscriber};
 use mcap::records::{MessageHeader, Metadata};
 use mcap::{Compression, WriteOptions, Writer};
@@ -69,7 +70,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Where messages come from.
 enum Source {
-    Observer(Box<Tail>),
+    Observer(Box<Follower>),
     Member(Box<KrenReader>),
 }
 
@@ -95,8 +96,7 @@ fn come(name: &str, timeout: Option<Duration>) -> Outcome<Channel> {
     loop {
         match inspect::channel(name) {
             Err(Error::NotFound { .. }) if timeout.is_some_and(|most| start.elapsed() < most) => {
-                signals::check()?;
-                std::thread::sleep(tail::PAUSE);
+                signals::pause(tail::PAUSE)?;
             }
             found => return Ok(found?),
         }
@@ -109,7 +109,7 @@ impl Source {
         let seen = come(name, args.waiting.timeout)?;
         if !args.lossless {
             let from = TailFrom::Unread;
-            return Ok(Self::Observer(Box::new(Tail::open(name, from)?)));
+            return Ok(Self::Observer(Box::new(Follower::open(name, from)?)));
         }
         let kind = seen.segment().map(|segment| segment.kind);
         let (any_owner, timeout) = (args.waiting.any_owner, args.waiting.timeout);
@@ -126,24 +126,20 @@ impl Source {
     /// Copies the next message into `copy`, waiting a little for it.
     fn next(&mut self, copy: &mut Copied) -> Outcome<Next> {
         match self {
-            Self::Observer(tail) => {
-                let was_there = tail.has_writer();
-                match tail.next()? {
-                    Seen::Message { number, tag, bytes } => {
-                        copy.number = number;
-                        copy.tag = tag;
-                        copy.bytes.clear();
-                        copy.bytes.extend_from_slice(bytes);
-                        Ok(Next::Message)
-                    }
-                    Seen::Missed(missed) => Ok(Next::Missed(missed)),
-                    _ if !was_there => Ok(Next::End),
-                    _ => {
-                        std::thread::sleep(tail::PAUSE);
-                        Ok(Next::Nothing)
-                    }
+            Self::Observer(follower) => match follower.next()? {
+                Seen::Message { number, tag, bytes } => {
+                    copy.number = number;
+                    copy.tag = tag;
+                    copy.bytes.clear();
+                    copy.bytes.extend_from_slice(bytes);
+                    Ok(Next::Message)
                 }
-            }
+                Seen::Missed(missed) => Ok(Next::Missed(missed)),
+                _ => match follower.wait()? {
+                    true => Ok(Next::Nothing),
+                    false => Ok(Next::End),
+                },
+            },
             Self::Member(reader) => {
                 let waited = reader.wait_readable(Some(PAUSE), &mut signals::check);
                 let number = reader.place().1;
@@ -202,7 +198,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         0 => String::new(),
         missed => format!(", {missed} missed"),
     };
-    eprintln!("kren: {recorded} messages recorded{lost}");
+    eprintln!("kren: {} recorded{lost}", human::count(recorded, "message"));
     outcome
 }
 

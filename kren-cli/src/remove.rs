@@ -89,8 +89,8 @@ pub(crate) fn gc(args: &GcArgs) -> Outcome {
     }
     if !args.dry_run {
         println!(
-            "{} channels removed, {} freed",
-            freed.0,
+            "{} removed, {} freed",
+            human::count(freed.0, "channel"),
             human::bytes(freed.1)
         );
     }
@@ -106,9 +106,11 @@ fn describe(seen: &Channel) -> String {
     let size = human::bytes(seen.bytes);
     let kept = seen
         .segment()
-        .and_then(|segment| Some(segment.ring.as_ref()?.kept));
+        .and_then(|segment| segment.ring.as_ref())
+        .filter(|ring| ring.damage.is_none())
+        .map(|ring| ring.kept);
     match kept.filter(|kept| *kept > 0) {
-        Some(kept) => format!("{state}, {kept} messages, {size}"),
+        Some(kept) => format!("{state}, {}, {size}", human::count(kept, "message")),
         None => format!("{state}, {size}"),
     }
 }

@@ -1,5 +1,6 @@
 //! `kren replay`: an MCAP file into a channel.
 
+use crate::human;
 use crate::options::{Making, Waiting};
 use crate::progress::Progress;
 use crate::record::{TAGS, broken};
@@ -97,7 +98,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if was_cut {
         eprintln!("kren: the file was not finished; what there is was replayed");
     }
-    eprintln!("kren: {messages} messages replayed");
+    eprintln!("kren: {} replayed", human::count(messages, "message"));
     if args.drain || cfg!(windows) {
         writer.wait_drained(args.waiting.timeout, &mut signals::check)?;
     }
@@ -213,6 +214,7 @@ impl Player<'_> {
                 (sequence, tag) if sequence == message.sequence => tag,
                 _ => 0,
             };
+            signals::check()?;
             let timeout = self.args.waiting.timeout;
             let len = message.data.len();
             self.writer
@@ -225,12 +227,5 @@ impl Player<'_> {
 }
 
 fn pause_until(start: Instant, due: Duration) -> Outcome {
-    loop {
-        signals::check()?;
-        let left = due.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return Ok(());
-        }
-        std::thread::sleep(left.min(Duration::from_millis(50)));
-    }
+    Ok(signals::pause(due.saturating_sub(start.elapsed()))?)
 }

@@ -1,7 +1,8 @@
 //! Looks at all channels, one after the other, and what has changed in between.
 
 use crate::stop::Outcome;
-use kren_core::inspect::{self, Channel, Kind, Segment, State};
+use crate::{process, signals};
+use kren_core::inspect::{self, Channel, Kind, Observer, Segment, State};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -51,10 +52,23 @@ impl Row {
 
 /// What was seen of a channel before.
 struct Past {
-    channel: Channel,
-    at: Instant,
+    look: Look,
     state: State,
     since: Instant,
+}
+
+/// A channel, and when it was so.
+struct Look {
+    channel: Channel,
+    at: Instant,
+}
+
+impl Look {
+    fn at(observer: &Observer) -> Self {
+        let at = Instant::now();
+        let channel = observer.look();
+        Self { channel, at }
+    }
 }
 
 /// Remembers the last look.
@@ -67,74 +81,94 @@ pub(crate) struct Sampler {
 impl Sampler {
     /// Looks at all channels.
     pub(crate) fn look(&mut self) -> Outcome<Vec<Row>> {
-        Ok(self.rows(inspect::channels()?))
+        let seen = inspect::observers()?.map(|observer| Look::at(&observer));
+        Ok(self.rows(seen.collect()))
     }
 
-    /// Looks twice, `over` apart, and the second time only at those where somebody is who may have done something.
+    /// Looks twice, at each channel `over` apart or more, and the second time only at those where somebody is who may have
+    /// done something.
     pub(crate) fn look_over(&mut self, over: Duration) -> Outcome<Vec<Row>> {
-        let mut channels = inspect::channels()?;
-        let is_live = |channel: &Channel| channel.segment().is_some_and(Segment::is_live);
-        if over.is_zero() || !channels.iter().any(is_live) {
-            return Ok(self.rows(channels));
+        if over.is_zero() {
+            return self.look();
         }
-        self.rows(channels.clone());
-        std::thread::sleep(over);
-        for channel in channels.iter_mut().filter(|channel| is_live(channel)) {
-            // What is gone meanwhile is shown as it was.
-            if let Ok(now) = inspect::channel(&channel.name) {
-                *channel = now;
+        let most = process::descriptors() / 2;
+        let mut kept = 0;
+        let mut seen = vec![];
+        for observer in inspect::observers()? {
+            let look = Look::at(&observer);
+            let is_live = look.channel.segment().is_some_and(Segment::is_live);
+            let observer = (is_live && kept < most).then_some(observer);
+            kept += u64::from(observer.is_some());
+            seen.push((look, observer, is_live));
+        }
+        for (look, observer, is_live) in &mut seen {
+            if !*is_live {
+                continue;
             }
+            signals::pause(over.saturating_sub(look.at.elapsed()))?;
+            let again = match observer {
+                Some(observer) => Look::at(observer),
+                None => match Observer::open(&look.channel.name) {
+                    Ok(observer) => Look::at(&observer),
+                    // What is gone meanwhile is shown as it was.
+                    Err(_) => continue,
+                },
+            };
+            let before = std::mem::replace(look, again);
+            let (state, since) = (before.channel.state(None), before.at);
+            self.remember(before, state, since);
         }
-        Ok(self.rows(channels))
+        Ok(self.rows(seen.into_iter().map(|(look, ..)| look).collect()))
     }
 
-    fn rows(&mut self, channels: Vec<Channel>) -> Vec<Row> {
+    fn rows(&mut self, seen: Vec<Look>) -> Vec<Row> {
         let mut past = std::mem::take(&mut self.past);
-        let rows = channels
+        let rows = seen
             .into_iter()
-            .map(|channel| self.row(channel, &mut past))
+            .map(|look| self.row(look, &mut past))
             .collect();
         in_families(rows)
     }
 
     /// Looks at one channel.
     pub(crate) fn one(&mut self, name: &str) -> Outcome<Row> {
-        let channel = inspect::channel(name)?;
+        let look = Look::at(&Observer::open(name)?);
         let mut past = std::mem::take(&mut self.past);
-        Ok(self.row(channel, &mut past))
+        Ok(self.row(look, &mut past))
     }
 
-    fn row(&mut self, channel: Channel, past: &mut HashMap<(u64, String), Past>) -> Row {
-        let at = Instant::now();
-        let instance = channel.segment().map_or(0, |segment| segment.instance);
-        let key = (instance, channel.name.clone());
-        let before = past.remove(&key);
-        let state = channel.state(before.as_ref().map(|past| &past.channel));
+    fn remember(&mut self, look: Look, state: State, since: Instant) {
+        let key = key(&look.channel);
+        self.past.insert(key, Past { look, state, since });
+    }
+
+    fn row(&mut self, look: Look, past: &mut HashMap<(u64, String), Past>) -> Row {
+        let Look { channel, at } = look;
+        let before = past.remove(&key(&channel));
+        let state = channel.state(before.as_ref().map(|past| &past.look.channel));
         let since = before
             .as_ref()
             .filter(|past| past.state == state)
             .map_or(at, |past| past.since);
         let (mut messages, mut bytes) = (0.0, 0.0);
         if let Some(past) = &before {
-            let each_second = 1.0 / at.duration_since(past.at).as_secs_f64().max(1e-6);
+            let each_second = 1.0 / at.duration_since(past.look.at).as_secs_f64().max(1e-6);
             let progress = |channel: &Channel| {
                 let ring = channel.segment()?.ring.as_ref()?;
                 Some((ring.written, ring.written_bytes))
             };
-            if let (Some(now), Some(then)) = (progress(&channel), progress(&past.channel)) {
+            if let (Some(now), Some(then)) = (progress(&channel), progress(&past.look.channel)) {
                 messages = now.0.saturating_sub(then.0) as f64 * each_second;
                 bytes = now.1.saturating_sub(then.1) as f64 * each_second;
             }
         }
-        let remembered = Past {
+        let look = Look {
             channel: channel.clone(),
             at,
-            state,
-            since,
         };
-        self.past.insert(key, remembered);
+        self.remember(look, state, since);
         Row {
-            earlier: before.map(|past| past.channel),
+            earlier: before.map(|past| past.look.channel),
             state,
             lasts: at - since,
             messages,
@@ -143,6 +177,12 @@ impl Sampler {
             channel,
         }
     }
+}
+
+/// What tells a channel from others that had its name; what is no segment has only that.
+pub(crate) fn key(channel: &Channel) -> (u64, String) {
+    let instance = channel.segment().map_or(0, |segment| segment.instance);
+    (instance, channel.name.clone())
 }
 
 /// Puts lanes behind the registry that they belong to.
@@ -156,6 +196,11 @@ fn in_families(rows: Vec<Row>) -> Vec<Row> {
             None => heads.push(row),
         }
     }
+    // What channels only need to wake each other by is looked for by few.
+    heads.sort_by_key(|row: &Row| {
+        let kind = row.channel.segment().map(|segment| segment.kind);
+        kind == Some(Kind::Bell)
+    });
     let mut ordered = vec![];
     for head in heads {
         let segment = head.channel.segment();

@@ -266,14 +266,8 @@ impl Pace {
             return Ok(());
         };
         let due = Duration::from_secs_f64(messages as f64 / rate);
-        while let Some(left) = due.checked_sub(self.start.elapsed()) {
-            std::thread::sleep(left.min(Duration::from_millis(100)));
-            signals::check()?;
-            if left.is_zero() {
-                break;
-            }
-        }
-        Ok(())
+        let left = due.saturating_sub(self.start.elapsed());
+        Ok(signals::pause(left)?)
     }
 }
 
@@ -317,6 +311,7 @@ impl<'a> Feeder<'a> {
         // So that several blocks are under way at a time.
         let block = self.sending.block.min(self.writer.capacity() / 4);
         loop {
+            signals::check()?;
             self.pace.keep(self.progress.messages)?;
             let timeout = self.sending.waiting.timeout;
             self.writer

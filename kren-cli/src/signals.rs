@@ -3,6 +3,7 @@
 
 use kren_core::{Error, Result};
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::{Duration, Instant};
 
 /// The signal that asked to stop, or 0.
 static STOPPED: AtomicI32 = AtomicI32::new(0);
@@ -65,6 +66,31 @@ pub(crate) fn check() -> Result<()> {
     }
     Ok(())
 }
+
+/// Sleeps, unless somebody asks to stop.
+pub(crate) fn pause(time: Duration) -> Result<()> {
+    /// A signal that comes just before a sleep would not end it.
+    const SLICE: Duration = Duration::from_millis(20);
+    let start = Instant::now();
+    loop {
+        check()?;
+        match time.checked_sub(start.elapsed()) {
+            None | Some(Duration::ZERO) => return Ok(()),
+            Some(left) => std::thread::sleep(left.min(SLICE)),
+        }
+    }
+}
+
+/// Lets every other process have the processor first.
+#[cfg(unix)]
+pub(crate) fn give_way() {
+    const LAST: libc::c_int = 19;
+    // SAFETY: no preconditions; where it may not be, all stays as it was.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LAST) };
+}
+
+#[cfg(not(unix))]
+pub(crate) fn give_way() {}
 
 /// Lets a pipe hold more, so that both ends wait less often. Whatever is no pipe stays as it is.
 #[cfg(target_os = "linux")]

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let mut sampler = Sampler::default();
     let mut commands = Commands::default();
     sampler.one(name)?;
-    std::thread::sleep(args.over);
+    signals::pause(args.over)?;
     loop {
         let row = sampler.one(name)?;
         let mut text = vec![];
@@ -66,10 +66,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         let Some(pause) = args.watch else {
             return Ok(());
         };
-        std::thread::sleep(pause);
-        if signals::is_stopped() {
-            return Err(Stop::Interrupted);
-        }
+        signals::pause(pause)?;
         commands.forget();
     }
 }
@@ -86,7 +83,13 @@ fn describe(row: &Row, commands: &mut Commands, out: &mut impl Write) -> io::Res
     line("memory", format!("{}{access}", human::bytes(seen.bytes)))?;
     let segment = match &seen.contents {
         Contents::Segment(segment) => segment,
-        Contents::OtherVersion(version) => return line("layout version", version.to_string()),
+        Contents::OtherVersion(version) => {
+            let own = kren_core::inspect::LAYOUT_VERSION;
+            return line(
+                "layout version",
+                format!("{version}; this program knows {own}"),
+            );
+        }
         Contents::Damaged(why) | Contents::Unreadable(why) => {
             return line("because", human::printable(why));
         }
@@ -144,24 +147,25 @@ fn ring(
         return Ok(());
     };
     if let Some(damage) = ring.damage {
-        line("damage", damage.into())?;
+        // No figure of such a ring can be relied on.
+        return line("damage", damage.into());
     }
     line(
         "ring",
         format!(
-            "{} of {} used ({:.0} %), {} messages undelivered, {} would be lost",
+            "{} of {} used ({}), {} undelivered, {} would be lost",
             human::bytes(ring.used()),
             human::bytes(segment.capacity as u64),
-            row.fill().unwrap_or(0.0) * 100.0,
-            ring.undelivered(),
+            human::fill(row.fill().unwrap_or(0.0)),
+            human::count(ring.undelivered(), "message"),
             ring.kept,
         ),
     )?;
     line(
         "written",
         format!(
-            "{} messages, {} ({} with headers)",
-            ring.written,
+            "{}, {} ({} with headers)",
+            human::count(ring.written, "message"),
             human::bytes(ring.written_bytes.saturating_sub(8 * ring.written)),
             human::bytes(ring.written_bytes)
         ),
@@ -173,7 +177,11 @@ fn ring(
     )?;
     line(
         "history",
-        format!("{} marks, frontier {}", ring.marks, ring.frontier),
+        format!(
+            "{}, frontier {}",
+            human::count(ring.marks as u64, "mark"),
+            ring.frontier
+        ),
     )
 }
 
@@ -198,10 +206,18 @@ fn side(
         let behind = ring.written.saturating_sub(side.count);
         parts.push(match side.seat {
             0 => format!("position {}", side.position),
-            _ => format!("position {}, {behind} messages behind", side.position),
+            _ => format!(
+                "position {}, {} behind",
+                side.position,
+                human::count(behind, "message")
+            ),
         });
     }
-    parts.push(format!("{} wake-ups, {} sleeps", side.wakes, side.sleeps));
+    parts.push(format!(
+        "{}, {}",
+        human::count(side.wakes.into(), "wake-up"),
+        human::count(side.sleeps.into(), "sleep")
+    ));
     if side.is_asleep {
         parts.push(format!("asleep until {}", side.wanted));
     }

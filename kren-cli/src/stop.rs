@@ -1,6 +1,6 @@
 //! Why a command ends early: what it says, and the exit code that scripts go by.
 
-use kren_core::Error;
+use kren_core::{Error, Role};
 use std::io;
 use std::process::ExitCode;
 
@@ -78,9 +78,7 @@ impl Stop {
     fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Kren(error) => match error {
-                Error::NotFound { .. } => {
-                    "`kren ls` shows what exists; `--timeout` waits for what does not yet"
-                }
+                Error::NotFound { .. } => "`kren ls` shows what exists",
                 Error::WrongKind { .. } => {
                     "`kren stat NAME` tells the kind: `send` and `recv` are for channels, `pub` and `sub` for broadcasts, `send` for inboxes and queues too"
                 }
@@ -88,15 +86,18 @@ impl Stop {
                     "`kren stat NAME` shows the process; `kren tail NAME` looks without taking part"
                 }
                 Error::NoSeat { .. } => "`kren sub --lossy` needs one too; `kren tail` needs none",
-                Error::PermissionDenied { .. } => {
+                Error::PermissionDenied { reason, .. } if reason.contains("any owner") => {
                     "`--any-owner` opens other users' channels, if their mode lets you"
                 }
                 Error::CapacityMismatch { .. } => {
                     "leave `--capacity` out to take the channel as it is"
                 }
                 Error::Corrupt { .. } | Error::VersionMismatch { .. } => {
-                    "`kren doctor` explains; `kren rm NAME` removes it"
+                    "`kren doctor` explains, and says what to do"
                 }
+                Error::PeerDied {
+                    peer: Role::Writer, ..
+                } => "`--follow` waits for the next writer",
                 Error::OutOfMemory { .. } => "`kren doctor` shows the limits",
                 _ => return None,
             },

@@ -30,9 +30,10 @@ mod tail;
 pub use self::channel::{Channel, Contents, Origin, Ring, Schema, Segment, Side, Stance};
 #[doc(hidden)]
 pub use self::fields::Field;
+pub use self::look::Observer;
 pub use self::state::State;
 pub use self::tail::{Seen, Tail, TailFrom};
-pub use crate::layout::Kind;
+pub use crate::layout::{Kind, LAYOUT_VERSION};
 
 use crate::os;
 use crate::{Error, Result};
@@ -48,11 +49,22 @@ use crate::{Error, Result};
 ///
 /// [`Error::Io`] where shared memory cannot be listed: the folder is missing or may not be read, or the system is not Linux.
 pub fn channels() -> Result<Vec<Channel>> {
+    Ok(observers()?.map(|observer| observer.look()).collect())
+}
+
+/// An observer of each of them, opened when its turn comes: who looks at all twice keeps those that matter.
+///
+/// # Errors
+///
+/// As [`channels`].
+pub fn observers() -> Result<impl Iterator<Item = Observer>> {
     let mut names = names()?;
     names.sort_unstable();
     let space = os::pid_space();
-    let seen = names.iter().map(|name| look::look(name, space));
-    Ok(seen.filter_map(Result::ok).collect())
+    let found = names
+        .into_iter()
+        .map(move |name| Observer::within(&name, space));
+    Ok(found.flatten())
 }
 
 /// The names of all channels that this user can see, in no order.
@@ -70,7 +82,7 @@ pub fn names() -> Result<Vec<String>> {
 ///
 /// [`Error::NotFound`]; [`Error::InvalidName`].
 pub fn channel(name: &str) -> Result<Channel> {
-    look::look(name, os::pid_space())
+    Ok(Observer::open(name)?.look())
 }
 
 /// Names that could not be made may stand there all the same; but a path is none.

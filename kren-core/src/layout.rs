@@ -14,7 +14,7 @@ use std::mem::{offset_of, size_of};
 /// First eight bytes of every segment.
 pub(crate) const MAGIC: [u8; 8] = *b"KREN\x1a\r\n\0";
 /// Version of everything in `docs/spec`.
-pub(crate) const LAYOUT_VERSION: u32 = 2;
+pub const LAYOUT_VERSION: u32 = 2;
 /// Length of a record header in bytes.
 pub(crate) const RECORD_HEADER: usize = 8;
 /// Payload alignments a channel may ask for, in bytes.

@@ -1,6 +1,6 @@
 //! Channels that somebody should look after.
 
-use super::Finding;
+use super::{Finding, Severity};
 use crate::human;
 use kren_core::inspect::{self, Channel, Contents, State};
 
@@ -44,36 +44,64 @@ pub(super) fn look() -> Vec<Finding> {
             "start a reader (`kren recv NAME` is one), or discard them with `kren gc --all`",
         ),
         (State::Stale, "`kren gc` removes them"),
-        (
-            State::OtherVersion,
-            "let all programs that use it run one version of KREN, then `kren rm NAME`",
-        ),
-        (
-            State::Unreadable,
-            "they belong to other users, or a sandbox is in the way; as their owner or root one sees more",
-        ),
     ] {
         let found = of(state);
         if !found.is_empty() {
             findings.push(Finding::warning(state.name(), names(&found), says));
         }
     }
-    for seen in of(State::Damaged) {
-        let why = match &seen.contents {
-            Contents::Damaged(why) => why.as_str(),
-            Contents::Segment(segment) => {
-                let ring = segment.ring.as_ref();
-                ring.and_then(|ring| ring.damage)
-                    .unwrap_or("its ring is broken")
-            }
-            _ => "its bytes are broken",
+    // Each with its own reason.
+    for (state, severity, says) in [
+        (
+            State::OtherVersion,
+            Severity::Warning,
+            "let all programs that use it run one version of KREN, then `kren rm NAME`",
+        ),
+        (
+            State::Unreadable,
+            Severity::Warning,
+            "its owner or root sees more; what is no channel has to be removed by hand (/dev/shm/kren-NAME)",
+        ),
+        (
+            State::Damaged,
+            Severity::Error,
+            "something else has stored there, or made a file of that name; `kren rm NAME` removes it, and a new writer \
+             makes it anew",
+        ),
+    ] {
+        let found = of(state);
+        let mut tell = |text: String| {
+            findings.push(Finding {
+                severity,
+                ..Finding::warning(state.name(), text, says)
+            });
         };
-        let found = format!("{}: {why}", human::printable(&seen.name));
-        let advice = "something else has stored there, or made a file of that name; `kren rm NAME` removes it, and a new \
-                      writer makes it anew";
-        findings.push(Finding::error("damaged", found, advice));
+        for seen in found.iter().take(TOLD) {
+            let text = format!("{}: {}", human::printable(&seen.name), reason(seen));
+            tell(text);
+        }
+        if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
+            let text = format!("{more} more; `kren ls` shows them");
+            tell(text);
+        }
     }
     findings
+}
+
+/// Why a channel cannot be looked into.
+fn reason(seen: &Channel) -> String {
+    match &seen.contents {
+        Contents::Damaged(why) | Contents::Unreadable(why) => why.clone(),
+        Contents::OtherVersion(version) => {
+            let own = inspect::LAYOUT_VERSION;
+            format!("its layout version is {version}, this program knows {own}")
+        }
+        Contents::Segment(segment) => {
+            let damage = segment.ring.as_ref().and_then(|ring| ring.damage);
+            damage.unwrap_or("its ring is broken").into()
+        }
+        _ => "its bytes are broken".into(),
+    }
 }
 
 fn names(found: &[&Channel]) -> String {

@@ -84,6 +84,7 @@ mod linux {
 
     use super::super::Finding;
     use crate::human::bytes;
+    use crate::process::limit;
     use std::fs;
 
     pub(super) fn look() -> Vec<Finding> {
@@ -183,15 +184,6 @@ mod linux {
             clippy::unnecessary_cast,
             reason = "on some systems the number has another type"
         )]
-        let limit = |what| {
-            // SAFETY: `found` is writable.
-            unsafe {
-                let mut found: libc::rlimit = std::mem::zeroed();
-                let asked = libc::getrlimit(what, &raw mut found);
-                (asked == 0 && found.rlim_cur != libc::RLIM_INFINITY)
-                    .then_some(found.rlim_cur as u64)
-            }
-        };
         let text = |value: Option<u64>| value.map_or("no limit".into(), |value| value.to_string());
         let mut findings = vec![];
         let files = limit(libc::RLIMIT_NOFILE);
@@ -294,20 +286,23 @@ mod linux {
     fn spaces() -> Finding {
         let space = |kind: &str| {
             let link = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/{kind}")).ok();
-            match (link("self"), link("1")) {
-                (Some(own), Some(first)) if own == first => "that of process 1",
-                (Some(_), Some(_)) => "not that of process 1",
-                _ => "not known",
+            let Some(own) = link("self") else {
+                return format!("{kind} not known");
+            };
+            let own = own.display().to_string().replace(['[', ']'], "");
+            // Only root may ask for those of process 1.
+            match link("1").map(|first| first.display().to_string().replace(['[', ']'], "")) {
+                Some(first) if first == own => format!("{own} (that of process 1)"),
+                Some(_) => format!("{own} (not that of process 1)"),
+                None => own,
             }
         };
-        Finding::fine(
-            "name spaces",
-            format!(
-                "pids {}, mounts {}; both sides need the same /dev/shm (in Docker --ipc)",
-                space("pid"),
-                space("mnt")
-            ),
-        )
+        let found = format!(
+            "{}, {}; both sides need the same /dev/shm (in Docker --ipc): compare the numbers",
+            space("pid"),
+            space("mnt")
+        );
+        Finding::fine("name spaces", found)
     }
 
     /// What the kernel can do, and what is done where it cannot.

@@ -1,10 +1,11 @@
 //! A frame of `kren top`.
 
-use super::history::{key, spark};
+use super::history::spark;
 use super::{App, trouble};
 use crate::human;
 use crate::list::holder;
 use crate::sample::Row;
+use crate::sample::key;
 use kren_core::inspect::{Side, State};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
@@ -22,7 +23,7 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>) {
     .areas(frame.area());
     frame.render_widget(summary(app), head);
     let open = app.open.clone();
-    match open.and_then(|open| app.rows.iter().position(|row| key(row) == open)) {
+    match open.and_then(|open| app.rows.iter().position(|row| key(&row.channel) == open)) {
         Some(at) => one(app, at, frame, body),
         None => table(app, frame, body),
     }
@@ -127,7 +128,7 @@ fn table(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
                 Cell::from(format!("{:>10}", human::byte_rate(row.bytes))),
             ];
             if has_spark {
-                let history = app.histories.of(&key(row));
+                let history = app.histories.of(&key(&row.channel));
                 let line = history.map(|history| spark(&history.bytes, 16));
                 cells.push(
                     Cell::from(line.unwrap_or_default()).style(colour(Style::new(), Color::Cyan)),
@@ -196,7 +197,7 @@ fn bar(row: &Row) -> Line<'static> {
     };
     Line::from(vec![
         Span::styled(format!("{text:<6}"), colour(Style::new(), shade)),
-        Span::raw(format!("{:>4.0}%", fill * 100.0)),
+        Span::raw(format!("{:>5}", human::fill(fill))),
     ])
 }
 
@@ -256,7 +257,7 @@ fn one(app: &mut App, at: usize, frame: &mut Frame<'_>, area: Rect) {
     ])
     .areas(area);
     frame.render_widget(Paragraph::new(lines), text);
-    let Some(history) = app.histories.of(&key(row)) else {
+    let Some(history) = app.histories.of(&key(&row.channel)) else {
         return;
     };
     let now = human::rate(row.messages);
@@ -277,11 +278,11 @@ fn one(app: &mut App, at: usize, frame: &mut Frame<'_>, area: Rect) {
         None,
         Color::Cyan,
     );
-    let now = row.fill().unwrap_or(0.0) * 100.0;
+    let now = human::fill(row.fill().unwrap_or(0.0));
     chart(
         frame,
         fill,
-        &format!("fill, now {now:.0}%"),
+        &format!("fill, now {now}"),
         &history.fill,
         Some(1000),
         Color::Yellow,

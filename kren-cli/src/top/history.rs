@@ -1,6 +1,6 @@
 //! What a channel did in the last minutes.
 
-use crate::sample::Row;
+use crate::sample::{self, Row};
 use std::collections::{HashMap, VecDeque};
 
 /// Looks that are remembered.
@@ -21,18 +21,12 @@ pub(crate) struct Histories {
     by_channel: HashMap<(u64, String), History>,
 }
 
-/// What tells a row's channel from others that had its name.
-pub(crate) fn key(row: &Row) -> (u64, String) {
-    let instance = row.channel.segment().map_or(0, |segment| segment.instance);
-    (instance, row.channel.name.clone())
-}
-
 impl Histories {
     /// Adds a look. Channels that are gone are forgotten.
     pub(crate) fn add(&mut self, rows: &[Row]) {
         let mut before = std::mem::take(&mut self.by_channel);
         for row in rows.iter().filter(|row| row.channel.segment().is_some()) {
-            let key = key(row);
+            let key = sample::key(&row.channel);
             let mut history = before.remove(&key).unwrap_or_default();
             let fill = row.fill().unwrap_or(0.0) * 1000.0;
             push(&mut history.messages, row.messages as u64);

@@ -1,7 +1,7 @@
 //! What the keys do.
 
 use super::App;
-use super::history::key;
+use crate::sample::key;
 use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::time::Duration;
 
@@ -48,7 +48,7 @@ fn command(app: &mut App, code: KeyCode) -> bool {
         KeyCode::Esc if app.open.is_none() && !app.filter.is_empty() => app.filter.clear(),
         KeyCode::Esc | KeyCode::Left | KeyCode::Backspace => app.open = None,
         KeyCode::Enter | KeyCode::Right => {
-            let chosen = app.shown().nth(app.selected).map(key);
+            let chosen = app.shown().nth(app.selected).map(|row| key(&row.channel));
             app.open = chosen;
         }
         KeyCode::Up | KeyCode::Char('k') => app.selected = app.selected.saturating_sub(1),

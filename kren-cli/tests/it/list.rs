@@ -70,7 +70,7 @@ fn the_list_has_every_kind_in_its_state_with_those_who_hold_it() {
     let stat = output(&format!("stat {pair} --over 1ms"));
     for part in [
         "session 1",
-        "1 messages behind",
+        "1 message behind",
         "wake-ups",
         "instance",
         "alignment 8",
@@ -91,17 +91,50 @@ fn broken_bytes_and_odd_names_are_listed_and_explained() {
     fs::write(broken.path(), "no segment").unwrap();
     let odd = Name::new("odd\u{1b}[31m\n");
     fs::write(odd.path(), "").unwrap();
+    let sound = Name::new("sound");
+    let _writer = KrenWriter::create(&sound, 4096).unwrap();
+    let bytes = fs::read(sound.path()).unwrap();
+    // The version stands behind the mark of eight bytes; the writer's page behind the header's.
+    let (later, torn) = (Name::new("later"), Name::new("torn"));
+    let mut of_later = bytes.clone();
+    of_later[8..12].copy_from_slice(&77_u32.to_le_bytes());
+    fs::write(later.path(), of_later).unwrap();
+    let mut of_torn = bytes;
+    of_torn[4096..8192].fill(0xff);
+    fs::write(torn.path(), of_torn).unwrap();
+    let folder = Name::new("folder");
+    fs::create_dir(folder.path()).unwrap();
     let list = output("ls");
     assert!(line(&list, &broken).contains("damaged"), "{list}");
     assert!(
         !list.contains('\u{1b}') && list.contains("\\u{1b}[31m\\n"),
         "{list}"
     );
-    assert!(output(&format!("stat {broken} --over 1ms")).contains("because"));
+    assert!(line(&list, &later).contains("other version"), "{list}");
+    assert!(line(&list, &torn).contains("damaged"), "{list}");
+    assert!(line(&list, &folder).contains("unreadable"), "{list}");
+    let stat = |name: &str| output(&format!("stat {name} --over 1ms"));
+    assert!(stat(&broken).contains("because"));
+    assert!(stat(&later).contains("77; this program knows"));
+    // None of its figures says anything.
+    let of_torn = stat(&torn);
+    assert!(
+        of_torn.contains("damage  ") && !of_torn.contains("TiB of"),
+        "{of_torn}"
+    );
+    let would = output(&format!("gc --all --dry-run {torn}"));
+    assert!(!would.contains("messages"), "{would}");
     let found = run("doctor --quiet");
     assert_eq!(found.status.code(), Some(21));
     let said = text(&found.stdout);
     assert!(said.contains(&*broken) && said.contains("-> "), "{said}");
+    for part in [
+        format!("{later}: its layout version is 77"),
+        format!("{folder}: what stands under its name is not a regular file"),
+    ] {
+        assert!(said.contains(&part), "{part}: {said}");
+    }
+    fs::remove_dir(folder.path()).unwrap();
     let json = run("doctor --json");
     let document: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
     assert_eq!(document["severity"], "error");
@@ -120,4 +153,30 @@ fn a_thousand_channels_are_listed_at_once() {
     assert_eq!(list.matches("undelivered").count(), 1000, "{took:?}");
     // The bar itself, 50 ms, is for a quiet machine and an optimised build.
     eprintln!("1,000 channels listed in {took:?}");
+}
+
+/// A single look tells no rate, a second one does: also where there are so many that each is looked at anew.
+#[test]
+fn rates_are_those_between_two_looks_at_the_same_channel() {
+    let name = Name::new("rate");
+    let mut writer = KrenWriter::create(&name, 1 << 20).unwrap();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                writer.write(&[7; 92]).unwrap();
+                reader.read().unwrap();
+            }
+        });
+        let looked = |limit: &str| {
+            let line = format!("ulimit -n {limit}; kren ls {name} -o name,messages,state");
+            text(&crate::support::shell(&line).stdout)
+        };
+        for limit in ["1024", "8"] {
+            let list = looked(limit);
+            assert!(line(&list, &name).contains("flowing"), "{limit}: {list}");
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
 }

@@ -201,6 +201,49 @@ fn ctrl_c_closes_the_side_and_the_other_is_told_that_it_was_broken_off() {
     assert!(send.0.wait().unwrap().success());
 }
 
+/// Whatever it is busy with, a command that is asked to end does so at once: not after its pause, and also where it never waits.
+#[test]
+fn ctrl_c_ends_a_command_that_sleeps_and_one_that_never_waits() {
+    let (name, news) = (Name::new("stop"), Name::new("stop-news"));
+    let mut writer = kren_core::KrenWriter::create(&name, 4096).unwrap();
+    writer.write(b"left").unwrap();
+    for line in [
+        "ls --watch 1000".to_owned(),
+        format!("stat {name} --watch 1000"),
+        format!("tail -f {name}"),
+        // Nobody subscribes, so there always is room.
+        format!("pub {news}"),
+        format!("send {name}-rate --rate 0.001"),
+    ] {
+        let zeros = std::fs::File::open("/dev/zero").unwrap();
+        let mut command = Running::start(&line, zeros.into(), Stdio::null());
+        wait_until("it to listen", || listens(command.0.id()));
+        interrupt(command.0.id());
+        assert_eq!(command.0.wait().unwrap().code(), Some(143), "{line}");
+    }
+    let _ = std::fs::remove_file(format!("{}-rate", name.path().display()));
+}
+
+/// What no service can take is not read for ever.
+#[test]
+fn a_request_without_an_end_is_refused() {
+    let name = Name::new("endless");
+    let _server = kren_core::KrenServer::create(&name).unwrap();
+    let said = shell(&format!("kren call {name} < /dev/zero"));
+    assert!(
+        !said.status.success() && text(&said.stderr).contains("long"),
+        "{said:?}"
+    );
+}
+
+/// Whether a process has come so far that it handles a polite kill.
+fn listens(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    caught.is_some_and(|mask| mask & (1 << (15 - 1)) != 0)
+}
+
 /// As Ctrl-C, which a shell's background jobs ignore.
 fn interrupt(pid: u32) {
     let done = std::process::Command::new("kill")

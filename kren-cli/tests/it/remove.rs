@@ -36,7 +36,7 @@ fn gc_removes_what_nobody_uses_and_nothing_else() {
     assert_eq!(state(&full), "undelivered");
     let done = output(&format!("gc --all --yes gc-full-{own}"));
     assert!(
-        done.contains(&*full) && done.contains("1 messages"),
+        done.contains(&*full) && done.contains("1 message,"),
         "{done}"
     );
     assert_eq!([state(&full), state(&held)], ["", "waiting for a reader"]);

@@ -42,13 +42,16 @@ fn every_command_has_help_with_examples_and_a_manual_page() {
 fn shells_complete_the_names_of_channels() {
     let name = Name::new("complete");
     let _writer = KrenWriter::create(&name, 4096).unwrap();
+    // A terminal is not told what to do by a name.
+    let odd = Name::new("complete\u{1b}[31m");
+    std::fs::write(odd.path(), "").unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         assert!(
             output(&format!("completions {shell}")).contains("kren"),
             "{shell}"
         );
     }
-    let found = kren(&format!("-- kren stat {}", &name[..name.len() - 1]))
+    let found = kren("-- kren stat cli-complete")
         .env("COMPLETE", "bash")
         .env("_CLAP_IFS", "\n")
         .env("_CLAP_COMPLETE_INDEX", "2")
@@ -58,4 +61,5 @@ fn shells_complete_the_names_of_channels() {
         text(&found.stdout).lines().any(|line| line == &*name),
         "{found:?}"
     );
+    assert!(!text(&found.stdout).contains('\u{1b}'), "{found:?}");
 }

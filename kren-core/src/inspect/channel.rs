@@ -41,7 +41,7 @@ pub enum Contents {
     OtherVersion(u32),
     /// Bytes that are no segment, and why.
     Damaged(String),
-    /// It may not be read, or cannot be mapped, and why.
+    /// It may not be read, cannot be mapped, or is no file, and why.
     Unreadable(String),
 }
 

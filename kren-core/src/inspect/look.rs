@@ -7,7 +7,7 @@ use crate::layout::{
     Geometry, HEADER_LEN, HeaderError, POSITION_MAX, STANCE_DURABLE, STANCE_GATING, STATE_CLOSED,
     STATE_NEVER, STATE_OPEN, Seat, SegmentHeader,
 };
-use crate::os::{self, Mapping, Object, Place};
+use crate::os::{self, Failure, Mapping, Object, Place};
 use crate::ring::{Consumer, Shape, marks};
 use crate::ring_memory::RingMemory;
 use crate::{Error, PeerState, Result};
@@ -15,54 +15,112 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Looks at two words that belong together, and are stored by somebody who lives.
+/// Glances at words that belong together, and are stored by somebody who lives.
 const LOOKS: u32 = 16;
 
-/// What stands under `name`. `space` is this process's pid namespace.
-pub(super) fn look(name: &str, space: u32) -> Result<Channel> {
-    check_name(name)?;
-    let shared: Arc<str> = name.into();
-    let mut seen = Channel {
-        name: name.into(),
-        bytes: 0,
-        owner: None,
-        mode: None,
-        contents: Contents::Damaged(String::new()),
-    };
-    let object = match Place::new(name, false).look() {
-        Ok(Some(object)) => object,
-        Ok(None) => {
-            return Err(Error::NotFound {
-                channel: shared,
-                waited: Duration::ZERO,
-            });
-        }
-        Err(failure) => {
-            seen.contents = refused(failure.into_error(&shared));
-            return Ok(seen);
-        }
-    };
-    let rights = object.rights();
-    seen.bytes = object.len();
-    seen.owner = rights.map(|rights| rights.owner);
-    seen.mode = rights.map(|rights| rights.mode);
-    let described = header(&shared, &object).and_then(|header| {
-        // The ring itself is seldom looked into, and takes longest to map.
-        let mapping = map(&shared, &object, header.geometry.pages_only())?;
-        let pages = Pages {
-            name: &shared,
-            object: &object,
-            mapping: &mapping,
-            geometry: header.geometry,
-            space,
+/// One channel, to be looked at as often as one likes: a look through it takes a fraction of what finding the channel does.
+///
+/// It stays with the channel that it found, also when the name goes to another one. It keeps one descriptor open; a look
+/// makes a few system calls, and does not block.
+///
+/// ```
+/// # use kren_core::{KrenWriter, inspect::Observer};
+/// # let name = format!("doc-observer-{}", std::process::id());
+/// let mut writer = KrenWriter::create(&name, 4096)?;
+/// let observer = Observer::open(&name)?;
+/// let before = observer.look();
+/// writer.write(b"a message")?;
+/// let written = |seen: &kren_core::inspect::Channel| seen.segment().unwrap().ring.as_ref().unwrap().written;
+/// assert_eq!([written(&before), written(&observer.look())], [0, 1]);
+/// # writer.close_discarding()?;
+/// # Ok::<(), kren_core::Error>(())
+/// ```
+pub struct Observer {
+    name: Arc<str>,
+    /// This process's pid namespace.
+    space: u32,
+    found: std::result::Result<Found, Contents>,
+}
+
+/// What can be opened.
+struct Found {
+    object: Object,
+    header: Look<SegmentHeader>,
+}
+
+impl Observer {
+    /// Finds what stands under `name`, whatever that is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::InvalidName`].
+    pub fn open(name: &str) -> Result<Self> {
+        Self::within(name, os::pid_space())
+    }
+
+    /// Of a process in the pid namespace `space`.
+    pub(super) fn within(name: &str, space: u32) -> Result<Self> {
+        check_name(name)?;
+        let name: Arc<str> = name.into();
+        let found = match Place::new(&name, false).look() {
+            Ok(Some(object)) => Ok(Found {
+                header: header(&name, &object),
+                object,
+            }),
+            Ok(None) => {
+                return Err(Error::NotFound {
+                    channel: name,
+                    waited: Duration::ZERO,
+                });
+            }
+            // A folder, say: no bytes that could be damaged.
+            Err(Failure::Foreign(what)) => Err(Contents::Unreadable(what.into())),
+            Err(failure) => Err(refused(failure.into_error(&name))),
         };
-        pages.describe(header)
-    });
-    seen.contents = match described {
-        Ok(segment) => Contents::Segment(Box::new(segment)),
-        Err(contents) => contents,
-    };
-    Ok(seen)
+        Ok(Self { name, space, found })
+    }
+
+    /// What is there now.
+    #[must_use]
+    pub fn look(&self) -> Channel {
+        let mut seen = Channel {
+            name: String::from(&*self.name),
+            bytes: 0,
+            owner: None,
+            mode: None,
+            contents: Contents::Damaged(String::new()),
+        };
+        let described = self.found.as_ref().map_err(Contents::clone);
+        let described = described.and_then(|Found { object, header }| {
+            let rights = object.rights();
+            seen.bytes = object.len();
+            seen.owner = rights.map(|rights| rights.owner);
+            seen.mode = rights.map(|rights| rights.mode);
+            let header = header.as_ref().map_err(Contents::clone)?;
+            let pages = Pages {
+                name: &self.name,
+                object,
+                // The ring itself is seldom looked into.
+                pages: glance(&self.name, object, header.geometry)?,
+                geometry: header.geometry,
+                space: self.space,
+            };
+            pages.describe(header.clone())
+        });
+        seen.contents = match described {
+            Ok(segment) => Contents::Segment(Box::new(segment)),
+            Err(contents) => contents,
+        };
+        seen
+    }
+}
+
+impl std::fmt::Debug for Observer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Observer")
+            .field("channel", &self.name)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What is seen, or else what stands there instead.
@@ -100,6 +158,12 @@ fn map(name: &Arc<str>, object: &Object, geometry: Geometry) -> Look<Arc<Mapping
     Ok(Arc::new(mapping))
 }
 
+fn glance(name: &Arc<str>, object: &Object, geometry: Geometry) -> Look<Arc<Mapping>> {
+    let pages = object.glance(geometry);
+    let pages = pages.map_err(|failure| refused(failure.into_error(name)))?;
+    Ok(Arc::new(pages))
+}
+
 fn refused(error: Error) -> Contents {
     match error {
         Error::Corrupt { what, .. } => Contents::Damaged(what.to_string()),
@@ -112,8 +176,8 @@ fn refused(error: Error) -> Contents {
 struct Pages<'a> {
     name: &'a Arc<str>,
     object: &'a Object,
-    /// The pages without the ring.
-    mapping: &'a Arc<Mapping>,
+    /// As they were at a glance.
+    pages: Arc<Mapping>,
     /// With the ring.
     geometry: Geometry,
     space: u32,
@@ -123,8 +187,8 @@ impl Pages<'_> {
     fn describe(&self, header: SegmentHeader) -> Look<Segment> {
         let geometry = header.geometry;
         let is_broadcast = header.kind == Kind::Broadcast;
-        let readers = gates::seats(&**self.mapping).filter(|seat| {
-            let presence = &self.mapping.page(*seat).presence.0;
+        let readers = gates::seats(&*self.pages).filter(|seat| {
+            let presence = &self.pages.page(*seat).presence.0;
             presence.state.load(Ordering::Relaxed) != STATE_NEVER
                 || presence.stance.load(Ordering::Relaxed) == STANCE_DURABLE
         });
@@ -163,7 +227,7 @@ impl Pages<'_> {
 
     /// Everything here is a figure to show, so the loads are relaxed.
     fn side(&self, seat: Seat, subscribes: bool) -> Side {
-        let page = self.mapping.page(seat);
+        let page = self.pages.page(seat);
         let (presence, sleep, progress) = (&page.presence.0, &page.sleep.0, &page.progress.0);
         let ticket = sleep.ticket.load(Ordering::Relaxed);
         let is_asleep = ticket % 2 == 1;
@@ -192,7 +256,7 @@ impl Pages<'_> {
             is_streaming: sleep.streaming.load(Ordering::Relaxed) == 1,
             uses_barrier: presence.barrier.load(Ordering::Relaxed) == 1,
             stance: subscribes.then_some(stance),
-            is_passed_over: subscribes && gates::is_void(&**self.mapping, seat, session),
+            is_passed_over: subscribes && gates::is_void(&*self.pages, seat, session),
             identity: presence.identity.load(Ordering::Relaxed),
             advice: presence.advice.load(Ordering::Relaxed),
             lane: presence.lane.load(Ordering::Relaxed),
@@ -201,31 +265,38 @@ impl Pages<'_> {
 
     /// As `Segment::state_of`, by one who holds no seat.
     fn state_of(&self, seat: Seat) -> PeerState {
-        let presence = &self.mapping.page(seat).presence.0;
-        for _ in 0..LOOKS {
+        let presence = |pages: &Mapping| {
+            let presence = &pages.page(seat).presence.0;
             // Acquire: pairs with the Release stores in `Endpoint::attach` and `announce_closed`.
             let session = presence.session.load(Ordering::Acquire);
-            match presence.state.load(Ordering::Acquire) {
+            (session, presence.state.load(Ordering::Acquire))
+        };
+        let mut seen = presence(&self.pages);
+        for _ in 0..LOOKS {
+            match seen.1 {
                 STATE_NEVER => return PeerState::NeverAttached,
                 STATE_CLOSED => return PeerState::Closed,
                 STATE_OPEN if self.object.is_held(seat) => return PeerState::Attached,
-                // The lock was free. Unless the side was taken anew meanwhile, its holder died.
-                STATE_OPEN if presence.session.load(Ordering::Acquire) == session => {
-                    if presence.state.load(Ordering::Acquire) == STATE_OPEN {
-                        return PeerState::Died;
-                    }
-                }
                 STATE_OPEN => {}
                 _ => return PeerState::Unknown,
             }
+            // The lock was free. Unless the side was taken anew meanwhile, its holder died.
+            let Ok(pages) = self.object.glance(self.geometry) else {
+                break;
+            };
+            let again = presence(&pages);
+            if again == seen {
+                return PeerState::Died;
+            }
+            seen = again;
         }
         PeerState::Unknown
     }
 
     fn ring(&self, is_broadcast: bool, writer: &Side) -> Look<Ring> {
         let shape = Shape::new(&self.geometry);
-        let memory = RingMemory::new(Arc::clone(self.mapping), Seat::READER);
-        let reach = &self.mapping.page(Seat::WRITER).reach.0;
+        let memory = RingMemory::new(Arc::clone(&self.pages), Seat::READER);
+        let reach = &self.pages.page(Seat::WRITER).reach.0;
         let mut ring = Ring {
             written: writer.count,
             written_bytes: 0,
@@ -233,19 +304,19 @@ impl Pages<'_> {
             released_bytes: 0,
             kept: 0,
             frontier: reach.frontier.load(Ordering::Relaxed),
-            marks: marks(&memory).count(),
+            marks: places(marks(&memory)),
             damage: None,
         };
         let count = |seat: Seat| {
-            let progress = &self.mapping.page(seat).progress.0;
+            let progress = &self.pages.page(seat).progress.0;
             progress.count.load(Ordering::Relaxed)
         };
         let (written, released) = if is_broadcast {
-            let written = self.position(Seat::WRITER);
-            let slow = gates::gates(&**self.mapping, written, shape.capacity);
+            let written = position(&self.pages, Seat::WRITER);
+            let slow = gates::gates(&*self.pages, written, shape.capacity);
             let slow = slow.min_by_key(|gate| gate.position);
             ring.released = slow.map_or(writer.count, |gate| count(gate.seat));
-            let durable = gates::gates(&**self.mapping, written, shape.capacity);
+            let durable = gates::gates(&*self.pages, written, shape.capacity);
             let behind = |seat| writer.count.saturating_sub(count(seat));
             ring.kept = durable
                 .filter(|gate| gate.is_durable)
@@ -287,25 +358,34 @@ impl Pages<'_> {
         Ok(ring)
     }
 
-    fn position(&self, seat: Seat) -> u64 {
-        // Acquire: pairs with the Release stores in `Producer::publish` and `ring::release`.
-        let progress = &self.mapping.page(seat).progress.0;
-        progress.position.load(Ordering::Acquire)
-    }
-
-    /// The writer's position and the reader's, as they were at one moment.
+    /// The writer's position and the reader's, as they were at one moment or nearly so.
     fn positions(&self) -> (u64, u64) {
-        let mut read = self.position(Seat::READER);
-        let mut written = self.position(Seat::WRITER);
+        let positions = |pages: &Mapping| {
+            // What is released was written before.
+            let released = position(pages, Seat::READER);
+            (position(pages, Seat::WRITER), released)
+        };
+        let mut seen = positions(&self.pages);
         for _ in 0..LOOKS {
-            let again = self.position(Seat::READER);
-            if again == read {
+            // Else this process was kept from the second half of its glance while the ring went round.
+            let is_one_moment = |(written, released): (u64, u64)| {
+                written.saturating_sub(released) <= self.geometry.capacity as u64
+            };
+            if is_one_moment(seen) {
                 break;
             }
-            (read, written) = (again, self.position(Seat::WRITER));
+            let Ok(pages) = self.object.glance(self.geometry) else {
+                break;
+            };
+            seen = positions(&pages);
         }
-        (written, read)
+        seen
     }
+}
+
+fn position(pages: &Mapping, seat: Seat) -> u64 {
+    // Acquire: pairs with the Release stores in `Producer::publish` and `ring::release`.
+    pages.page(seat).progress.0.position.load(Ordering::Acquire)
 }
 
 /// The rule that positions break (G7).
@@ -325,6 +405,14 @@ fn damage(shape: &Shape, written: u64, released: u64) -> Option<&'static str> {
         }
         () => None,
     }
+}
+
+/// How many places marks stand at: at the beginning they all stand there.
+fn places(marks: impl Iterator<Item = (u64, u64)>) -> usize {
+    let mut places: Vec<u64> = marks.map(|(position, _)| position).collect();
+    places.sort_unstable();
+    places.dedup();
+    places.len()
 }
 
 fn moment(nanoseconds: u64) -> Option<SystemTime> {

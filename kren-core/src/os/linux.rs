@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 mod build;
+mod glance;
 mod group;
 mod memory;
 mod pin;
@@ -275,6 +276,11 @@ impl Object {
     ) -> Result<Mapping, Failure> {
         let file = self.file.as_ref().map(AsFd::as_fd);
         unix::map(file.unwrap_or(self.lock.as_fd()), geometry, seat, prefault)
+    }
+
+    /// The pages of the seats as they are now, for one who looks and takes part in nothing.
+    pub(crate) fn glance(&self, geometry: Geometry) -> Result<Mapping, Failure> {
+        glance::copy(self.lock.raw(), geometry.pages_only())
     }
 
     /// Nothing is mapped from here on: lets go of all that does not hold a seat.

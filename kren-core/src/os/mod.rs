@@ -8,7 +8,7 @@
 //!   `create` builds a whole segment and only then makes it visible (`None`: the name is taken);
 //!   `open` finds one (`None`: there is none), and `look` does for one who stores nothing, whoever the owner;
 //! - [`Object`]: an open segment. It tells its length and header bytes, whether the name still
-//!   leads to it, maps it, and gives it another mode; `keep_only_lock` gives back what only mapping takes. `try_hold` takes a seat's
+//!   leads to it, maps it, lets one glance at its seats' pages, and gives it another mode; `keep_only_lock` gives back what only mapping takes. `try_hold` takes a seat's
 //!   lock, which the kernel drops when the process dies, `is_held` asks whether somebody else has one, `let_go`
 //!   returns it, `rights` tells whose it is, `check_lock` looks whether this process has taken it from itself, `remove_if_alone` removes the
 //!   name while holding all seats, if the closure agrees, and `withdraw` does for a creator that failed;

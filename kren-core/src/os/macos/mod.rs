@@ -217,6 +217,11 @@ impl Object {
         Ok(mapping)
     }
 
+    /// The pages of the seats, for one who looks and takes part in nothing.
+    pub(crate) fn glance(&self, geometry: Geometry) -> Result<Mapping, Failure> {
+        self.map(geometry.pages_only(), None, false)
+    }
+
     /// Nothing is mapped from here on: lets go of all that does not hold a role.
     pub(crate) fn keep_only_lock(&mut self) {
         self.file = None;

@@ -234,6 +234,11 @@ impl Object {
         Ok(mapping)
     }
 
+    /// The pages of the seats, for one who looks and takes part in nothing.
+    pub(crate) fn glance(&self, geometry: Geometry) -> Result<Mapping, Failure> {
+        self.map(geometry.pages_only(), None, false)
+    }
+
     /// Nothing is mapped from here on. What is held serves other purposes as well.
     #[allow(
         clippy::needless_pass_by_ref_mut,
