@@ -192,7 +192,8 @@ fn live(app: &mut App, terminal: &mut ratatui::DefaultTerminal) -> Outcome {
             .map_err(Stop::io("terminal"))?;
         loop {
             let left = app.interval.saturating_sub(looked.elapsed());
-            match event::poll(left) {
+            // Without any time it does not look at all, and a key must end what cannot keep its pace.
+            match event::poll(left.max(Duration::from_millis(1))) {
                 Ok(true) => {
                     let event = event::read().map_err(Stop::io("terminal"))?;
                     if keys::press(app, &event) {

@@ -1,8 +1,9 @@
 //! `top` on a real terminal, in several sizes: driven through tmux.
 
-use crate::support::{Name, output, program, wait_until};
+use crate::support::{Name, PATIENCE, output, program, wait_until};
 use kren_core::{KrenReader, KrenWriter};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 /// A terminal of its own server, which ends with the test.
 struct Terminal(String);
@@ -48,12 +49,15 @@ impl Terminal {
 
     #[track_caller]
     fn expect(&self, part: &str) -> String {
-        let mut seen = String::new();
-        wait_until(&format!("{part:?} on the screen"), || {
-            seen = self.screen();
-            seen.contains(part)
-        });
-        seen
+        let start = Instant::now();
+        loop {
+            let seen = self.screen();
+            if seen.contains(part) {
+                return seen;
+            }
+            assert!(start.elapsed() < PATIENCE, "{part:?} is not on:\n{seen}");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
