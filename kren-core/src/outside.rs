@@ -318,6 +318,23 @@ impl KrenWriter {
         Ok(())
     }
 
+    /// Copies `data` to the place that the face has found room at, `at` bytes from the start of the mapping, in the way that
+    /// is faster for long messages. Tells whether that place is in the data region.
+    pub fn store(&mut self, at: usize, data: &[u8]) -> bool {
+        let outline = self.outline();
+        let end = at.checked_add(data.len());
+        if at < outline.data || end.is_none_or(|end| end > outline.len) {
+            return false;
+        }
+        // SAFETY: inside the data region and its mirror, which this side maps writable; `data` is JavaScript's, which has a
+        // view of the ring to itself only where it builds messages in place.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.producer.copy_in(data, outline.base.add(at));
+        }
+        true
+    }
+
     /// Bytes of records that may be stored behind the position now, if a record of `stride` bytes may; else 0.
     ///
     /// # Errors

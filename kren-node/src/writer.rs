@@ -89,6 +89,7 @@ fn methods(object: &Object<'_>, writer: &Rc<Writer>) -> Result<(), Stop> {
     object.method::<_, 4>(c"standAt", writer, stand_at)?;
     object.method::<_, 2>(c"wait", writer, wait)?;
     object.method::<_, 1>(c"free", writer, free)?;
+    object.method::<_, 2>(c"store", writer, store)?;
     object.method::<_, 0>(c"answer", writer, answer)?;
     object.method::<_, 2>(c"lend", writer, lend_part)?;
     object.method::<_, 2>(c"arm", writer, arm)?;
@@ -201,6 +202,15 @@ fn wait(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
 fn free(writer: &Rc<Writer>, call: &Call<'_, 1>) -> Outcome {
     let stride = call.size(0)?;
     call.js_size(writer.core()?.free(stride)?)
+}
+
+/// `store(offset, data)`: copies a payload into the ring.
+fn store(writer: &Rc<Writer>, call: &Call<'_, 2>) -> Outcome {
+    let (at, data) = (call.size(0)?, call.bytes(1)?);
+    match writer.core()?.store(at, data) {
+        true => Ok(Value::UNDEFINED),
+        false => Err(Stop::Argument("an offset inside the ring")),
+    }
 }
 
 /// `answer()`: wakes the reader, or the subscribers, if they sleep; whether no sleep is left to be answered.

@@ -110,6 +110,8 @@ export interface NativeWriter extends NativeEndpoint, NativeRing {
   wait(length: number, timeout: Timeout): void;
   /** Bytes of records that may be stored now, if one of `stride` may; else 0. */
   free(stride: number): number;
+  /** Copies a payload into the ring, at an offset into its buffer. */
+  store(offset: number, data: Uint8Array): void;
   tryWrite(data: ArrayBufferView, tag: number): boolean;
   flush(timeout: Timeout): void;
   drained(): boolean;

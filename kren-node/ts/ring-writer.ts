@@ -12,6 +12,8 @@ const HEADER = 8;
 const POLLS = 400;
 /** Shorter messages are built apart and copied, which costs less than an ArrayBuffer over the ring. */
 const IN_PLACE_FROM = 16 * 1024;
+/** Payloads from here on are copied by the native layer, which knows two ways; a call takes as long as some of their bytes. */
+const NATIVE_FROM = 16 * 1024;
 
 export class RingWriter implements WritingSide {
   readonly #native: NativeWriter;
@@ -98,7 +100,8 @@ export class RingWriter implements WritingSide {
     words[next >> 2] = 0;
     words[(next >> 2) + 1] = 0;
     words[(at >> 2) + 1] = tag;
-    this.#bytes.set(data, at + HEADER);
+    if (length < NATIVE_FROM) this.#bytes.set(data, at + HEADER);
+    else this.#native.store(at + HEADER, data);
     this.#at = next;
     this.#free -= stride;
     this.#step(stride);
@@ -117,7 +120,8 @@ export class RingWriter implements WritingSide {
     words[next >> 2] = 0;
     words[(next >> 2) + 1] = 0;
     words[(at >> 2) + 1] = tag;
-    this.#bytes.set(data, at + HEADER);
+    if (length < NATIVE_FROM) this.#bytes.set(data, at + HEADER);
+    else this.#native.store(at + HEADER, data);
     if (this.#firstAt === 0) {
       this.#firstAt = at;
       this.#firstWord = length + 1;

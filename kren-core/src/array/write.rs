@@ -87,7 +87,8 @@ impl KrenWriter {
     ) -> Result<()> {
         let array = Whole::of(shape, data).map_err(|reason| self.bad_shape(reason))?;
         let mut slot = self.room(array.len.total(), timeout)?;
-        array.put(&mut slot);
+        put_array_header(&mut slot, array.dtype, array.shape, array.len);
+        slot.write_at(array.len.header, array.data);
         slot.commit();
         Ok(())
     }

@@ -166,6 +166,71 @@ unsafe fn narrow(from: *const u8, to: *mut u8, len: usize) {
     unsafe { block(from, to, last) };
 }
 
+/// Whether [`stream`] may be called: on this processor, and where the code runs on one.
+pub(super) fn can_stream() -> bool {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    return std::arch::is_x86_feature_detected!("avx");
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    false
+}
+
+/// Copies `len` bytes with stores that go past the caches, whole lines at a time. They are not ordered as others are, so
+/// a fence that orders them stands behind the last: whoever publishes the copy needs none of its own (R3, R4).
+///
+/// # Safety
+///
+/// As [`copy`]; `len` is at least two lines, and [`can_stream`] says yes.
+pub(super) unsafe fn stream(from: *const u8, to: *mut u8, len: usize) {
+    // SAFETY: the caller's, who has asked.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        wide_past_caches(from, to, len);
+    }
+    // SAFETY: the caller's.
+    #[cfg(not(target_arch = "x86_64"))]
+    unsafe {
+        copy(from, to, len);
+    }
+}
+
+/// # Safety
+///
+/// As [`stream`].
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx")]
+unsafe fn wide_past_caches(from: *const u8, to: *mut u8, len: usize) {
+    use std::arch::x86_64::{__m256i, _mm256_loadu_si256, _mm256_stream_si256};
+    // The ends of lines that others use are stored as ever, and no whole line twice.
+    let head = to.addr().wrapping_neg() % BLOCK;
+    let tail = (len - head) % BLOCK;
+    let end = len - tail;
+    // SAFETY: `head` and `tail` are less than a line, of which there are two; `to + at` is a multiple of `BLOCK` in
+    // the loop, and `at + BLOCK` at most `end`.
+    unsafe {
+        copy(from, to, head);
+        let mut at = head;
+        while at < end {
+            let (from, to) = (from.add(at).cast::<__m256i>(), to.add(at).cast::<__m256i>());
+            let (first, second) = (_mm256_loadu_si256(from), _mm256_loadu_si256(from.add(1)));
+            _mm256_stream_si256(to, first);
+            _mm256_stream_si256(to.add(1), second);
+            at += BLOCK;
+        }
+        copy(from.add(end), to.add(end), tail);
+    }
+    drain_stores();
+}
+
+/// Waits until what this thread has stored can be seen, in whatever way it was stored.
+#[inline]
+pub(super) fn drain_stores() {
+    // SAFETY: a fence; every processor of this kind has it.
+    #[cfg(target_arch = "x86_64")]
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
 #[cfg(not(target_arch = "x86_64"))]
 unsafe fn long(from: *const u8, to: *mut u8, len: usize) {
     // SAFETY: the caller's.

@@ -9,6 +9,7 @@
 
 mod consumer;
 mod copy;
+mod copyway;
 mod mark;
 mod memory;
 mod prefetch;
@@ -20,6 +21,7 @@ pub(crate) mod tests;
 pub(crate) use consumer::{Consumer, Taken, release};
 pub(crate) use copy::copy;
 pub use copy::copy_slice;
+pub(crate) use copyway::CopyWay;
 pub(crate) use mark::{marks, messages_before};
 pub(crate) use memory::{Memory, Shape};
 pub(crate) use producer::{Producer, SHORT, Stage};

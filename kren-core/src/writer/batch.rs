@@ -2,7 +2,7 @@
 
 use super::KrenWriter;
 use crate::Result;
-use crate::ring::{RingError, Stage, copy};
+use crate::ring::{RingError, Stage};
 
 /// Messages that become visible together; see [`KrenWriter::batch`].
 ///
@@ -44,7 +44,7 @@ impl Batch<'_> {
         // SAFETY: as in `Producer::push`.
         #[allow(unsafe_code)]
         unsafe {
-            copy(data.as_ptr(), room, data.len());
+            self.writer.producer.copy_in(data, room);
         }
         self.writer.producer.seal(&mut self.stage, data.len(), tag);
         Ok(())

@@ -70,6 +70,37 @@ impl<'a> Slot<'a> {
         Ok(())
     }
 
+    /// Copies `data` into the slot, from byte `at` on.
+    ///
+    /// As `slot[at..][..data.len()].copy_from_slice(data)`, but from 4 KiB on in the way that is faster where the reader runs,
+    /// as [`KrenWriter::write`] copies: between processors that share no cache twice as fast or more.
+    ///
+    /// ```
+    /// # use kren_core::{KrenReader, KrenWriter};
+    /// # let name = format!("doc-write-at-{}", std::process::id());
+    /// # let frame = vec![7; 100_000];
+    /// let mut writer = KrenWriter::create(&name, 1 << 20)?;
+    /// let mut slot = writer.reserve(8 + frame.len())?;
+    /// slot[..8].copy_from_slice(&1_u64.to_le_bytes());
+    /// slot.write_at(8, &frame);
+    /// slot.commit();
+    /// # assert_eq!(KrenReader::connect(&name)?.read()?[8..], frame);
+    /// # Ok::<(), kren_core::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the slot ends before the data do.
+    #[inline]
+    pub fn write_at(&mut self, at: usize, data: &[u8]) {
+        let room = self[at..][..data.len()].as_mut_ptr();
+        // SAFETY: the slice just made has as many bytes, and is exclusive, so no part of `data`.
+        #[allow(unsafe_code)]
+        unsafe {
+            self.writer.producer.copy_in(data, room);
+        }
+    }
+
     #[inline]
     fn finish(self, len: usize) {
         // A slot that was reserved before a `fork` belongs to the parent (G10).
