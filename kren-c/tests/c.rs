@@ -128,6 +128,39 @@ fn a_killed_writer_has_died() {
     assert!(reader.wait().expect("it ends").success());
 }
 
+/// C++20: each message of a stream is awaited on asio's loop, beside a timer. Where asio is not installed this is left out, and said so.
+#[test]
+fn messages_are_awaited_on_a_loop_of_asio() {
+    let has_asio = std::path::Path::new("/usr/include/asio.hpp").exists();
+    if !has_asio {
+        eprintln!("skipped: asio is not installed (Debian: libasio-dev)");
+        return;
+    }
+    let cpp = ("g++", "-std=c++20");
+    let (Some(writer), Some(reader)) = (
+        Program::compile_example(cpp, "cpp/stream_writer.cpp", &[]),
+        Program::compile_example(cpp, "asio/stream_reader.cpp", &["-pthread"]),
+    ) else {
+        return;
+    };
+    let channel = name("asio");
+    let mut write = writer.command();
+    write.args([&channel, "50000"]).stdout(Stdio::piped());
+    let write = write.spawn().expect("it starts");
+    let read = reader.command().arg(&channel).output().expect("it starts");
+    let wrote = write.wait_with_output().expect("it ends");
+    let said = |output: &std::process::Output| {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{text}");
+        text.replace("sent", "received")
+    };
+    assert_eq!(
+        said(&read),
+        said(&wrote),
+        "the number, and the hash of all bytes"
+    );
+}
+
 /// Two threads on one handle: the second one gets a code.
 #[test]
 fn a_second_thread_is_told() {

@@ -88,6 +88,12 @@ impl Program {
         Self::compile_file(language, |_| source, flags)
     }
 
+    /// The same for an example, `file` of the folder `examples`.
+    pub(crate) fn compile_example(language: Language, file: &str, flags: &[&str]) -> Option<Self> {
+        let source = root().join("..").join("examples").join(file);
+        Self::compile_file(language, |_| source, flags)
+    }
+
     /// The same for a program's text.
     pub(crate) fn compile_text(language: Language, text: &str) -> Option<Self> {
         let source = |folder: &Path| {
