@@ -131,8 +131,8 @@ impl<M: Memory> Consumer<M> {
     /// The same, if it is as long as the last one.
     #[inline]
     pub(crate) fn peek_usual(&self) -> Option<Record> {
-        let header = self.header();
-        (commit_word(header) == self.known.word).then(|| self.found(tag(header)))
+        let found = self.header();
+        (commit_word(found) == self.known.word).then(|| self.found(tag(found)))
     }
 
     /// Validates a commit word and remembers what it means (G7: before anything uses it).

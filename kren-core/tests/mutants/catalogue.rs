@@ -347,7 +347,10 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "G9",
         WAIT,
         &[
-            ("if ticket % 2 == 1 {", "if ticket < u32::MAX {"),
+            (
+                "(ticket % 2 == 1).then_some(ticket)",
+                "(ticket < u32::MAX).then_some(ticket)",
+            ),
             ("if ticket == self.answered || reached", "if reached"),
         ],
         Whole,

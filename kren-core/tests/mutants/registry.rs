@@ -20,8 +20,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "P7 I1",
         SEATS,
         &[(
-            "if !object.try_hold(seat).map_err(fail)? { continue; }",
-            "let _ = object.try_hold(seat).map_err(fail)?;",
+            "if !seating.try_hold(seat)? { continue; }",
+            "let _ = seating.try_hold(seat)?;",
         )],
         Whole,
         "queue::ahead_and_keys",

@@ -260,8 +260,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "P5 B6",
         CONNECT,
         &[(
-            "presence.stance.load(Ordering::Acquire) == STANCE_DURABLE",
-            "presence.stance.load(Ordering::Acquire) == STANCE_DURABLE + 9",
+            "presence(seat).stance.load(Ordering::Acquire) == STANCE_DURABLE",
+            "presence(seat).stance.load(Ordering::Acquire) == STANCE_DURABLE + 9",
         )],
         Whole,
         "broadcast::a_durable_subscriber",
