@@ -229,6 +229,9 @@ impl Recording {
         };
         let made = WriteOptions::new()
             .compression(compression)
+            // A chunk goes out as a whole: else a file that was not finished would end in one that says it has 2^64 - 1 bytes,
+            // at which readers stumble.
+            .disable_seeking(true)
             .profile("")
             .library(concat!("kren ", env!("CARGO_PKG_VERSION")))
             .create(BufWriter::new(file));
