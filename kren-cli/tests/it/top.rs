@@ -114,6 +114,19 @@ fn top_lives_in_a_terminal_of_any_size() {
     wait_until("the end", || !terminal.screen().contains("kren top"));
 }
 
+/// A terminal that goes away, as with the connection to another machine, takes `top` along: it does not read its end for ever.
+#[test]
+fn top_ends_with_its_terminal() {
+    let name = Name::new("hung-up");
+    let command = format!("exec {} top -i 0.1", program());
+    let terminal = Terminal::new(&name, (80, 24), &command);
+    terminal.expect("kren top");
+    let pid = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
+    drop(terminal);
+    let own = std::path::Path::new("/proc").join(pid.trim());
+    wait_until("the end", || !own.exists());
+}
+
 #[test]
 fn one_frame_and_its_figures_come_without_a_terminal() {
     let name = Name::new("once");
