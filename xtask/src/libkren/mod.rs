@@ -1,5 +1,5 @@
 //! libkren as C and C++ projects expect to find it: in a folder ([`layout`]), in an archive, as a pair of Debian packages; and tried as they
-//! use it ([`trial`]).
+//! use it ([`mod@trial`]).
 
 mod archive;
 mod debian;
