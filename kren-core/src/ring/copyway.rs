@@ -98,11 +98,11 @@ impl CopyWay {
         self.last == Way::Streaming
     }
 
-    /// Copies a payload as [`copy`](super::copy) does, in the way that is faster here.
+    /// Copies a payload as [`copy`](super::copy()) does, in the way that is faster here.
     ///
     /// # Safety
     ///
-    /// As [`copy`](super::copy).
+    /// As [`copy`](super::copy()).
     #[inline]
     #[allow(unsafe_code)]
     pub(crate) unsafe fn copy(&mut self, from: *const u8, to: *mut u8, len: usize) {
@@ -119,7 +119,7 @@ impl CopyWay {
 
     /// # Safety
     ///
-    /// As [`copy`](super::copy); `len` is [`CHOICE_FROM`] or more, and the processor knows both ways.
+    /// As [`copy`](super::copy()); `len` is [`CHOICE_FROM`] or more, and the processor knows both ways.
     #[inline(never)]
     #[allow(unsafe_code)]
     unsafe fn copy_long(&mut self, from: *const u8, to: *mut u8, len: usize) {
