@@ -13,6 +13,7 @@ mod demo;
 mod dist;
 #[cfg(test)]
 mod documents;
+mod dpkg;
 mod examples;
 mod exec;
 mod kit;

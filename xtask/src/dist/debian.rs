@@ -6,6 +6,7 @@ use std::process::Command;
 
 use super::native::Native;
 use super::{Dist, files, program};
+use crate::dpkg;
 use crate::exec::{self, step};
 use crate::term::{Context as _, Failure, Result};
 
@@ -88,20 +89,11 @@ fn papers(native: &Native) -> Result<()> {
     Ok(())
 }
 
-/// Unpacks and configures it in an empty system, so that this one stays as it is; and asks this one's database whether
+/// Installs it in an empty system, runs it there, and asks this one's database whether
 /// what it depends on is there.
 fn installs(dist: &Dist<'_>, file: &Path) -> Result<()> {
     let root = dist.workspace.target.join("deb-root");
-    exec::fresh_folder(&root)?;
-    let database = root.join("var/lib/dpkg");
-    exec::create_folder(&database.join("updates"))?;
-    exec::create_folder(&database.join("info"))?;
-    exec::write(&database.join("status"), "")?;
-    let mut install = Command::new("dpkg");
-    install.args(["--force-not-root", "--force-depends"]);
-    install.arg(format!("--root={}", root.display()));
-    install.arg("--install").arg(file);
-    step("Debian: installing it in an empty system", install, NOT_FIT)?;
+    dpkg::install(&[file.to_owned()], &root)?;
     let installed = Command::new(root.join("usr/bin/kren"));
     program::answers("the Debian package", installed, &dist.version)?;
     let mut here = Command::new("dpkg");

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use super::Layout;
 use super::layout::SONAME;
+use crate::dpkg;
 use crate::exec::{self, step};
 use crate::term::{Failure, Result};
 
@@ -72,22 +73,9 @@ pub(crate) fn pack(
     Ok(Some([runtime, development]))
 }
 
-/// Installs both in an empty system below `root`, so that the machine's own stays as it is, and gives the folder of libraries there.
+/// Installs both in an empty system below `root`, and gives the folder of libraries there.
 pub(super) fn install(packages: &[PathBuf], root: &Path) -> Result<PathBuf> {
-    exec::fresh_folder(root)?;
-    let database = root.join("var/lib/dpkg");
-    exec::create_folder(&database.join("updates"))?;
-    exec::create_folder(&database.join("info"))?;
-    exec::write(&database.join("status"), "")?;
-    let mut install = Command::new("dpkg");
-    install.args(["--force-not-root", "--force-depends"]);
-    install.arg(format!("--root={}", root.display()));
-    install.arg("--install").args(packages);
-    step(
-        "Debian: installing both in an empty system",
-        install,
-        "read the output above",
-    )?;
+    dpkg::install(packages, root)?;
     let (_, lib) = architecture().ok_or_else(|| Failure::new("dpkg is gone"))?;
     Ok(root.join("usr").join(lib))
 }
