@@ -25,19 +25,19 @@ int main(int count, char **arguments) {
   options.method = "score";
   for (at = 0; at < scores; at++) {
     memset(request, (int)(at & 255), at + 1);
-    MUST(kren_call_start(client, request, at + 1, &options, PATIENCE, &calls[at]));
+    MUST(kren_call_start(client, request, at + 1, &options, &calls[at], PATIENCE));
   }
   for (at = 0; at < scores; at++) {
     char expected[32];
     size_t len = (size_t)snprintf(expected, sizeof expected, "%u", (at + 1) * (at & 255));
-    MUST(kren_call_next(client, calls[at], &reply));
+    MUST(kren_call_next(client, calls[at], &reply, KREN_FOREVER));
     if (reply.len != len || memcmp(reply.data, expected, len) != 0) fail("a score is wrong");
   }
   printf("scored %u\n", scores);
 
   options.method = "complete";
-  MUST(kren_call_start(client, words, strlen(words), &options, PATIENCE, &call));
-  while ((code = kren_call_next(client, call, &reply)) == KREN_OK) {
+  MUST(kren_call_start(client, words, strlen(words), &options, &call, PATIENCE));
+  while ((code = kren_call_next(client, call, &reply, KREN_FOREVER)) == KREN_OK) {
     printf("%s%.*s", gap, (int)reply.len, (const char *)reply.data);
     gap = " ";
   }

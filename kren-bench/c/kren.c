@@ -39,7 +39,7 @@ ends *ends_open(const char *there, const char *back, size_t size, size_t capacit
 static inline void put(ends *both, uint64_t number) {
   if (both->in_place) {
     void *room;
-    must(kren_reserve(both->there, both->size, KREN_FOREVER, &room));
+    must(kren_reserve(both->there, both->size, &room, KREN_FOREVER));
     payload_build(room, both->size, number);
     must(kren_commit(both->there, both->size, 0));
   } else {

@@ -5,6 +5,7 @@
  * What holds for every function, unless it says otherwise:
  *
  * - It returns KREN_OK, which is 0, or a kren_code; what it was to store is stored with KREN_OK alone. kren_error_message() says more.
+ * - What is given comes first, then where results are stored, then the time-out.
  * - A handle is used by one thread at a time, and may go from thread to thread. Handles of their own have nothing to do with each other.
  * - A handle is closed by its own function, once. What a closed one leads to is recognised as closed (KREN_MISUSE) until many others of its
  *   kind have been closed.
@@ -20,6 +21,21 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+/**
+ * The most dimensions an array can have.
+ */
+#define KREN_MAX_DIMS 13
+
+/**
+ * Room for the name of an array, which has 48 bytes at most, and a zero.
+ */
+#define KREN_NAME_SIZE 56
+
+/**
+ * Room for a channel's name and for other texts of kren_channel, and a zero.
+ */
+#define KREN_TEXT_SIZE 256
 
 /**
  * The version of the binary interface: a program that was compiled against a header with the same KREN_ABI_VERSION fits.
@@ -288,6 +304,104 @@ typedef enum {
 } kren_code;
 
 /**
+ * The types of elements: 256 x the code that DLPack has for it, and its bits.
+ */
+typedef enum {
+  /**
+   * Signed, 8 bits.
+   */
+  KREN_INT8 = 8,
+  /**
+   * Signed, 16 bits.
+   */
+  KREN_INT16 = 16,
+  /**
+   * Signed, 32 bits.
+   */
+  KREN_INT32 = 32,
+  /**
+   * Signed, 64 bits.
+   */
+  KREN_INT64 = 64,
+  /**
+   * Unsigned, 8 bits.
+   */
+  KREN_UINT8 = 264,
+  /**
+   * Unsigned, 16 bits.
+   */
+  KREN_UINT16 = 272,
+  /**
+   * Unsigned, 32 bits.
+   */
+  KREN_UINT32 = 288,
+  /**
+   * Unsigned, 64 bits.
+   */
+  KREN_UINT64 = 320,
+  /**
+   * IEEE 754, half precision.
+   */
+  KREN_FLOAT16 = 528,
+  /**
+   * A float.
+   */
+  KREN_FLOAT32 = 544,
+  /**
+   * A double.
+   */
+  KREN_FLOAT64 = 576,
+  /**
+   * The upper half of a KREN_FLOAT32.
+   */
+  KREN_BFLOAT16 = 1040,
+  /**
+   * Two floats: real part, imaginary part.
+   */
+  KREN_COMPLEX64 = 1344,
+  /**
+   * Two doubles.
+   */
+  KREN_COMPLEX128 = 1408,
+  /**
+   * A byte, 0 or 1.
+   */
+  KREN_BOOL = 1544,
+  /**
+   * 3 bits of exponent, 4 of mantissa; the rest alike.
+   */
+  KREN_FLOAT8_E3M4 = 1800,
+  /**
+   * As its name says.
+   */
+  KREN_FLOAT8_E4M3 = 2056,
+  /**
+   * With a bias of 11.
+   */
+  KREN_FLOAT8_E4M3B11FNUZ = 2312,
+  /**
+   * Without infinities.
+   */
+  KREN_FLOAT8_E4M3FN = 2568,
+  /**
+   * Without a negative zero either.
+   */
+  KREN_FLOAT8_E4M3FNUZ = 2824,
+  /**
+   * As its name says.
+   */
+  KREN_FLOAT8_E5M2 = 3080,
+  /**
+   * Without infinities and a negative zero.
+   */
+  KREN_FLOAT8_E5M2FNUZ = 3336,
+  /**
+   * 8 bits of exponent, and nothing else: a scale.
+   */
+  KREN_FLOAT8_E8M0FNU = 3592,
+} kren_dtype;
+
+/**
  * One of the calling ends of a service.
  *
  * One thread at a time uses it, any thread; a call while another one is under way is KREN_BUSY wherever that can be seen. In a child
@@ -336,6 +450,66 @@ typedef struct kren_server kren_server;
  * made by fork every call is KREN_FORKED, and closing it leaves the parent's end alone.
  */
 typedef struct kren_writer kren_writer;
+
+/**
+ * An array in C order: its elements one behind the other, those of the last dimension fastest, with nothing between them.
+ */
+typedef struct {
+  /**
+   * Its elements. Of a message: where they lie in it, as long as that does, and not to be written to.
+   */
+  const void *data;
+  /**
+   * Bytes of the elements. Set by the library; what is written is as long as its type and shape say.
+   */
+  size_t nbytes;
+  /**
+   * What they are: a kren_dtype.
+   */
+  uint32_t dtype;
+  /**
+   * How many dimensions; 0: a single element.
+   */
+  uint32_t ndim;
+  /**
+   * The dimensions, outermost first.
+   */
+  size_t shape[KREN_MAX_DIMS];
+  /**
+   * Of one of several arrays in a message: how it is called, UTF-8 of 1 to 48 bytes with a zero behind. Else empty.
+   */
+  char name[KREN_NAME_SIZE];
+} kren_array;
+
+/**
+ * A message where it lies in shared memory. Each function that gives one says how long it stays there; copy what must live longer.
+ */
+typedef struct {
+  /**
+   * Its bytes; never null, also where there are none. Not to be written to: the page is read-only, and a store faults.
+   */
+  const void *data;
+  /**
+   * How many.
+   */
+  size_t len;
+  /**
+   * The tag it was written with; 0 unless its writer chose one.
+   */
+  uint32_t tag;
+  /**
+   * Of a worker: 1 if another worker may have begun with it before, else 0.
+   */
+  uint32_t redelivered;
+  /**
+   * Of an inbox and a server: who it is from, as kren_peer.number says it. Else 0.
+   */
+  uint64_t sender;
+  /**
+   * Of a reader: tells it from all others that this one has lent, for kren_release(). Else 0.
+   */
+  uint64_t serial;
+} kren_message;
 
 /**
  * How an end is opened, for all that open one. Begin with kren_options_default(), which says the size and leaves everything else at
@@ -441,34 +615,103 @@ typedef struct {
 } kren_call_options;
 
 /**
- * A message where it lies in shared memory. Each function that gives one says how long it stays there; copy what must live longer.
+ * What is known of what stands under a name. What cannot be known is 0.
  */
 typedef struct {
   /**
-   * Its bytes; never null, also where there are none. Not to be written to: the page is read-only, and a store faults.
+   * sizeof(kren_channel): set before kren_inspect(), and by kren_channels().
    */
-  const void *data;
+  size_t size;
   /**
-   * How many.
+   * How it fares: "idle", "full", "waiting for a reader", "waiting for a writer", "writer died", "reader died", "undelivered", "stale",
+   * "open", "owner died", "damaged", "other version", "unreadable". A constant text.
    */
-  size_t len;
+  const char *state;
   /**
-   * The tag it was written with; 0 unless its writer chose one.
+   * What it is for: "channel", "broadcast", "inbox", "work queue", "service", "bell"; null where that is not known. A constant text.
    */
-  uint32_t tag;
+  const char *kind;
   /**
-   * Of a worker: 1 if another worker may have begun with it before, else 0.
+   * Bytes of shared memory that it takes.
    */
-  uint32_t redelivered;
+  uint64_t bytes;
   /**
-   * Of an inbox and a server: who it is from, as kren_peer.number says it. Else 0.
+   * Bytes of records that its ring holds.
    */
-  uint64_t sender;
+  size_t capacity;
   /**
-   * Of a reader: tells it from all others that this one has lent, for kren_release(). Else 0.
+   * Alignment of payloads.
    */
-  uint64_t serial;
-} kren_message;
+  size_t alignment;
+  /**
+   * Tells it from all others that had or will have its name.
+   */
+  uint64_t instance;
+  /**
+   * When it was made: nanoseconds since 1970.
+   */
+  uint64_t created_ns;
+  /**
+   * Messages written since it was made.
+   */
+  uint64_t written;
+  /**
+   * Messages that everybody has released for whom the writer waits.
+   */
+  uint64_t released;
+  /**
+   * Bytes of the ring that the others take.
+   */
+  uint64_t used;
+  /**
+   * Of the description of its messages: see kren_options.schema_text.
+   */
+  uint64_t schema_hash;
+  /**
+   * The user it belongs to; UINT32_MAX: it is not known.
+   */
+  uint32_t owner;
+  /**
+   * Permission bits.
+   */
+  uint32_t mode;
+  /**
+   * Who writes; of a registry, who owns it.
+   */
+  kren_state writer;
+  /**
+   * Its process id; 0 also where that means nothing here.
+   */
+  uint32_t writer_pid;
+  /**
+   * Who reads: of several, the one that came last to the first seat.
+   */
+  kren_state reader;
+  /**
+   * Its process id, as above.
+   */
+  uint32_t reader_pid;
+  /**
+   * Seats for readers, subscribers or members.
+   */
+  uint32_t seats;
+  /**
+   * How many of them have somebody who lives.
+   */
+  uint32_t taken;
+  /**
+   * Its name.
+   */
+  char name[KREN_TEXT_SIZE];
+  /**
+   * What its messages are: see kren_options.schema_name.
+   */
+  char schema_name[KREN_TEXT_SIZE];
+  /**
+   * Why it is damaged or cannot be read.
+   */
+  char reason[KREN_TEXT_SIZE];
+} kren_channel;
 
 /**
  * One on the other side, where there can be many.
@@ -609,6 +852,73 @@ extern "C" {
 #endif // __cplusplus
 
 /**
+ * Writes an array as one message, which every language reads as one; its elements are copied once. On a channel that was created with
+ * kren_options.alignment 64 they are aligned for everything.
+ *
+ * Waits as kren_write() does. KREN_INVALID_OPTION: a type or shape that cannot be sent.
+ */
+int kren_write_array(kren_writer *writer,
+                     const kren_array *array,
+                     uint32_t tag,
+                     int64_t timeout_ns);
+
+/**
+ * Writes `count` arrays, 1024 at most, as one message; their names differ. The rest is as in kren_write_array().
+ */
+int kren_write_arrays(kren_writer *writer, const kren_array *arrays, size_t count, uint32_t tag, int64_t timeout_ns);
+
+/**
+ * Lends the room for an array of this type and shape at `*data`, kren_array.nbytes of it, which is set; its elements are to be stored
+ * there, and kren_commit() is to be called with this length. The rest is as in kren_reserve().
+ */
+int kren_reserve_array(kren_writer *writer,
+                       kren_array *array,
+                       void **data,
+                       int64_t timeout_ns);
+
+/**
+ * The array that a message holds, at `*array`, where it lies: of any message that is still there, of a reader, a request or a reply.
+ * KREN_NOT_AN_ARRAY: it holds something else; it can still be used as bytes. Any thread; never blocks.
+ */
+int kren_message_array(const kren_message *message,
+                       kren_array *array);
+
+/**
+ * The named arrays that a message holds: stores the first `room` at `arrays`, and how many there are at `count`. `arrays` may be null with
+ * a room of 0. The rest is as in kren_message_array().
+ */
+int kren_message_arrays(const kren_message *message,
+                        kren_array *arrays,
+                        size_t room,
+                        size_t *count);
+
+/**
+ * Writes a table as one message: an Arrow IPC stream of `len` bytes, as Arrow's own libraries and nanoarrow make it. It is not looked at.
+ * Waits as kren_write() does.
+ */
+int kren_write_table(kren_writer *writer,
+                     const void *stream,
+                     size_t len,
+                     uint32_t tag,
+                     int64_t timeout_ns);
+
+/**
+ * Lends `len` bytes at `*stream` for a table's Arrow IPC stream; kren_commit() says how long that became. The rest is as in kren_reserve().
+ */
+int kren_reserve_table(kren_writer *writer,
+                       size_t len,
+                       void **stream,
+                       int64_t timeout_ns);
+
+/**
+ * The Arrow IPC stream of the table that a message holds, at `*stream` and `*len`, where it lies. It is not looked at. The rest is as in
+ * kren_message_array().
+ */
+int kren_message_table(const kren_message *message,
+                       const void **stream,
+                       size_t *len);
+
+/**
  * Joins the service `name`, whose server need not be there yet, as one of its clients. `options` may be null. Blocks only while it
  * reserves memory. The handle is to be closed by kren_client_close().
  */
@@ -627,33 +937,31 @@ int kren_call(kren_client *client,
               const void *data,
               size_t len,
               const kren_call_options *options,
-              int64_t timeout_ns,
-              kren_message *reply);
+              kren_message *reply,
+              int64_t timeout_ns);
 
 /**
- * Sends a request without waiting for its answer, which kren_call_next() and kren_call_poll() get by the number at `*call`. Any number may
- * be under way. `timeout_ns` is how long the last answer may take from now on. Waits for room that long at most; with 0 it is sent if
+ * Sends a request without waiting for its answer, which kren_call_next() gets by the number at `*call`. Any number may be under way. `timeout_ns` is how long the last answer may take from now on. Waits for room that long at most; with 0 it is sent if
  * there is room, else KREN_FULL, and the answer may take for ever.
  */
 int kren_call_start(kren_client *client,
                     const void *data,
                     size_t len,
                     const kren_call_options *options,
-                    int64_t timeout_ns,
-                    uint64_t *call);
+                    uint64_t *call,
+                    int64_t timeout_ns);
 
 /**
- * Waits for the next answer to a call, as long as that was given time. KREN_END: there are no more, and the call is over. The answer at
- * `*reply` stays until the next call of any function on this client.
+ * The next answer to a call, at `*reply`, where it stays until the next call of any function on this client. KREN_END: there are no more,
+ * and the call is over.
+ *
+ * Waits `timeout_ns` nanoseconds at most, or with -1 as long as the call was given time, and no longer in any case; not at all with 0, which
+ * is KREN_EMPTY if no answer is there yet.
  */
 int kren_call_next(kren_client *client,
                    uint64_t call,
-                   kren_message *reply);
-
-/**
- * As kren_call_next(), without waiting: KREN_EMPTY if no answer is there yet.
- */
-int kren_call_poll(kren_client *client, uint64_t call, kren_message *reply);
+                   kren_message *reply,
+                   int64_t timeout_ns);
 
 /**
  * Gives a call up: its server is told, and what still comes is thrown away. Never blocks.
@@ -666,8 +974,8 @@ int kren_call_cancel(kren_client *client, uint64_t call);
 int kren_client_state(kren_client *client, kren_state *state);
 
 /**
- * A file descriptor for epoll, poll, libuv or asio, at `*fd`: readable while there may be an answer to one of the calls. Poll each with
- * kren_call_poll(); the last KREN_EMPTY makes it unreadable. The rest is as in kren_reader_fd().
+ * A file descriptor for epoll, poll, libuv or asio, at `*fd`: readable while there may be an answer to one of the calls. Try each by
+ * kren_call_next() with a time-out of 0; the last KREN_EMPTY makes it unreadable. The rest is as in kren_reader_fd().
  */
 int kren_client_fd(kren_client *client,
                    int *fd);
@@ -707,6 +1015,21 @@ size_t kren_error_message(char *buffer,
  * Each thread has its own. Never blocks.
  */
 uint64_t kren_error_figure(void);
+
+/**
+ * What is known of the channel `name`, or of what else stands there, at `*channel`, whose size is to be set before. Nobody notices:
+ * nothing is stored, no place taken. Makes some system calls; never blocks. Any thread.
+ */
+int kren_inspect(const char *name,
+                 kren_channel *channel);
+
+/**
+ * Calls `each` with what kren_inspect() says of every channel that this user can see, by name, and with `context`, until it returns
+ * something else than 0. What it is given is the library's, and gone when it returns. Only Linux lists channels (else KREN_IO). Any thread;
+ * never blocks.
+ */
+int kren_channels(int (*each)(const kren_channel *channel, void *context),
+                  void *context);
 
 /**
  * Gives a held message back to its writer, in any order; null is left alone. Its bytes are not to be looked at any more.
@@ -887,7 +1210,7 @@ int kren_selector_add_writer(kren_selector *selector,
 int kren_selector_add_drained(kren_selector *selector, uint64_t key, kren_writer *writer);
 
 /**
- * As kren_selector_add_reader(), for answers: kren_call_poll() then says more of each call. To be added anew when a call was started after a
+ * As kren_selector_add_reader(), for answers: kren_call_next() with a time-out of 0 then says more of each call. To be added anew when a call was started after a
  * server had gone.
  */
 int kren_selector_add_client(kren_selector *selector,
@@ -1102,8 +1425,8 @@ int kren_write_batch(kren_writer *writer,
  */
 int kren_reserve(kren_writer *writer,
                  size_t len,
-                 int64_t timeout_ns,
-                 void **data);
+                 void **data,
+                 int64_t timeout_ns);
 
 /**
  * Publishes the first `len` of the reserved bytes as one message. More than were reserved is KREN_TOO_LARGE, and they stay reserved.

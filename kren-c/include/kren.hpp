@@ -164,6 +164,49 @@ struct options : kren_options {
   options() : kren_options(kren_options_default()) {}
 };
 
+namespace detail {
+
+/* The kren_dtype of a type of C++; 0 where there is none. */
+template <class T>
+constexpr std::uint32_t dtype_of() {
+  if constexpr (std::is_same_v<T, bool>) return KREN_BOOL;
+  if constexpr (std::is_integral_v<T>) return (std::is_signed_v<T> ? 0x0000u : 0x0100u) + 8 * sizeof(T);
+  if constexpr (std::is_same_v<T, float>) return KREN_FLOAT32;
+  if constexpr (std::is_same_v<T, double>) return KREN_FLOAT64;
+  return 0;
+}
+
+}  // namespace detail
+
+/* An array in C order, where its elements lie: of a message, as long as that does; or of one's own, to be written. */
+struct array : kren_array {
+  array() : kren_array{} {}
+  explicit array(const kren_array &seen) : kren_array(seen) {}
+  array(const void *elements, std::uint32_t type, std::initializer_list<std::size_t> dims, std::string_view called = {}) : kren_array{} {
+    data = elements;
+    dtype = type;
+    /* One dimension too many is refused by the library. */
+    for (std::size_t dim : dims) {
+      if (ndim < KREN_MAX_DIMS) shape[ndim] = dim;
+      ndim++;
+    }
+    called.copy(name, sizeof name - 1);
+  }
+  /* Of a type that says what it is; std::complex and the like go by their kren_dtype. */
+  template <class T, class = std::enable_if_t<detail::dtype_of<T>() != 0>>
+  array(const T *elements, std::initializer_list<std::size_t> dims, std::string_view called = {})
+      : array(elements, detail::dtype_of<T>(), dims, called) {}
+  /* How many elements there are. */
+  std::size_t size() const noexcept { return nbytes / ((dtype & 0xff) / 8); }
+  /* The elements in place; null if they are of another type. On a channel with the least alignment those of more than 8 bytes may not be
+   * aligned, which complex128 alone is. */
+  template <class T>
+  const T *elements() const noexcept {
+    static_assert(detail::dtype_of<T>() != 0, "it is no kren_dtype: look at data");
+    return dtype == detail::dtype_of<T>() ? static_cast<const T *>(data) : nullptr;
+  }
+};
+
 /* The bytes of a message, where they lie: as long as whoever gave it says. */
 class view {
  public:
@@ -202,6 +245,32 @@ class view {
     static_assert(std::is_trivially_copyable_v<T>);
     bool fits = size() == sizeof(T) && reinterpret_cast<std::uintptr_t>(data()) % alignof(T) == 0;
     return fits ? reinterpret_cast<const T *>(data()) : nullptr;
+  }
+
+  /* The array that it holds, in place. */
+  outcome<kren::array> array() const {
+    kren::array seen;
+    return detail::come_to<kren::array>(kren_message_array(&message_, &seen), [&] { return seen; });
+  }
+
+  /* The named arrays that it holds, in place. */
+  outcome<std::vector<kren::array>> arrays() const {
+    std::size_t count = 0;
+    std::vector<kren_array> seen;
+    int code = kren_message_arrays(&message_, nullptr, 0, &count);
+    if (code == KREN_OK) {
+      seen.resize(count);
+      code = kren_message_arrays(&message_, seen.data(), seen.size(), &count);
+    }
+    return detail::come_to<std::vector<kren::array>>(code, [&] { return std::vector<kren::array>(seen.begin(), seen.end()); });
+  }
+
+  /* The Arrow IPC stream of the table that it holds, in place. */
+  outcome<bytes> table() const {
+    const void *stream = nullptr;
+    std::size_t len = 0;
+    int code = kren_message_table(&message_, &stream, &len);
+    return detail::come_to<bytes>(code, [&] { return bytes(stream, len); });
   }
 
  protected:
@@ -312,8 +381,39 @@ class basic_writer {
 
   outcome<slot> reserve(std::size_t len, duration timeout = forever) {
     void *data = nullptr;
-    int code = kren_reserve(handle(), len, timeout.count(), &data);
+    int code = kren_reserve(handle(), len, &data, timeout.count());
     return detail::come_to<slot>(code, [&] { return slot(handle(), data, len); });
+  }
+
+  /* An array as one message; several, which have names. */
+  outcome<void> write_array(const array &one, std::uint32_t tag = 0, duration timeout = forever) {
+    return detail::come_to(kren_write_array(handle(), &one, tag, timeout.count()));
+  }
+  outcome<void> write_arrays(std::initializer_list<array> all, std::uint32_t tag = 0, duration timeout = forever) {
+    std::vector<kren_array> plain(all.begin(), all.end());
+    return detail::come_to(kren_write_arrays(handle(), plain.data(), plain.size(), tag, timeout.count()));
+  }
+
+  /* Room for an array of T, or of a kren_dtype: to be filled, and committed whole. */
+  template <class T>
+  outcome<slot> reserve_array(std::initializer_list<std::size_t> dims, duration timeout = forever) {
+    return reserve_array(detail::dtype_of<T>(), dims, timeout);
+  }
+  outcome<slot> reserve_array(std::uint32_t dtype, std::initializer_list<std::size_t> dims, duration timeout = forever) {
+    array wanted(nullptr, dtype, dims);
+    void *data = nullptr;
+    int code = kren_reserve_array(handle(), &wanted, &data, timeout.count());
+    return detail::come_to<slot>(code, [&] { return slot(handle(), data, wanted.nbytes); });
+  }
+
+  /* A table as one message: its Arrow IPC stream; or room for one. */
+  outcome<void> write_table(bytes stream, std::uint32_t tag = 0, duration timeout = forever) {
+    return detail::come_to(kren_write_table(handle(), stream.data(), stream.size(), tag, timeout.count()));
+  }
+  outcome<slot> reserve_table(std::size_t len, duration timeout = forever) {
+    void *stream = nullptr;
+    int code = kren_reserve_table(handle(), len, &stream, timeout.count());
+    return detail::come_to<slot>(code, [&] { return slot(handle(), stream, len); });
   }
 
   outcome<void> flush(duration timeout = forever) { return detail::come_to(kren_flush(handle(), timeout.count())); }
@@ -579,21 +679,21 @@ class client {
 
   outcome<view> call(bytes request, const call_options &how = {}, duration timeout = forever) {
     kren_message reply{};
-    int code = kren_call(handle(), request.data(), request.size(), &how, timeout.count(), &reply);
+    int code = kren_call(handle(), request.data(), request.size(), &how, &reply, timeout.count());
     return detail::come_to<view>(code, [&] { return view(reply); });
   }
 
   /* Without waiting for the answer; gives the call's number. */
   outcome<std::uint64_t> start(bytes request, const call_options &how = {}, duration timeout = forever) {
     std::uint64_t call = 0;
-    int code = kren_call_start(handle(), request.data(), request.size(), &how, timeout.count(), &call);
+    int code = kren_call_start(handle(), request.data(), request.size(), &how, &call, timeout.count());
     return detail::come_to<std::uint64_t>(code, [&] { return call; });
   }
 
   /* The next answer, or none once there are no more. */
-  outcome<std::optional<view>> next(std::uint64_t call) {
+  outcome<std::optional<view>> next(std::uint64_t call, duration timeout = forever) {
     kren_message reply{};
-    int code = kren_call_next(handle(), call, &reply);
+    int code = kren_call_next(handle(), call, &reply, timeout.count());
     return detail::come_to<std::optional<view>>(code == KREN_END ? KREN_OK : code, [&] {
       return code == KREN_OK ? std::optional<view>(view(reply)) : std::nullopt;
     });
@@ -717,6 +817,23 @@ class selector {
 };
 
 inline outcome<selector> open_selector() { return detail::opened<selector, kren_selector>([&](kren_selector **handle) { return kren_selector_create(handle); }); }
+
+/* What is known of the channel `name`: see kren_inspect(). */
+inline outcome<kren_channel> inspect(const char *name) {
+  kren_channel seen{};
+  seen.size = sizeof seen;
+  return detail::come_to<kren_channel>(kren_inspect(name, &seen), [&] { return seen; });
+}
+
+/* What is known of every channel that this user can see: see kren_channels(). */
+inline outcome<std::vector<kren_channel>> channels() {
+  std::vector<kren_channel> all;
+  auto each = [](const kren_channel *seen, void *list) noexcept {
+    static_cast<std::vector<kren_channel> *>(list)->push_back(*seen);
+    return 0;
+  };
+  return detail::come_to<std::vector<kren_channel>>(kren_channels(each, &all), [&] { return std::move(all); });
+}
 
 #ifndef KREN_NO_EXCEPTIONS
 inline writer::writer(const char *name, std::size_t capacity, const options &how) : writer(open_writer(name, capacity, how)) {}

@@ -82,10 +82,13 @@ impl Client {
         kren_message::new(reply, reply.tag())
     }
 
-    fn next(&mut self, call: Call) -> Outcome<kren_message> {
+    fn next(&mut self, call: Call, within: Option<Duration>) -> Outcome<kren_message> {
+        if within == Some(Duration::ZERO) {
+            return self.poll(call);
+        }
         self.reply = None;
         let check = &mut || self.check.run();
-        let reply = self.core.next_part(call, check)?;
+        let reply = self.core.next_part_within(call, within, check)?;
         reply.map(|reply| self.lend(reply)).ok_or(Failure::End)
     }
 
@@ -143,8 +146,8 @@ pub unsafe extern "C" fn kren_call(
     data: *const c_void,
     len: usize,
     options: *const kren_call_options,
-    timeout_ns: i64,
     reply: *mut kren_message,
+    timeout_ns: i64,
 ) -> c_int {
     guard(|| {
         let (place, data) = (out(reply)?, bytes(data, len)?);
@@ -160,8 +163,7 @@ pub unsafe extern "C" fn kren_call(
     })
 }
 
-/// Sends a request without waiting for its answer, which kren_call_next() and kren_call_poll() get by the number at `*call`. Any number may
-/// be under way. `timeout_ns` is how long the last answer may take from now on. Waits for room that long at most; with 0 it is sent if
+/// Sends a request without waiting for its answer, which kren_call_next() gets by the number at `*call`. Any number may be under way. `timeout_ns` is how long the last answer may take from now on. Waits for room that long at most; with 0 it is sent if
 /// there is room, else KREN_FULL, and the answer may take for ever.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kren_call_start(
@@ -169,8 +171,8 @@ pub unsafe extern "C" fn kren_call_start(
     data: *const c_void,
     len: usize,
     options: *const kren_call_options,
-    timeout_ns: i64,
     call: *mut u64,
+    timeout_ns: i64,
 ) -> c_int {
     guard(|| {
         let (place, data) = (out(call)?, bytes(data, len)?);
@@ -199,34 +201,22 @@ pub unsafe extern "C" fn kren_call_start(
     })
 }
 
-/// Waits for the next answer to a call, as long as that was given time. KREN_END: there are no more, and the call is over. The answer at
-/// `*reply` stays until the next call of any function on this client.
+/// The next answer to a call, at `*reply`, where it stays until the next call of any function on this client. KREN_END: there are no more,
+/// and the call is over.
+///
+/// Waits `timeout_ns` nanoseconds at most, or with -1 as long as the call was given time, and no longer in any case; not at all with 0, which
+/// is KREN_EMPTY if no answer is there yet.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kren_call_next(
     client: *mut kren_client,
     call: u64,
     reply: *mut kren_message,
+    timeout_ns: i64,
 ) -> c_int {
     guard(|| {
         let place = out(reply)?;
         Handle::with(client.cast(), |client: &mut Client| {
-            place.set(client.next(Call::of(call))?);
-            Ok(())
-        })
-    })
-}
-
-/// As kren_call_next(), without waiting: KREN_EMPTY if no answer is there yet.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn kren_call_poll(
-    client: *mut kren_client,
-    call: u64,
-    reply: *mut kren_message,
-) -> c_int {
-    guard(|| {
-        let place = out(reply)?;
-        Handle::with(client.cast(), |client: &mut Client| {
-            place.set(client.poll(Call::of(call))?);
+            place.set(client.next(Call::of(call), timeout(timeout_ns))?);
             Ok(())
         })
     })
@@ -258,8 +248,8 @@ pub unsafe extern "C" fn kren_client_state(
     })
 }
 
-/// A file descriptor for epoll, poll, libuv or asio, at `*fd`: readable while there may be an answer to one of the calls. Poll each with
-/// kren_call_poll(); the last KREN_EMPTY makes it unreadable. The rest is as in kren_reader_fd().
+/// A file descriptor for epoll, poll, libuv or asio, at `*fd`: readable while there may be an answer to one of the calls. Try each by
+/// kren_call_next() with a time-out of 0; the last KREN_EMPTY makes it unreadable. The rest is as in kren_reader_fd().
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kren_client_fd(client: *mut kren_client, fd: *mut c_int) -> c_int {
     guard(|| {

@@ -49,7 +49,7 @@ impl Failure {
 
     fn message(&self) -> String {
         match self {
-            Self::Core(error) => error.to_string(),
+            Self::Core(error) => in_terms_of_c(&error.to_string()),
             Self::Empty => "there is no message now; wait for one, or try again later".to_owned(),
             Self::Misuse(what) => (**what).to_owned(),
             Self::End => "the call has no more answers".to_owned(),
@@ -76,6 +76,22 @@ impl Failure {
             _ => 0,
         }
     }
+}
+
+/// What other languages call otherwise.
+const TERMS: [(&str, &str); 3] = [
+    (
+        "wait_for_writer (Node.js: waitForWriter)",
+        "kren_wait_for_writer()",
+    ),
+    ("with the option 'fresh'", "with the flag KREN_FRESH"),
+    ("create it 'fresh'", "create it with the flag KREN_FRESH"),
+];
+
+fn in_terms_of_c(text: &str) -> String {
+    TERMS.iter().fold(text.to_owned(), |text, (other, own)| {
+        text.replace(other, own)
+    })
 }
 
 thread_local! {
@@ -150,6 +166,173 @@ fn last<T>(look: impl FnOnce(&Failure) -> T) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What the core says, of each code, in words that C has a meaning for.
+    #[test]
+    fn advice_is_in_terms_of_c() {
+        let mut said = std::collections::BTreeSet::new();
+        for error in every_error() {
+            said.insert(error.code().number());
+            let text = Failure::from(error).message();
+            for (other, _) in TERMS {
+                assert!(!text.contains(other), "{text}");
+            }
+            // Names of other languages' functions and options: snake_case, camelCase, quoted words.
+            let foreign = text
+                .split(|c: char| !c.is_alphanumeric() && !"_'.".contains(c))
+                .filter(|word| !word.starts_with("kren_") && !word.starts_with("KREN_"))
+                .find(|word| {
+                    let snake = word.contains('_') && word.chars().any(char::is_lowercase);
+                    let camel =
+                        word.starts_with(char::is_lowercase) && word.contains(char::is_uppercase);
+                    snake || camel || word.contains("fresh") || *word == "Node.js"
+                });
+            assert!(foreign.is_none(), "{foreign:?} in: {text}");
+        }
+        let all = kren_core::ErrorCode::ALL.iter().map(|code| code.number());
+        assert!(said.into_iter().eq(all));
+    }
+
+    /// At least one of each code.
+    fn every_error() -> Vec<Error> {
+        use kren_core::{Holder, Limit, Role};
+        let channel: std::sync::Arc<str> = "name".into();
+        let c = || channel.clone();
+        let why = || "it is so".into();
+        let holder = Holder::Other(1);
+        let after = std::time::Duration::from_secs(1);
+        let mut all = vec![
+            Error::NotFound {
+                channel: c(),
+                waited: after,
+            },
+            Error::NotFound {
+                channel: c(),
+                waited: std::time::Duration::ZERO,
+            },
+            Error::WriterExists {
+                channel: c(),
+                holder,
+            },
+            Error::ReaderExists {
+                channel: c(),
+                holder: Holder::Own(1),
+            },
+            Error::Full {
+                channel: c(),
+                needed: 2,
+                available: 1,
+            },
+            Error::Empty { channel: c() },
+            Error::TimedOut {
+                channel: c(),
+                what: "message",
+                after,
+            },
+            Error::TooLarge {
+                channel: c(),
+                len: 2,
+                max: 1,
+            },
+            Error::InvalidName {
+                name: c(),
+                reason: "it is so",
+            },
+            Error::InvalidCapacity {
+                channel: c(),
+                capacity: 0,
+                reason: "it is so",
+            },
+            Error::CapacityMismatch {
+                channel: c(),
+                asked: (1, 2),
+                existing: (3, 4),
+                undelivered: 5,
+                messages: 6,
+                reader: Some(holder),
+            },
+            Error::PermissionDenied {
+                channel: c(),
+                reason: why(),
+            },
+            Error::OutOfMemory {
+                channel: c(),
+                needed: 2,
+                available: Some(1),
+                limit: Limit::Machine,
+            },
+            Error::Corrupt {
+                channel: c(),
+                what: why(),
+            },
+            Error::VersionMismatch {
+                channel: c(),
+                found: 1,
+                supported: 2,
+            },
+            Error::Forked { channel: c() },
+            Error::Interrupted { channel: c() },
+            Error::Io {
+                channel: c(),
+                call: "open",
+                os_error: 24,
+            },
+            Error::Busy { channel: c() },
+            Error::InvalidOption {
+                channel: c(),
+                option: "start",
+                reason: "it is so",
+            },
+            Error::Lagged {
+                channel: c(),
+                missed: 1,
+            },
+            Error::Evicted {
+                channel: c(),
+                missed: 1,
+            },
+            Error::NoServer { channel: c() },
+            Error::ServerDied { channel: c() },
+            Error::Cancelled { channel: c() },
+            Error::Remote {
+                channel: c(),
+                code: 1,
+                text: why(),
+            },
+            Error::SchemaMismatch {
+                channel: c(),
+                asked: why(),
+                existing: why(),
+            },
+            Error::NotAnArray {
+                channel: c(),
+                reason: why(),
+            },
+            Error::WrongKind {
+                channel: c(),
+                found: "broadcast",
+                wanted: "channel",
+            },
+            Error::NoSeat {
+                channel: c(),
+                seats: 1,
+            },
+        ];
+        for peer in [Role::Writer, Role::Reader] {
+            all.push(Error::Closed { channel: c(), peer });
+            all.push(Error::PeerDied {
+                channel: c(),
+                peer,
+                holder,
+            });
+            all.push(Error::Removed {
+                channel: c(),
+                peer,
+                fate: "has closed",
+            });
+        }
+        all
+    }
 
     /// H3: a panic ends as a code, and says what it was.
     #[test]

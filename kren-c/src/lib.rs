@@ -16,12 +16,14 @@
     reason = "the documentation is the header's, and H1 holds for every function"
 )]
 
+mod array;
 mod borrowed;
 mod client;
 mod code;
 mod descriptor;
 mod failure;
 mod handle;
+mod inspect;
 mod lease;
 mod library;
 mod message;
@@ -33,6 +35,6 @@ mod server;
 mod writer;
 
 pub use self::{
-    client::*, code::*, failure::*, lease::*, library::*, message::*, options::*, peers::*,
-    reader::*, selector::*, server::*, writer::*,
+    array::*, client::*, code::*, failure::*, inspect::*, lease::*, library::*, message::*,
+    options::*, peers::*, reader::*, selector::*, server::*, writer::*,
 };

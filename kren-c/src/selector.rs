@@ -150,7 +150,7 @@ pub unsafe extern "C" fn kren_selector_add_drained(
     )
 }
 
-/// As kren_selector_add_reader(), for answers: kren_call_poll() then says more of each call. To be added anew when a call was started after a
+/// As kren_selector_add_reader(), for answers: kren_call_next() with a time-out of 0 then says more of each call. To be added anew when a call was started after a
 /// server had gone.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kren_selector_add_client(

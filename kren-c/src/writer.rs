@@ -2,8 +2,9 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CString, c_char, c_int, c_void};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use kren_core::array::put_table_header;
 use kren_core::{
     Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Order, PublisherOptions,
     WriterOptions,
@@ -35,9 +36,27 @@ pub(crate) struct Writer {
     kind: Kind,
     name: CString,
     check: Check,
-    /// Bytes that are lent, to be committed.
-    reserved: Option<usize>,
+    reserved: Option<Reserved>,
     watched: Watched,
+}
+
+/// Bytes that are lent, to be committed.
+#[derive(Clone, Copy)]
+struct Reserved {
+    /// Bytes in front, which are the library's own.
+    front: usize,
+    /// Bytes that the user fills.
+    len: usize,
+    form: Form,
+}
+
+/// What a message becomes that is built in place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Bytes,
+    /// Its front is there already.
+    Array,
+    Table,
 }
 
 enum End {
@@ -70,7 +89,7 @@ impl Writer {
         Handle::open(writer).cast()
     }
 
-    fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.name.to_str().unwrap_or_default()
     }
 
@@ -135,11 +154,7 @@ impl Writer {
                 {
                     return Ok(());
                 }
-                Err(Failure::from(Error::Full {
-                    channel: dealer.name().into(),
-                    needed: data.len(),
-                    available: dealer.available(),
-                }))
+                Err(full(dealer, data.len()))
             }
         }
     }
@@ -152,13 +167,22 @@ impl Writer {
         }
     }
 
-    fn reserve(&mut self, len: usize, within: Option<Duration>) -> Outcome<*mut u8> {
+    /// Lends `front + len` bytes, of which the user is to get those behind the front.
+    pub(crate) fn reserve(
+        &mut self,
+        form: Form,
+        front: usize,
+        len: usize,
+        within: Option<Duration>,
+    ) -> Outcome<*mut u8> {
         if self.reserved.is_some() {
             return Err(RESERVED);
         }
         let End::Ring(writer) = &mut self.end else {
             return Err(NOT_OF_A_DEALER);
         };
+        let reserved = Reserved { front, len, form };
+        let len = front.saturating_add(len);
         let slot = match writer.try_reserve(len) {
             Ok(mut slot) => slot.as_mut_ptr(),
             Err(Error::Full { .. }) if within != Some(Duration::ZERO) => {
@@ -172,7 +196,7 @@ impl Writer {
                 return Err(error.into());
             }
         };
-        self.reserved = Some(len);
+        self.reserved = Some(reserved);
         Ok(slot)
     }
 
@@ -182,12 +206,62 @@ impl Writer {
                 &"nothing is reserved: kren_reserve() comes first",
             ));
         };
+        let Reserved { front, form, .. } = reserved;
+        if form == Form::Array && len != reserved.len {
+            return Err(Failure::Misuse(
+                &"an array is committed whole: by its kren_array.nbytes",
+            ));
+        }
         // The same bytes again, with what was stored there: nothing was written in between.
-        let mut slot = self.ring()?.try_reserve(reserved)?;
+        let mut slot = self.ring()?.try_reserve(front + reserved.len)?;
+        if form == Form::Table {
+            put_table_header(&mut slot, len);
+        }
         slot.set_tag(tag);
-        slot.commit_len(len)?;
+        slot.commit_len(front.saturating_add(len))?;
         self.reserved = None;
         Ok(())
+    }
+
+    /// Writes a message of `len` bytes that `fill` stores where it will lie.
+    pub(crate) fn build(
+        &mut self,
+        len: usize,
+        tag: u32,
+        within: Option<Duration>,
+        fill: &mut dyn FnMut(&mut [u8]),
+    ) -> Outcome<()> {
+        if let End::Ring(_) = &self.end {
+            self.reserve(Form::Bytes, 0, len, within)?;
+            self.reserved = None;
+            let mut slot = self.ring()?.try_reserve(len)?;
+            fill(&mut slot);
+            slot.set_tag(tag);
+            slot.commit();
+            return Ok(());
+        }
+        let start = Instant::now();
+        let check = &mut || self.check.run();
+        let End::Dealer(dealer) = &mut self.end else {
+            return Ok(());
+        };
+        let order = Order {
+            tag,
+            ..Order::new(&[])
+        };
+        loop {
+            if dealer.try_build(&order, len, fill)? {
+                return Ok(());
+            }
+            if within == Some(Duration::ZERO) {
+                if self.watched.arm(|| dealer.progress())? {
+                    return Err(full(dealer, len));
+                }
+                continue;
+            }
+            let left = within.map(|within| within.saturating_sub(start.elapsed()));
+            dealer.wait_open(left, check)?;
+        }
     }
 
     fn flush(&mut self, within: Option<Duration>) -> Outcome<()> {
@@ -264,6 +338,15 @@ impl Writer {
             End::Dealer(dealer) => dealer.drained(),
         }?)
     }
+}
+
+#[cold]
+fn full(dealer: &KrenDealer, needed: usize) -> Failure {
+    Failure::from(Error::Full {
+        channel: dealer.name().into(),
+        needed,
+        available: dealer.available(),
+    })
 }
 
 const RESERVED: Failure = Failure::Misuse(
@@ -554,8 +637,8 @@ pub unsafe extern "C" fn kren_write_batch(
 pub unsafe extern "C" fn kren_reserve(
     writer: *mut kren_writer,
     len: usize,
-    timeout_ns: i64,
     data: *mut *mut c_void,
+    timeout_ns: i64,
 ) -> c_int {
     match reserve_at_once(writer, len, data) {
         Some(()) => kren_code::KREN_OK as c_int,
@@ -576,7 +659,11 @@ fn reserve_at_once(writer: *mut kren_writer, len: usize, data: *mut *mut c_void)
         return None;
     };
     place.set(ring.reserve_at_once(len)?.cast());
-    *reserved = Some(len);
+    *reserved = Some(Reserved {
+        front: 0,
+        len,
+        form: Form::Bytes,
+    });
     Some(())
 }
 
@@ -590,7 +677,8 @@ fn reserve_any(
     guard(|| {
         let place = out(data)?;
         Handle::with(writer.cast(), |writer: &mut Writer| {
-            place.set(writer.reserve(len, timeout(timeout_ns))?.cast());
+            let room = writer.reserve(Form::Bytes, 0, len, timeout(timeout_ns))?;
+            place.set(room.cast());
             Ok(())
         })
     })
@@ -618,7 +706,8 @@ fn commit_at_once(writer: *mut kren_writer, len: usize, tag: u32) -> Option<bool
     else {
         return None;
     };
-    if (*reserved)? < len {
+    let room = (*reserved)?;
+    if room.form != Form::Bytes || room.len < len {
         return None;
     }
     let committed = ring.commit_at_once(len, tag)?;

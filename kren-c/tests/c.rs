@@ -9,6 +9,8 @@ mod compiled;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use kren_core::array::DType;
+
 use compiled::{LANGUAGES, Program, has, name, run};
 
 /// C11 and C++17, by every compiler that is there: no warning, and everything does what the header says.
@@ -105,6 +107,44 @@ fn every_message_wakes_its_reader() {
     assert!(back.wait().expect("it ends").success());
     // Tenths of a second; a sleeper that nobody wakes looks every 100 ms, which would be minutes.
     assert!(begin.elapsed() < Duration::from_secs(60));
+}
+
+/// Every golden message of the format: read as what it is and written again byte for byte, or refused.
+#[test]
+fn golden_arrays_are_read_and_written() {
+    let program = Program::compile(LANGUAGES[0], "golden.c", &[]).expect("a C compiler");
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/spec/payloads");
+    let cases = std::fs::read_to_string(folder.join("cases.json")).expect("the cases");
+    let cases: Vec<serde_json::Value> = serde_json::from_str(&cases).expect("JSON");
+    let describe = |array: &serde_json::Value| {
+        let dtype = array["dtype"].as_str().and_then(DType::from_name);
+        let dtype = dtype.expect("a type of the table");
+        let number = u32::from(dtype.code()) << 8 | u32::from(dtype.bits());
+        let shape = array["shape"].as_array().expect("a shape").iter();
+        let shape: Vec<_> = shape.map(ToString::to_string).collect();
+        let name = array["name"].as_str().unwrap_or_default();
+        format!("{name}:{number}:{}", shape.join(","))
+    };
+    let mut golden = program.command();
+    golden.arg(name("golden"));
+    let mut expected = String::new();
+    for case in &cases {
+        let file = folder.join(case["file"].as_str().expect("a file"));
+        golden.arg(file).arg(case["kind"].as_str().expect("a kind"));
+        match case["kind"].as_str() {
+            Some("array") => expected += &format!("{}\n", describe(case)),
+            Some("arrays") => {
+                for part in case["parts"].as_array().expect("parts") {
+                    expected += &format!("{}\n", describe(part));
+                }
+            }
+            _ => {}
+        }
+    }
+    let output = golden.output().expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    assert!(cases.len() > 60);
 }
 
 /// G4: a writer that is killed is told from one that closes, and what it committed is read; what it had reserved is not.

@@ -87,6 +87,38 @@ void channel() {
   CHECK(third.text() == "fourth");
   third.release();
 
+  // Arrays, and what is seen from outside.
+  writer.write_array(kren::array(std::array<double, 6>{1, 2, 3, 4, 5, 6}.data(), {2, 3}), 4);
+  {
+    auto message = reader.read();
+    auto seen = message.array();
+    CHECK(message.tag() == 4 && seen.ndim == 2 && seen.shape[1] == 3 && seen.size() == 6);
+    CHECK(seen.elements<double>()[5] == 6 && seen.elements<float>() == nullptr);
+    CHECK(code_of([&] { message.table(); }) == KREN_NOT_AN_ARRAY);
+  }
+  {
+    auto frame = writer.reserve_array<std::uint8_t>({4, 4});
+    std::memset(frame.data(), 7, frame.size());
+    frame.commit();
+  }
+  CHECK(reader.read().array().elements<std::uint8_t>()[15] == 7);
+  std::int32_t labels[2] = {1, 2};
+  writer.write_arrays({kren::array(labels, {2}, "labels"), kren::array("xyz", KREN_UINT8, {3}, "text")});
+  {
+    auto message = reader.read();
+    auto parts = message.arrays();
+    CHECK(parts.size() == 2 && parts[0].elements<std::int32_t>()[1] == 2 && std::string(parts[1].name) == "text");
+  }
+  CHECK(code_of([&] { writer.write_array(kren::array(labels, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2})); }) == KREN_INVALID_OPTION);
+  writer.write_table("stream");
+  CHECK(reader.read().table().size() == 6);
+#ifdef __linux__
+  CHECK(kren::inspect(name.c_str()).writer == KREN_ATTACHED);
+  std::size_t own = 0;
+  for (auto &seen : kren::channels()) own += seen.name == name;
+  CHECK(own == 1);
+#endif
+
   // No room; too much.
   std::string block(40000, 'x');
   CHECK(writer.try_write(block));
@@ -197,6 +229,7 @@ void channel() {
   CHECK(writer->write(point{1.5, 2.5, 3, 4}));
   auto message = reader->read();
   CHECK(message && message->as<point>()->id == 3);
+  CHECK(!message->array());
 }
 
 void patterns() {}

@@ -6,6 +6,7 @@
 
 #ifndef _WIN32
 #include <poll.h>
+#include <unistd.h>
 #endif
 
 static const char *prefix;
@@ -56,15 +57,15 @@ static void channel(void) {
 
   /* Built in place, cut short, given up, and too much said of it. */
   void *place;
-  OK(kren_reserve(writer, 100, KREN_FOREVER, &place));
+  OK(kren_reserve(writer, 100, &place, KREN_FOREVER));
   CHECK((uintptr_t)place % 64 == 0);
   memcpy(place, "in place", 8);
   IS(KREN_MISUSE, kren_write(writer, "x", 1, 0, 0));
-  IS(KREN_MISUSE, kren_reserve(writer, 1, 0, &place));
+  IS(KREN_MISUSE, kren_reserve(writer, 1, &place, 0));
   IS(KREN_TOO_LARGE, kren_commit(writer, 101, 0));
   OK(kren_commit(writer, 8, 9));
   IS(KREN_MISUSE, kren_commit(writer, 1, 0));
-  OK(kren_reserve(writer, 10, 0, &place));
+  OK(kren_reserve(writer, 10, &place, 0));
   OK(kren_abort(writer));
   OK(kren_read(reader, &message, 0));
   CHECK(holds(message, "in place") && message.tag == 9);
@@ -235,7 +236,7 @@ static void queue(void) {
   OK(kren_worker_connect(named("queue"), &options, &one));
   OK(kren_write(dealer, "task", 4, 3, PATIENCE));
   IS(KREN_FULL, kren_write(dealer, "more", 4, 3, 0));
-  IS(KREN_MISUSE, kren_reserve(dealer, 4, 0, &place));
+  IS(KREN_MISUSE, kren_reserve(dealer, 4, &place, 0));
   OK(kren_read(one, &message, PATIENCE));
   CHECK(holds(message, "task") && message.tag == 3 && message.redelivered == 0);
   /* Not done when its worker closes: it goes to another one, marked. */
@@ -270,11 +271,12 @@ static void service(void) {
   options.method = "louder";
   options.tag = 5;
   OK(kren_client_connect(named("service"), NULL, &client));
-  IS(KREN_NO_SERVER, kren_call(client, "x", 1, NULL, PATIENCE, &reply));
+  IS(KREN_NO_SERVER, kren_call(client, "x", 1, NULL, &reply, PATIENCE));
   OK(kren_server_create(named("service"), NULL, &server));
   IS(KREN_EMPTY, kren_server_next(server, &request, &message, 0));
-  OK(kren_call_start(client, "hello", 5, &options, PATIENCE, &call));
-  IS(KREN_EMPTY, kren_call_poll(client, call, &reply));
+  OK(kren_call_start(client, "hello", 5, &options, &call, PATIENCE));
+  IS(KREN_EMPTY, kren_call_next(client, call, &reply, 0));
+  IS(KREN_TIMED_OUT, kren_call_next(client, call, &reply, 1000000));
   OK(kren_server_next(server, &request, &message, PATIENCE));
   CHECK(holds(message, "hello") && message.tag == 5);
   CHECK(strcmp(kren_request_method(request), "louder") == 0);
@@ -285,42 +287,42 @@ static void service(void) {
   OK(kren_reply(request, "HELLO", 5, 6));
   IS(KREN_MISUSE, kren_reply(request, "HELLO", 5, 6));
   CHECK(kren_request_method(request) == NULL);
-  OK(kren_call_next(client, call, &reply));
+  OK(kren_call_next(client, call, &reply, KREN_FOREVER));
   CHECK(holds(reply, "HELLO") && reply.tag == 6);
-  IS(KREN_CANCELLED, kren_call_next(client, call, &reply));
+  IS(KREN_CANCELLED, kren_call_next(client, call, &reply, KREN_FOREVER));
 
   /* Several answers, and an end. */
-  OK(kren_call_start(client, "parts", 5, NULL, PATIENCE, &call));
+  OK(kren_call_start(client, "parts", 5, NULL, &call, PATIENCE));
   OK(kren_server_next(server, &request, &message, PATIENCE));
   CHECK(*kren_request_method(request) == 0);
   OK(kren_reply_item(request, "one", 3, 0));
   OK(kren_reply_item(request, "two", 3, 0));
   OK(kren_reply_end(request));
-  OK(kren_call_next(client, call, &reply));
+  OK(kren_call_next(client, call, &reply, KREN_FOREVER));
   CHECK(holds(reply, "one"));
-  OK(kren_call_poll(client, call, &reply));
+  OK(kren_call_next(client, call, &reply, 0));
   CHECK(holds(reply, "two"));
-  IS(KREN_END, kren_call_next(client, call, &reply));
+  IS(KREN_END, kren_call_next(client, call, &reply, KREN_FOREVER));
 
   /* A failure, one that is dropped, and one that is given up. */
-  OK(kren_call_start(client, "fail", 4, NULL, PATIENCE, &call));
-  OK(kren_call_start(client, "drop", 4, NULL, PATIENCE, &second));
+  OK(kren_call_start(client, "fail", 4, NULL, &call, PATIENCE));
+  OK(kren_call_start(client, "drop", 4, NULL, &second, PATIENCE));
   OK(kren_server_next(server, &request, &message, PATIENCE));
   OK(kren_reply_fail(request, 42, "no such thing"));
   OK(kren_server_next(server, &request, &message, PATIENCE));
   OK(kren_request_drop(request));
-  IS(KREN_REMOTE, kren_call_next(client, call, &reply));
+  IS(KREN_REMOTE, kren_call_next(client, call, &reply, KREN_FOREVER));
   CHECK(kren_error_figure() == 42);
   char text[400];
   CHECK(kren_error_message(text, sizeof text) == strlen(text) && strstr(text, "no such thing") != NULL);
-  IS(KREN_REMOTE, kren_call_next(client, second, &reply));
-  OK(kren_call_start(client, "cancel", 6, NULL, PATIENCE, &call));
+  IS(KREN_REMOTE, kren_call_next(client, second, &reply, KREN_FOREVER));
+  OK(kren_call_start(client, "cancel", 6, NULL, &call, PATIENCE));
   OK(kren_server_next(server, &request, &message, PATIENCE));
   OK(kren_call_cancel(client, call));
   IS(KREN_EMPTY, kren_server_next(server, &request, &message, 0));
   IS(KREN_CANCELLED, kren_reply_item(request, "x", 1, 0));
   OK(kren_reply_end(request));
-  IS(KREN_TIMED_OUT, kren_call(client, "slow", 4, NULL, 1000000, &reply));
+  IS(KREN_TIMED_OUT, kren_call(client, "slow", 4, NULL, &reply, 1000000));
   OK(kren_client_state(client, &state));
   CHECK(state == KREN_ATTACHED);
   OK(kren_server_close(server));
@@ -429,14 +431,188 @@ static void descriptors(void) {
   CHECK(readable(in, 0) == 0);
   OK(kren_client_connect(named("fds"), NULL, &client));
   OK(kren_client_fd(client, &out));
-  OK(kren_call_start(client, "ask", 3, NULL, PATIENCE, &call));
-  IS(KREN_EMPTY, kren_call_poll(client, call, &message));
+  OK(kren_call_start(client, "ask", 3, NULL, &call, PATIENCE));
+  IS(KREN_EMPTY, kren_call_next(client, call, &message, 0));
   while (kren_server_next(server, &request, &message, 0) == KREN_EMPTY) CHECK(readable(in, 60000) == 1);
   OK(kren_reply(request, "answer", 6, 0));
-  while (kren_call_poll(client, call, &message) == KREN_EMPTY) CHECK(readable(out, 60000) == 1);
+  while (kren_call_next(client, call, &message, 0) == KREN_EMPTY) CHECK(readable(out, 60000) == 1);
   CHECK(holds(message, "answer"));
   OK(kren_client_close(client));
   OK(kren_server_close(server));
+}
+#endif
+
+/* Arrays, several of them, tables: built, written, read where they lie, and what they are not. */
+static void arrays(void) {
+  kren_options options = kren_options_default();
+  kren_writer *writer, *dealer;
+  kren_reader *reader, *worker;
+  kren_message message;
+  kren_array one, seen[3];
+  float values[6] = {1, 2, 3, 4, 5, 6};
+  const void *stream;
+  void *room;
+  size_t count, len;
+  memset(&one, 0, sizeof one);
+  one.data = values;
+  one.dtype = KREN_FLOAT32;
+  one.ndim = 2;
+  one.shape[0] = 2;
+  one.shape[1] = 3;
+  options.alignment = 64;
+  OK(kren_writer_create(named("arrays"), 1 << 16, &options, &writer));
+  OK(kren_reader_connect(named("arrays"), NULL, &reader));
+
+  OK(kren_write_array(writer, &one, 7, KREN_FOREVER));
+  OK(kren_read(reader, &message, 0));
+  OK(kren_message_array(&message, seen));
+  CHECK(message.tag == 7 && seen->dtype == KREN_FLOAT32 && seen->ndim == 2 && seen->shape[0] == 2 && seen->shape[1] == 3);
+  CHECK(seen->nbytes == sizeof values && memcmp(seen->data, values, sizeof values) == 0 && (uintptr_t)seen->data % 64 == 0);
+  CHECK(seen->name[0] == 0);
+  IS(KREN_NOT_AN_ARRAY, kren_message_arrays(&message, seen, 3, &count));
+  IS(KREN_NOT_AN_ARRAY, kren_message_table(&message, &stream, &len));
+
+  /* In place, and whole. */
+  OK(kren_reserve_array(writer, &one, &room, 0));
+  CHECK(one.nbytes == sizeof values && (uintptr_t)room % 64 == 0);
+  memcpy(room, values, sizeof values);
+  IS(KREN_MISUSE, kren_write_array(writer, &one, 0, 0));
+  IS(KREN_MISUSE, kren_commit(writer, sizeof values - 1, 0));
+  OK(kren_commit(writer, one.nbytes, 8));
+  OK(kren_reserve_array(writer, &one, &room, 0));
+  OK(kren_abort(writer));
+  OK(kren_read(reader, &message, 0));
+  OK(kren_message_array(&message, seen));
+  CHECK(message.tag == 8 && memcmp(seen->data, values, sizeof values) == 0);
+
+  /* Several, with names. */
+  memset(seen, 0, sizeof seen);
+  seen[0] = one;
+  strcpy(seen[0].name, "boxes");
+  seen[1].data = "abcde";
+  seen[1].dtype = KREN_UINT8;
+  seen[1].ndim = 1;
+  seen[1].shape[0] = 5;
+  strcpy(seen[1].name, "123456789012345678901234567890123456789012345678");
+  OK(kren_write_arrays(writer, seen, 2, 9, 0));
+  OK(kren_write_arrays(writer, NULL, 0, 0, 0));
+  OK(kren_read(reader, &message, 0));
+  memset(seen, 1, sizeof seen);
+  OK(kren_message_arrays(&message, NULL, 0, &count));
+  CHECK(count == 2 && message.tag == 9);
+  OK(kren_message_arrays(&message, seen, 3, &count));
+  CHECK(strcmp(seen[0].name, "boxes") == 0 && seen[0].shape[1] == 3 && strlen(seen[1].name) == 48);
+  CHECK(memcmp(seen[1].data, "abcde", 5) == 0 && seen[1].nbytes == 5);
+  IS(KREN_NOT_AN_ARRAY, kren_message_array(&message, seen));
+  seen[1] = seen[0];
+  IS(KREN_INVALID_OPTION, kren_write_arrays(writer, seen, 2, 0, 0));
+  memset(seen[1].name, 'x', sizeof seen[1].name);
+  IS(KREN_INVALID_OPTION, kren_write_arrays(writer, seen, 2, 0, 0));
+  IS(KREN_MISUSE, kren_write_arrays(writer, NULL, 1, 0, 0));
+  OK(kren_read(reader, &message, 0));
+  OK(kren_message_arrays(&message, seen, 3, &count));
+  CHECK(count == 0);
+
+  /* A table is Arrow's to make: its bytes go through. */
+  OK(kren_write_table(writer, "a stream", 8, 1, 0));
+  OK(kren_reserve_table(writer, 100, &room, 0));
+  memcpy(room, "shorter", 7);
+  IS(KREN_TOO_LARGE, kren_commit(writer, 101, 0));
+  OK(kren_commit(writer, 7, 2));
+  OK(kren_read(reader, &message, 0));
+  OK(kren_message_table(&message, &stream, &len));
+  CHECK(len == 8 && memcmp(stream, "a stream", 8) == 0 && (uintptr_t)stream % 64 == 0);
+  OK(kren_read(reader, &message, 0));
+  OK(kren_message_table(&message, &stream, &len));
+  CHECK(len == 7 && memcmp(stream, "shorter", 7) == 0 && message.tag == 2);
+  IS(KREN_NOT_AN_ARRAY, kren_message_array(&message, seen));
+
+  /* What cannot be sent, and what is no array. */
+  one.shape[1] = (size_t)-1;
+  IS(KREN_INVALID_OPTION, kren_write_array(writer, &one, 0, 0));
+  one.shape[1] = 3;
+  one.dtype = 9999;
+  IS(KREN_INVALID_OPTION, kren_write_array(writer, &one, 0, 0));
+  one.dtype = KREN_FLOAT32;
+  one.ndim = KREN_MAX_DIMS + 1;
+  IS(KREN_INVALID_OPTION, kren_reserve_array(writer, &one, &room, 0));
+  one.ndim = 2;
+  one.data = NULL;
+  IS(KREN_MISUSE, kren_write_array(writer, &one, 0, 0));
+  IS(KREN_MISUSE, kren_write_array(writer, NULL, 0, 0));
+  IS(KREN_MISUSE, kren_message_array(NULL, &one));
+  IS(KREN_MISUSE, kren_message_array(&message, NULL));
+  one.data = values;
+  OK(kren_write(writer, "bytes", 5, 0, 0));
+  OK(kren_read(reader, &message, 0));
+  IS(KREN_NOT_AN_ARRAY, kren_message_array(&message, seen));
+  CHECK(holds(message, "bytes"));
+  one.shape[0] = 10000;
+  IS(KREN_TOO_LARGE, kren_write_array(writer, &one, 0, 0));
+  one.shape[0] = 2;
+  OK(kren_reader_close(reader));
+  OK(kren_writer_close(writer));
+
+  /* A dealer writes them, and reserves none. */
+  OK(kren_dealer_create(named("tensors"), 1 << 16, NULL, &dealer));
+  IS(KREN_FULL, kren_write_array(dealer, &one, 0, 0));
+  IS(KREN_TIMED_OUT, kren_write_array(dealer, &one, 0, 1000000));
+  IS(KREN_MISUSE, kren_reserve_array(dealer, &one, &room, 0));
+  OK(kren_worker_connect(named("tensors"), NULL, &worker));
+  OK(kren_write_array(dealer, &one, 5, PATIENCE));
+  OK(kren_read(worker, &message, PATIENCE));
+  OK(kren_message_array(&message, seen));
+  CHECK(message.tag == 5 && memcmp(seen->data, values, sizeof values) == 0);
+  OK(kren_writer_close(dealer));
+  OK(kren_reader_close(worker));
+}
+
+#ifdef __linux__
+static int count_own(const kren_channel *channel, void *context) {
+  CHECK(channel->size == sizeof *channel);
+  if (strncmp(channel->name, prefix, strlen(prefix)) == 0) ++*(int *)context;
+  return 0;
+}
+
+static int stop_at_once(const kren_channel *channel, void *context) {
+  CHECK(channel->state != NULL);
+  ++*(int *)context;
+  return 1;
+}
+
+/* What is seen of a channel from outside. */
+static void inspection(void) {
+  kren_options options = kren_options_default();
+  kren_channel channel;
+  kren_writer *writer;
+  kren_reader *reader;
+  int count = 0;
+  options.schema_name = "text";
+  options.schema_text = "some words";
+  OK(kren_writer_create(named("seen"), 1 << 16, &options, &writer));
+  OK(kren_write(writer, "message", 7, 0, 0));
+  channel.size = sizeof channel;
+  OK(kren_inspect(named("seen"), &channel));
+  CHECK(strcmp(channel.name, named("seen")) == 0 && strcmp(channel.kind, "channel") == 0);
+  CHECK(strcmp(channel.state, "waiting for a reader") == 0 && strcmp(channel.schema_name, "text") == 0);
+  CHECK(channel.writer == KREN_ATTACHED && channel.reader == KREN_NEVER_ATTACHED && channel.taken == 0 && channel.seats == 1);
+  CHECK(channel.written == 1 && channel.released == 0 && channel.used == 16 && channel.capacity == 1 << 16);
+  CHECK(channel.writer_pid == (uint32_t)getpid() && channel.owner == getuid() && channel.mode == 0600);
+  CHECK(channel.created_ns > 0 && channel.instance != 0 && channel.bytes > channel.capacity && channel.reason[0] == 0);
+  OK(kren_reader_connect(named("seen"), NULL, &reader));
+  OK(kren_inspect(named("seen"), &channel));
+  CHECK(strcmp(channel.state, "idle") == 0 && channel.reader == KREN_ATTACHED && channel.taken == 1);
+  OK(kren_channels(count_own, &count));
+  CHECK(count == 1);
+  OK(kren_channels(stop_at_once, &count));
+  CHECK(count == 2);
+  IS(KREN_MISUSE, kren_channels(NULL, NULL));
+  IS(KREN_NOT_FOUND, kren_inspect(named("unseen"), &channel));
+  IS(KREN_MISUSE, kren_inspect(named("seen"), NULL));
+  channel.size = 8;
+  IS(KREN_MISUSE, kren_inspect(named("seen"), &channel));
+  OK(kren_reader_close(reader));
+  OK(kren_writer_close(writer));
 }
 #endif
 
@@ -541,8 +717,12 @@ int main(int count, char **arguments) {
   queue();
   service();
   selector();
+  arrays();
 #ifndef _WIN32
   descriptors();
+#endif
+#ifdef __linux__
+  inspection();
 #endif
   misuse();
   return 0;

@@ -53,7 +53,7 @@ static void hang(const char *channel) {
   void *place;
   OK(kren_writer_create(channel, 4096, NULL, &writer));
   OK(kren_write(writer, "committed", 9, 0, 0));
-  OK(kren_reserve(writer, 10, 0, &place));
+  OK(kren_reserve(writer, 10, &place, 0));
   memset(place, 1, 10);
   puts("ready");
   fflush(stdout);

@@ -44,14 +44,40 @@ pub(crate) fn name(what: &str) -> String {
 
 /// Whether the machine has this program; says so if not.
 pub(crate) fn has(program: &str) -> bool {
-    let found = Command::new(program)
-        .arg("--version")
-        .output()
-        .is_ok_and(|output| output.status.success());
-    if !found {
+    find(program).is_some()
+}
+
+/// The program by its own name, or the newest with a version behind it, as Debian installs clang; says so if there is none.
+fn find(program: &str) -> Option<String> {
+    let versions = (11..=40).rev();
+    let mut names = std::iter::once(program.to_owned())
+        .chain(versions.map(|version| format!("{program}-{version}")));
+    let found = names.find(|name| {
+        let mut version = Command::new(name);
+        let output = version.arg("--version").output();
+        output.is_ok_and(|output| output.status.success())
+    });
+    if found.is_none() {
         eprintln!("skipped: {program} is not installed");
     }
     found
+}
+
+/// Whether a program can be linked with this flag: Debian has clang's sanitizers in a package of their own.
+fn links(compiler: &str, flag: &str) -> bool {
+    let folder = std::env::temp_dir().join(name("links"));
+    fs::create_dir(&folder).expect("a folder of its own");
+    let source = folder.join("empty.c");
+    fs::write(&source, "int main(void) { return 0; }\n").expect("it is new");
+    let mut command = Command::new(compiler);
+    command
+        .arg(flag)
+        .arg(source)
+        .arg("-o")
+        .arg(folder.join("empty"));
+    let output = command.output();
+    let _ = fs::remove_dir_all(&folder);
+    output.is_ok_and(|output| output.status.success())
 }
 
 pub(crate) fn run(command: &mut Command) {
@@ -109,7 +135,11 @@ impl Program {
         source: impl FnOnce(&Path) -> PathBuf,
         flags: &[&str],
     ) -> Option<Self> {
-        if !has(compiler) {
+        let compiler = find(compiler)?;
+        if let Some(sanitizer) = flags.iter().find(|flag| flag.starts_with("-fsanitize"))
+            && !links(&compiler, sanitizer)
+        {
+            eprintln!("skipped: {compiler} has no libraries for {sanitizer}");
             return None;
         }
         let folder = std::env::temp_dir().join(name("compiled"));

@@ -274,7 +274,23 @@ impl KrenClient {
         call: Call,
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Option<Reply>> {
+        self.next_part_within(call, None, check)
+    }
+
+    /// As [`KrenClient::next_part`], waiting `timeout` at most, and no longer than the call has time in any case.
+    ///
+    /// # Errors
+    ///
+    /// As [`KrenClient::next_part`]. After [`Error::TimedOut`] it can be waited for again, as long as the call has time.
+    #[doc(hidden)]
+    pub fn next_part_within(
+        &mut self,
+        call: Call,
+        timeout: Option<Duration>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<Option<Reply>> {
         self.registry.endpoint().check_process()?;
+        let patience = timeout.map(|timeout| (Instant::now(), timeout));
         loop {
             if self.open.get(call.0).is_none() {
                 return Err(Error::Cancelled {
@@ -309,7 +325,7 @@ impl KrenClient {
                 }
                 return Ok(Some(Reply::of(message, &envelope)));
             }
-            self.wait(call, check)?;
+            self.wait(call, patience, check)?;
         }
     }
 
@@ -492,9 +508,16 @@ impl KrenClient {
     }
 
     /// Waits for an answer, whichever, a while; fails where there will be none to `call`.
-    fn wait(&mut self, call: Call, check: &mut dyn FnMut() -> Result<()>) -> Result<()> {
-        let left = self.time_left(call)?;
-        let slice = left.map_or(SLICE, |left| left.min(SLICE));
+    fn wait(
+        &mut self,
+        call: Call,
+        patience: Option<(Instant, Duration)>,
+        check: &mut dyn FnMut() -> Result<()>,
+    ) -> Result<()> {
+        let mut slice = self.time_left(call)?.map_or(SLICE, |left| left.min(SLICE));
+        if let Some((start, timeout)) = patience {
+            slice = slice.min(self.left_of(start, timeout)?);
+        }
         let waited = match &mut self.replies {
             Some(replies) => replies.wait_readable(Some(slice), check),
             None => {
@@ -528,7 +551,11 @@ impl KrenClient {
         let Some(timeout) = open.timeout else {
             return Ok(None);
         };
-        let left = timeout.saturating_sub(open.sent.elapsed());
+        self.left_of(open.sent, timeout).map(Some)
+    }
+
+    fn left_of(&self, start: Instant, timeout: Duration) -> Result<Duration> {
+        let left = timeout.saturating_sub(start.elapsed());
         if left.is_zero() {
             return Err(Error::TimedOut {
                 channel: Arc::clone(self.registry.name()),
@@ -536,7 +563,7 @@ impl KrenClient {
                 after: timeout,
             });
         }
-        Ok(Some(left))
+        Ok(left)
     }
 
     /// Fails where the time of `call` is over, or the server that had its request is gone. What it had answered before is

@@ -9,7 +9,7 @@ static uint8_t answer(const plan *task, kren_client *client, uint64_t call, uint
   kren_message reply;
   int came = 0, code;
   make_message(task, task->session, number, sent);
-  while ((code = kren_call_next(client, call, &reply)) == KREN_OK) {
+  while ((code = kren_call_next(client, call, &reply, KREN_FOREVER)) == KREN_OK) {
     if (reply.tag != number || reply.len != message_len(task, number) || memcmp(reply.data, sent, reply.len) != 0)
       fail("a call was answered with something else");
     /* A single answer ends the call. */
@@ -48,7 +48,7 @@ int main(int count, char **arguments) {
       wanted.size = sizeof wanted;
       wanted.retry = (uint32_t)may_retry(number);
       make_message(&task, task.session, number, message);
-      code = kren_call_start(client, message, message_len(&task, number), &wanted, WEDGED, &calls[started]);
+      code = kren_call_start(client, message, message_len(&task, number), &wanted, &calls[started], WEDGED);
       if (code == KREN_NO_SERVER) {
         ledger_set(outcomes, number, NOBODY);
       } else {

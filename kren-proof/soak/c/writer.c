@@ -21,7 +21,7 @@ static int put(const plan *task, kren_writer *writer, uint32_t number, const voi
   void *room;
   int code;
   if (number % 3 != 0 || task->kind[0] == 'd') return kren_write(writer, message, len, 0, LOOK);
-  if ((code = kren_reserve(writer, len, LOOK, &room)) != KREN_OK) return code;
+  if ((code = kren_reserve(writer, len, &room, LOOK)) != KREN_OK) return code;
   memcpy(room, message, len);
   return kren_commit(writer, len, 0);
 }

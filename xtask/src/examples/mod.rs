@@ -3,6 +3,7 @@
 
 pub(crate) mod cast;
 mod fanout;
+mod grids;
 mod model;
 pub(crate) mod pairs;
 mod tasks;
@@ -63,6 +64,7 @@ pub(crate) fn run(workspace: &Workspace, tools: &Tools) -> Count {
     count += tasks::all(&prefix, &launch);
     count += model::all(&prefix, &launch);
     count += ticks::all(&prefix, &launch);
+    count += grids::all(&prefix, &launch);
     count += before.check();
     count
 }
