@@ -97,7 +97,7 @@ impl KrenReader {
     /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::Forked`](crate::Error::Forked).
     #[inline]
     pub fn read(&mut self) -> Result<Message<'_>> {
-        self.read_within(None)
+        self.read_fast(None)
     }
 
     /// As [`KrenReader::read`], waiting `timeout` at most.
@@ -107,7 +107,7 @@ impl KrenReader {
     /// As [`KrenReader::read`], and [`Error::TimedOut`](crate::Error::TimedOut).
     #[inline]
     pub fn read_timeout(&mut self, timeout: Duration) -> Result<Message<'_>> {
-        self.read_within(Some(timeout))
+        self.read_fast(Some(timeout))
     }
 
     /// The next message if there is one now; `None` if not, whatever the reason. Makes no system
@@ -134,18 +134,20 @@ impl KrenReader {
         Ok(found.map(|record| self.hand_out(record)))
     }
 
+    /// The fast way: the message is there.
     #[inline]
-    fn read_within(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
+    fn read_fast(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
         self.endpoint.check_process()?;
         match self.peek()? {
             Some(record) => Ok(self.hand_out(record)),
-            None => self.read_later(timeout),
+            None => self.read_slow(timeout),
         }
     }
 
+    /// The slow way: waits for it, and says why there is none.
     #[cold]
     #[inline(never)]
-    fn read_later(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
+    fn read_slow(&mut self, timeout: Option<Duration>) -> Result<Message<'_>> {
         loop {
             self.wait_readable(timeout, &mut || Ok(()))?;
             if let Some(record) = self.peek()? {

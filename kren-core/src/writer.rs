@@ -105,7 +105,7 @@ impl KrenWriter {
     /// yet is waited on. [`Error::Forked`](crate::Error::Forked); [`Error::Corrupt`](crate::Error::Corrupt).
     #[inline]
     pub fn write(&mut self, data: &[u8]) -> Result<()> {
-        self.write_within(0, data, None)
+        self.write_fast(0, data, None)
     }
 
     /// As [`KrenWriter::write`], with a tag of the user's own that the reader finds on the message.
@@ -115,7 +115,7 @@ impl KrenWriter {
     /// As [`KrenWriter::write`].
     #[inline]
     pub fn write_tagged(&mut self, tag: u32, data: &[u8]) -> Result<()> {
-        self.write_within(tag, data, None)
+        self.write_fast(tag, data, None)
     }
 
     /// As [`KrenWriter::write`], waiting `timeout` at most.
@@ -125,7 +125,7 @@ impl KrenWriter {
     /// As [`KrenWriter::write`], and [`Error::TimedOut`](crate::Error::TimedOut).
     #[inline]
     pub fn write_timeout(&mut self, data: &[u8], timeout: Duration) -> Result<()> {
-        self.write_within(0, data, Some(timeout))
+        self.write_fast(0, data, Some(timeout))
     }
 
     /// Writes one message if there is room now. Makes no system call unless the reader sleeps.
@@ -151,42 +151,38 @@ impl KrenWriter {
             .map_err(|error| self.endpoint.ring_error(error))
     }
 
+    /// The fast way: a short message, and room for it as far as is known already.
     #[inline]
-    fn write_within(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
+    fn write_fast(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
         if !self.endpoint.is_inherited() && self.producer.push_short(data, tag) {
             self.wake_reader();
             return Ok(());
         }
-        self.write_any(tag, data, timeout)
+        self.write_long(tag, data, timeout)
     }
 
-    /// Out of line, so that what longer messages need does not weigh on a short one.
+    /// As fast, for messages of any length: out of line, so that what those need does not weigh on a short one.
     #[inline(never)]
-    fn write_any(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
+    fn write_long(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
         let before = self.producer.position();
         if !self.endpoint.is_inherited() && self.producer.push_long(data, tag) {
             self.published(before);
             return Ok(());
         }
-        self.write_rarely(tag, data, timeout)
+        self.write_slow(tag, data, timeout)
     }
 
+    /// The slow way: looks where the reader is, waits for room, and says what is wrong.
     #[cold]
     #[inline(never)]
-    fn write_rarely(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
+    fn write_slow(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
         self.endpoint.check_process()?;
-        match self.push(tag, data) {
-            Ok(()) => Ok(()),
-            Err(RingError::Full { .. }) => self.write_later(tag, data, timeout),
-            Err(error) => Err(self.endpoint.ring_error(error)),
+        let mut written = self.push(tag, data);
+        if let Err(RingError::Full { .. }) = written {
+            self.wait_writable(data.len(), timeout, &mut || Ok(()))?;
+            written = self.push(tag, data);
         }
-    }
-
-    #[cold]
-    fn write_later(&mut self, tag: u32, data: &[u8], timeout: Option<Duration>) -> Result<()> {
-        self.wait_writable(data.len(), timeout, &mut || Ok(()))?;
-        self.push(tag, data)
-            .map_err(|error| self.endpoint.ring_error(error))
+        written.map_err(|error| self.endpoint.ring_error(error))
     }
 
     #[inline]
@@ -276,7 +272,7 @@ impl KrenWriter {
     /// As [`KrenWriter::write`].
     #[inline]
     pub fn reserve(&mut self, len: usize) -> Result<Slot<'_>> {
-        self.reserve_within(len, None)
+        self.reserve_fast(len, None)
     }
 
     /// As [`KrenWriter::reserve`], waiting `timeout` at most.
@@ -286,7 +282,7 @@ impl KrenWriter {
     /// As [`KrenWriter::write`], and [`Error::TimedOut`](crate::Error::TimedOut).
     #[inline]
     pub fn reserve_timeout(&mut self, len: usize, timeout: Duration) -> Result<Slot<'_>> {
-        self.reserve_within(len, Some(timeout))
+        self.reserve_fast(len, Some(timeout))
     }
 
     /// As [`KrenWriter::reserve`], if there is room now.
@@ -307,16 +303,18 @@ impl KrenWriter {
         }
     }
 
+    /// The fast way: there is room as far as is known already.
     #[inline]
-    fn reserve_within(&mut self, len: usize, timeout: Option<Duration>) -> Result<Slot<'_>> {
+    fn reserve_fast(&mut self, len: usize, timeout: Option<Duration>) -> Result<Slot<'_>> {
         if !self.endpoint.is_inherited() && self.producer.has_room(len) {
             return Ok(Slot::new(self, len));
         }
-        self.reserve_later(len, timeout)
+        self.reserve_slow(len, timeout)
     }
 
+    /// The slow way: looks where the reader is, waits for room, and says what is wrong.
     #[inline(never)]
-    fn reserve_later(&mut self, len: usize, timeout: Option<Duration>) -> Result<Slot<'_>> {
+    fn reserve_slow(&mut self, len: usize, timeout: Option<Duration>) -> Result<Slot<'_>> {
         self.endpoint.check_process()?;
         let stage = self.producer.stage();
         let room = match self.producer.room(&stage, len) {
