@@ -40,9 +40,9 @@ pub(super) const PROGRAMS: &[Program] = &[
     },
     Program {
         name: "stream",
-        arguments: &["100000", "65536"],
+        arguments: &["30000", "65536"],
         fewer: &["2000", "65536"],
-        shown: "100,000 messages of 0 bytes to 64 KiB",
+        shown: "30,000 messages of 0 bytes to 64 KiB",
         order: Order::Together,
     },
     Program {
