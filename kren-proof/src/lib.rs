@@ -6,7 +6,6 @@
 //!
 //! `docs/testing.md` says how to run each, and what they measured.
 
-mod flags;
 #[cfg(target_os = "linux")]
 pub mod fuzz;
 #[cfg(target_os = "linux")]
@@ -15,23 +14,21 @@ mod kill;
 mod soak;
 
 pub mod format;
-pub mod rng;
 
-use flags::Flags;
+use clap::Parser;
 use std::process::ExitCode;
 
-const USAGE: &str = "\
-kren-proof kill [SCENARIO...] [--stride N | --points N | --visible] [--jobs N]
-    Kills a process after every instruction (or every Nth, or N of them elsewhere in each run, or only
-    around those whose effect other processes can see) of each scenario, and checks what is left.
-
-kren-proof soak [--minutes N | --seconds N] [--pattern channel,broadcast,inbox,queue,service] [--each N]
-                [--languages rust,python,node,c] [--seed N] [--python PROGRAM] [--node PROGRAM] [--c FOLDER]
-    Kills, stops and replaces the processes of channels and of each pattern at random under load, and accounts for
-    every message and every call. The programs are those that can import the packages.
-
-kren-proof fuzz [open | flip | crowd | operations | payload]... [--seconds N] [--seed N] [--input FILE]
-    Feeds hostile bytes, or any sequence of calls, to the core; with --input just those of a file.";
+/// Evidence that KREN keeps its guarantees under what no unit test does to it.
+#[derive(Parser)]
+#[command(name = "kren-proof")]
+enum Options {
+    #[cfg(target_os = "linux")]
+    Kill(kill::Options),
+    #[cfg(unix)]
+    Soak(soak::Options),
+    #[cfg(target_os = "linux")]
+    Fuzz(fuzz::Options),
+}
 
 /// Runs the command in `arguments`; what it found is printed.
 #[must_use]
@@ -47,19 +44,21 @@ pub fn run(arguments: &[String]) -> ExitCode {
 }
 
 fn command(arguments: &[String]) -> Result<bool, String> {
-    let (name, rest) = arguments.split_first().ok_or(USAGE)?;
-    match name.as_str() {
+    // What the commands start this program as: no options, and of `kill` every instruction is gone through.
+    match arguments.split_first() {
         #[cfg(target_os = "linux")]
-        "kill" => kill::command(&Flags::parse(rest, &["stride", "points", "jobs"])?),
-        // What `kill` starts itself as.
-        #[cfg(target_os = "linux")]
-        "kill-actor" => kill::actor(rest),
-        #[cfg(target_os = "linux")]
-        "fuzz" => fuzz::command(&Flags::parse(rest, &["seconds", "seed", "input"])?),
+        Some((name, rest)) if name == "kill-actor" => return kill::actor(rest),
         #[cfg(unix)]
-        "soak" => soak::command(&Flags::parse(rest, soak::FLAGS)?),
+        Some((name, rest)) if name.starts_with("soak-") => return soak::worker(name, rest),
+        _ => {}
+    }
+    let program = ["kren-proof".to_owned()];
+    match Options::parse_from(program.iter().chain(arguments)) {
+        #[cfg(target_os = "linux")]
+        Options::Kill(options) => kill::command(&options),
         #[cfg(unix)]
-        worker if worker.starts_with("soak-") => soak::worker(worker, rest),
-        _ => Err(format!("'{name}' is not a command here\n{USAGE}")),
+        Options::Soak(options) => soak::command(&options),
+        #[cfg(target_os = "linux")]
+        Options::Fuzz(options) => fuzz::command(&options),
     }
 }

@@ -2,7 +2,7 @@
 //! which input it was if something breaks. Where cargo-fuzz is installed it does better.
 
 use super::{Outcome, Target};
-use crate::rng::Rng;
+use fastrand::Rng;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(super) struct Found {
 /// Runs `target` on its corpus, then on mutations of it for `span`.
 pub(super) fn fuzz(target: &Target, corpus: &Path, seed: u64, span: Duration) -> Found {
     let mut pool = load(&corpus.join(target.name));
-    let mut rng = Rng::new(seed);
+    let mut rng = Rng::with_seed(seed);
     let mut seen = HashSet::new();
     let mut found = Found {
         runs: 0,
@@ -101,21 +101,21 @@ fn load(folder: &Path) -> Vec<Vec<u8>> {
 fn mutate(pool: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
     // The newest behave in ways that few others do.
     let newest = pool.len().saturating_sub(32);
-    let choose = |rng: &mut Rng| match rng.once_in(2) {
-        true => rng.pick(pool).clone(),
-        false => rng.pick(&pool[newest..]).clone(),
+    let choose = |rng: &mut Rng| match rng.bool() {
+        true => pool[rng.usize(..pool.len())].clone(),
+        false => pool[rng.usize(newest..pool.len())].clone(),
     };
     let mut input = choose(rng);
-    for _ in 0..=rng.below(4) {
-        let at = rng.below(input.len() + 1);
-        match rng.below(7) {
-            0 => input.insert(at, rng.number() as u8),
+    for _ in 0..=rng.usize(..4) {
+        let at = rng.usize(..input.len() + 1);
+        match rng.usize(..7) {
+            0 => input.insert(at, rng.u8(..)),
             1 if at < input.len() => drop(input.remove(at)),
-            2..=3 if at < input.len() => input[at] = rng.number() as u8,
-            4 if at < input.len() => input[at] ^= 1 << rng.below(8),
+            2..=3 if at < input.len() => input[at] = rng.u8(..),
+            4 if at < input.len() => input[at] ^= 1 << rng.usize(..8),
             5 => {
                 let other = choose(rng);
-                let from = rng.below(other.len() + 1);
+                let from = rng.usize(..other.len() + 1);
                 input.truncate(at);
                 input.extend_from_slice(&other[from..]);
             }
@@ -134,7 +134,7 @@ fn mutate(pool: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
                     u64::MAX - 7,
                     u64::MAX,
                 ];
-                let word = rng.pick(&interesting).to_le_bytes();
+                let word = interesting[rng.usize(..interesting.len())].to_le_bytes();
                 input.splice(at..(at + 8).min(input.len()), word);
             }
         }

@@ -15,9 +15,8 @@ mod payload;
 
 pub use outcome::Outcome;
 
-use crate::flags::Flags;
-use crate::rng::fresh_seed;
-use std::path::Path;
+use clap::builder::PossibleValuesParser;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// One way of doing harm.
@@ -52,20 +51,34 @@ pub const TARGETS: &[Target] = &[
     },
 ];
 
+/// Feeds hostile bytes, or any sequence of calls, to the core.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What to attack; everything unless named.
+    #[arg(value_parser = PossibleValuesParser::new(TARGETS.iter().map(|target| target.name)))]
+    targets: Vec<String>,
+    /// For all of them together.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The same one gives the same inputs.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Just the bytes of this file.
+    #[arg(long)]
+    input: Option<PathBuf>,
+}
+
 /// The `fuzz` command; tells whether everything held.
-pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
-    flags.allow(&[])?;
-    let seconds: u64 = flags.number("seconds", 60)?;
-    let seed = flags.number("seed", fresh_seed())?;
+pub(crate) fn command(options: &Options) -> Result<bool, String> {
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
     let chosen: Vec<_> = TARGETS
         .iter()
-        .filter(|target| flags.words().is_empty() || flags.words().iter().any(|w| w == target.name))
+        .filter(|target| {
+            options.targets.is_empty() || options.targets.iter().any(|name| name == target.name)
+        })
         .collect();
-    if chosen.is_empty() {
-        return Err("no such target; there are: open flip crowd operations payload".into());
-    }
-    if let Some(file) = flags.text("input") {
-        let input = std::fs::read(file).map_err(|error| format!("{file}: {error}"))?;
+    if let Some(file) = &options.input {
+        let input = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
         chosen
             .iter()
             .for_each(|target| (target.run)(&input, &mut Outcome::default()));
@@ -82,7 +95,7 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
     );
     let mut is_sound = true;
     for target in &chosen {
-        let span = Duration::from_secs(seconds) / chosen.len() as u32;
+        let span = Duration::from_secs(options.seconds) / chosen.len() as u32;
         let found = driver::fuzz(target, &corpus, seed, span);
         let slowest = found.longest.as_millis();
         println!(

@@ -15,12 +15,11 @@ mod trace;
 mod verify;
 mod visible;
 
-use crate::flags::Flags;
-use crate::rng::{Rng, fresh_seed};
 use aftermath::Aftermath;
 use peer::Live;
 use report::Report;
 use scenario::Scenario;
+use std::num::NonZero;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,20 +46,38 @@ struct Point {
     place: Place,
 }
 
+/// Kills a process after every instruction of each scenario, and checks what is left.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// What the process does; everything unless named.
+    scenarios: Vec<String>,
+    /// Every so many instructions.
+    #[arg(long, default_value = "1", group = "where")]
+    stride: NonZero<usize>,
+    /// So many of them, elsewhere in each run.
+    #[arg(long, group = "where")]
+    points: Option<NonZero<usize>>,
+    /// Only around those whose effect other processes can see.
+    #[arg(long, group = "where")]
+    visible: bool,
+    /// Side by side; as many as there are processors.
+    #[arg(long)]
+    jobs: Option<NonZero<usize>>,
+}
+
 /// The `kill` command; tells whether every check passed.
-pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
-    flags.allow(&["visible"])?;
-    let points = match (flags.has("visible"), flags.number("points", 0)?) {
+pub(crate) fn command(options: &Options) -> Result<bool, String> {
+    let points = match (options.visible, options.points) {
         (true, _) => Points::Visible,
-        (false, 0) => Points::Every(flags.number("stride", 1)?.max(1)),
-        (false, points) => Points::Spread(points),
+        (false, None) => Points::Every(options.stride.get()),
+        (false, Some(points)) => Points::Spread(points.get()),
     };
-    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = flags.number("jobs", processors)?.max(1);
+    let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    let jobs = options.jobs.map_or_else(processors, NonZero::get);
 
     let scenarios = scenarios::all();
-    if let Some(unknown) = flags
-        .words()
+    if let Some(unknown) = options
+        .scenarios
         .iter()
         .find(|word| !scenarios.iter().any(|known| known.name == **word))
     {
@@ -71,7 +88,7 @@ pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
         ));
     }
     let chosen = |scenario: &&Scenario| {
-        flags.words().is_empty() || flags.words().iter().any(|word| word == scenario.name)
+        options.scenarios.is_empty() || options.scenarios.iter().any(|name| name == scenario.name)
     };
 
     let mut report = Report::begin();
@@ -160,7 +177,7 @@ fn survey(scenario: &Scenario, points: Points) -> Result<(usize, Vec<Point>), St
         Points::Every(stride) => (0..=steps).step_by(stride).collect(),
         Points::Spread(count) => {
             let stride = steps / count + 1;
-            let first = Rng::new(fresh_seed()).below(stride);
+            let first = fastrand::usize(..stride);
             (first..=steps).step_by(stride).collect()
         }
         Points::Visible => changes,

@@ -4,7 +4,6 @@ use super::books::{Ledgers, Outcome, items, may_retry};
 use super::journal::{Ledger, Maker};
 use super::lane::WEDGED;
 use super::worker::{BREATHER, LAST, LOOK, Task, shown};
-use crate::rng::{Rng, fresh_seed};
 use kren_core::{Call, CallOptions, Error, KrenClient, KrenServer};
 
 /// Calls under way at most.
@@ -56,10 +55,10 @@ pub(super) fn call(task: &Task<'_>) -> Result<(), String> {
     let options = KrenClient::options().strategy(task.strategy);
     let options = options.capacity(task.capacity);
     let mut client = options.connect(task.channel).map_err(shown)?;
-    let mut rng = Rng::new(fresh_seed());
+    let mut rng = fastrand::Rng::new();
     let mut next = 0;
     while control.get() == 0 {
-        let count = 1 + rng.below(WINDOW) as u32;
+        let count = 1 + rng.usize(..WINDOW) as u32;
         journal.set_intent(u64::from(next + count));
         let mut calls = vec![];
         for number in next..next + count {
@@ -78,7 +77,7 @@ pub(super) fn call(task: &Task<'_>) -> Result<(), String> {
         }
         let nobody = calls.is_empty();
         // In another order than they were sent, now and then.
-        let turned = rng.below(calls.len().max(1));
+        let turned = rng.usize(..calls.len().max(1));
         calls.rotate_left(turned);
         for (number, call, request) in calls {
             let outcome = answer(&mut client, call, number, &request)?;

@@ -8,7 +8,7 @@ use super::pattern::{Part, Pattern};
 use super::process;
 use super::tally::Tally;
 use super::worker::{STOP, shown};
-use crate::rng::Rng;
+use fastrand::Rng;
 use kren_core::{KrenPublisher, KrenSubscriber};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -68,7 +68,7 @@ impl<'a> Company<'a> {
             name,
             shape,
             languages,
-            rng: Rng::new(seed ^ (number as u64) << 48 ^ (pattern as u64) << 40),
+            rng: Rng::with_seed(seed ^ (number as u64) << 48 ^ (pattern as u64) << 40),
             control,
             session: 0,
             tally: Tally::default(),
@@ -123,7 +123,7 @@ impl<'a> Company<'a> {
         let mut moved: Vec<(Instant, (u32, u64))> = vec![(Instant::now(), (0, 0)); guests.len()];
         while Instant::now() < end {
             let longest = if self.languages.len() > 1 { 500 } else { 120 };
-            std::thread::sleep(Duration::from_millis(2 + self.rng.below(longest) as u64));
+            std::thread::sleep(Duration::from_millis(2 + self.rng.u64(..longest)));
             for (at, guest) in guests.iter_mut().enumerate() {
                 if let Some(guest) = guest
                     && let Some(status) = guest.child.try_wait().map_err(shown)?
@@ -193,8 +193,8 @@ impl<'a> Company<'a> {
 
     /// Does one thing to one process, or to all at once.
     fn disturb(&mut self, guests: &mut Guests) -> Result<(), String> {
-        let at = self.rng.below(guests.len());
-        match self.rng.below(12) {
+        let at = self.rng.usize(..guests.len());
+        match self.rng.usize(..12) {
             0 => {
                 self.control.set(at, STOP);
                 if let Some(guest) = guests[at].take() {
@@ -206,7 +206,7 @@ impl<'a> Company<'a> {
             1 => {
                 if let Some(guest) = &guests[at] {
                     process::send(guest.child.id(), libc::SIGSTOP);
-                    std::thread::sleep(Duration::from_millis(self.rng.below(300) as u64));
+                    std::thread::sleep(Duration::from_millis(self.rng.u64(..300)));
                     process::send(guest.child.id(), libc::SIGCONT);
                 }
                 self.tally.pauses += 1;
@@ -241,8 +241,8 @@ impl<'a> Company<'a> {
 
     /// Fills an empty place, at once or after a while.
     fn replace(&mut self, at: usize, guests: &mut Guests) -> Result<(), String> {
-        if self.rng.once_in(4) {
-            std::thread::sleep(Duration::from_millis(self.rng.below(200) as u64));
+        if self.rng.usize(..4) == 0 {
+            std::thread::sleep(Duration::from_millis(self.rng.u64(..200)));
         }
         self.control.set(at, 0);
         guests[at] = Some(self.start(at)?);
@@ -267,8 +267,8 @@ impl<'a> Company<'a> {
             self.words(&name, 2)?;
         }
         let session = if part.makes { self.session } else { 0 };
-        let language = self.rng.below(self.languages.len());
-        let strategy = *self.rng.pick(&["adaptive", "adaptive", "sleep"]);
+        let language = self.rng.usize(..self.languages.len());
+        let strategy = ["adaptive", "adaptive", "sleep"][self.rng.usize(..3)];
         let task = [
             self.folder.to_string_lossy().into_owned(),
             self.name.clone(),

@@ -1,7 +1,6 @@
 //! The subscribers of a soaked broadcast.
 
 use super::worker::{BREATHER, Expected, LAST, LOOK, STOP, Task, shown};
-use crate::rng::{Rng, fresh_seed};
 use kren_core::{Error, KrenSubscriber, Start};
 
 /// A durable one holds each message against the one that must come, and notes it before releasing it. At the end it gives its place up.
@@ -51,7 +50,7 @@ pub(super) fn read_some(task: &Task<'_>) -> Result<(), String> {
     let lossy = task.kind == "lossy";
     let options = KrenSubscriber::options().strategy(task.strategy);
     let mut subscriber = options.lossy(lossy).connect(task.channel).map_err(shown)?;
-    let mut rng = Rng::new(fresh_seed());
+    let mut rng = fastrand::Rng::new();
     // Session and number of the last message, and which of all it was.
     let mut last: Option<(u32, u32, u64)> = None;
     while control.get() != STOP {
@@ -86,7 +85,7 @@ pub(super) fn read_some(task: &Task<'_>) -> Result<(), String> {
             }
             Err(error) => return Err(error.to_string()),
         }
-        if lossy && rng.once_in(3000) {
+        if lossy && rng.usize(..3000) == 0 {
             std::thread::sleep(LOOK / 10);
         }
     }

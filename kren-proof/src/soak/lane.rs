@@ -4,7 +4,7 @@ use super::journal::{Maker, Words};
 use super::language::Language;
 use super::tally::Tally;
 use super::worker::{LAST, READER, STOP, WRITER};
-use crate::rng::Rng;
+use fastrand::Rng;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -62,7 +62,7 @@ impl<'a> Lane<'a> {
         let folder = folder.join(format!("lane-{number}"));
         fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
         let control = open(&folder, "control", 2)?;
-        let rng = Rng::new(seed ^ (number as u64) << 56);
+        let rng = Rng::with_seed(seed ^ (number as u64) << 56);
         let tally = Tally::default();
         Ok(Self {
             folder,
@@ -94,7 +94,7 @@ impl<'a> Lane<'a> {
         let mut moved = (Instant::now(), (0, 0));
         while Instant::now() < end {
             let longest = if self.languages.len() > 1 { 700 } else { 120 };
-            std::thread::sleep(Duration::from_millis(2 + self.rng.below(longest) as u64));
+            std::thread::sleep(Duration::from_millis(2 + self.rng.u64(..longest)));
             for (role, worker) in workers.iter_mut().flatten().enumerate() {
                 if let Some(status) = worker.child.try_wait().map_err(|e| e.to_string())? {
                     let language = self.languages[worker.language].name;
@@ -120,12 +120,12 @@ impl<'a> Lane<'a> {
 
     /// Does one thing to one side, or to both at once.
     fn disturb(&mut self, workers: &mut Workers) -> Result<(), String> {
-        let role = self.rng.below(2);
-        match self.rng.below(10) {
+        let role = self.rng.usize(..2);
+        match self.rng.usize(..10) {
             0 => {
                 // Both at once now and then: what is undelivered then must outlive both.
                 let roles = [role, 1 - role];
-                let roles = if self.rng.once_in(2) {
+                let roles = if self.rng.bool() {
                     &roles[..]
                 } else {
                     &roles[..1]
@@ -144,7 +144,7 @@ impl<'a> Lane<'a> {
             1 => {
                 if let Some(worker) = &workers[role] {
                     super::process::send(worker.child.id(), libc::SIGSTOP);
-                    std::thread::sleep(Duration::from_millis(self.rng.below(300) as u64));
+                    std::thread::sleep(Duration::from_millis(self.rng.u64(..300)));
                     super::process::send(worker.child.id(), libc::SIGCONT);
                 }
                 self.tally.pauses += 1;
@@ -183,9 +183,9 @@ impl<'a> Lane<'a> {
 
     /// Fills an empty place, at once or after a while.
     fn replace(&mut self, role: usize, workers: &mut Workers) -> Result<(), String> {
-        if self.rng.once_in(3) {
+        if self.rng.usize(..3) == 0 {
             // Long enough for the other side to notice that it is alone.
-            std::thread::sleep(Duration::from_millis(self.rng.below(200) as u64));
+            std::thread::sleep(Duration::from_millis(self.rng.u64(..200)));
         }
         self.control.set(role, 0);
         workers[role] = Some(self.start(role)?);
@@ -193,7 +193,7 @@ impl<'a> Lane<'a> {
     }
 
     fn start(&mut self, role: usize) -> Result<Worker, String> {
-        let language = self.rng.below(self.languages.len());
+        let language = self.rng.usize(..self.languages.len());
         if role == WRITER {
             self.session += 1;
             // Made here, so that a worker that dies early has noted that it wrote nothing.
@@ -201,7 +201,7 @@ impl<'a> Lane<'a> {
         } else {
             open(&self.folder, "reader", 2)?;
         }
-        let strategy = *self.rng.pick(&["adaptive", "adaptive", "sleep"]);
+        let strategy = ["adaptive", "adaptive", "sleep"][self.rng.usize(..3)];
         let task = [
             self.folder.to_string_lossy().into_owned(),
             self.channel.clone(),

@@ -2,12 +2,33 @@
 
 use super::process;
 use super::worker::shown;
-use crate::flags::Flags;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// In place of an ending: there is a program for each worker, and `program` is their folder.
 const PROGRAMS: &str = "/";
+
+/// Who the workers are, and the programs that can import the packages.
+#[derive(clap::Args)]
+pub(super) struct Workers {
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "rust")]
+    languages: Vec<Name>,
+    #[arg(long, default_value = "python3")]
+    python: String,
+    #[arg(long, default_value = "node")]
+    node: String,
+    /// The folder of the workers in C.
+    #[arg(long)]
+    c: Option<String>,
+}
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Name {
+    Rust,
+    Python,
+    Node,
+    C,
+}
 
 #[derive(Debug, Clone)]
 pub(super) struct Language {
@@ -21,41 +42,43 @@ pub(super) struct Language {
 
 impl Language {
     /// Those that the command line asks for.
-    pub(super) fn chosen(flags: &Flags) -> Result<Vec<Self>, String> {
-        let named = flags.text("languages").unwrap_or("rust").split(',');
-        named
-            .map(|name| match name {
-                "rust" => Ok(Self {
-                    name: "rust",
-                    program: std::env::current_exe()
-                        .map_err(shown)?
-                        .to_string_lossy()
-                        .into_owned(),
-                    ending: "",
-                    copies: false,
-                }),
-                "python" => Ok(Self {
-                    name: "python",
-                    program: flags.text("python").unwrap_or("python3").to_owned(),
-                    ending: "py",
-                    copies: true,
-                }),
-                "node" => Ok(Self {
-                    name: "node",
-                    program: flags.text("node").unwrap_or("node").to_owned(),
-                    ending: "mjs",
-                    copies: true,
-                }),
-                "c" => Ok(Self {
-                    name: "c",
-                    program: flags
-                        .text("c")
-                        .ok_or("--c names the folder of the workers in C")?
-                        .to_owned(),
-                    ending: PROGRAMS,
-                    copies: false,
-                }),
-                _ => Err(format!("no workers are written in {name}")),
+    pub(super) fn chosen(options: &Workers) -> Result<Vec<Self>, String> {
+        options
+            .languages
+            .iter()
+            .map(|name| {
+                Ok(match name {
+                    Name::Rust => Self {
+                        name: "rust",
+                        program: std::env::current_exe()
+                            .map_err(shown)?
+                            .to_string_lossy()
+                            .into_owned(),
+                        ending: "",
+                        copies: false,
+                    },
+                    Name::Python => Self {
+                        name: "python",
+                        program: options.python.clone(),
+                        ending: "py",
+                        copies: true,
+                    },
+                    Name::Node => Self {
+                        name: "node",
+                        program: options.node.clone(),
+                        ending: "mjs",
+                        copies: true,
+                    },
+                    Name::C => Self {
+                        name: "c",
+                        program: options
+                            .c
+                            .clone()
+                            .ok_or("--c names the folder of the workers in C")?,
+                        ending: PROGRAMS,
+                        copies: false,
+                    },
+                })
             })
             .collect()
     }

@@ -15,8 +15,7 @@ mod takers;
 mod tally;
 mod worker;
 
-use crate::flags::Flags;
-use crate::rng::fresh_seed;
+use clap::builder::PossibleValuesParser;
 use company::Company;
 use lane::{Lane, Shape};
 use language::Language;
@@ -25,31 +24,47 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tally::Tally;
 
-/// The flags that take a value.
-pub(crate) const FLAGS: &[&str] = &[
-    "seconds",
-    "minutes",
-    "seed",
-    "pattern",
-    "each",
-    "languages",
-    "python",
-    "node",
-    "c",
-];
-
 /// What the pattern of two is called.
 const CHANNEL: &str = "channel";
 
+/// Kills, stops and replaces the processes of channels and of each pattern at random under load, and accounts for every
+/// message and every call.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// In all; 60 unless said otherwise.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// As well.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// The same one makes the same choices.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// All of them unless named.
+    #[arg(long = "pattern", value_delimiter = ',', value_parser = PossibleValuesParser::new(patterns()))]
+    patterns: Vec<String>,
+    /// Of each pattern; 1, or 3 of the only one.
+    #[arg(long)]
+    each: Option<usize>,
+    #[command(flatten)]
+    languages: language::Workers,
+}
+
 /// The `soak` command; tells whether nothing was lost.
-pub(crate) fn command(flags: &Flags) -> Result<bool, String> {
-    flags.allow(&[])?;
-    let seconds = flags.number("minutes", 0)? * 60 + flags.number("seconds", 0)?;
-    let span = Duration::from_secs(if seconds == 0 { 60 } else { seconds });
-    let seed = flags.number("seed", fresh_seed())?;
-    let wanted = wanted(flags)?;
-    let each = flags.number("each", if wanted.len() == 1 { 3 } else { 1 })?;
-    let languages = Language::chosen(flags)?;
+pub(crate) fn command(options: &Options) -> Result<bool, String> {
+    let span = match (options.minutes, options.seconds) {
+        (None, None) => Duration::from_secs(60),
+        (minutes, seconds) => Duration::from_secs(minutes.unwrap_or(0) * 60 + seconds.unwrap_or(0)),
+    };
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+    let wanted: Vec<&str> = match options.patterns.is_empty() {
+        true => patterns().collect(),
+        false => options.patterns.iter().map(String::as_str).collect(),
+    };
+    let each = options
+        .each
+        .unwrap_or(if wanted.len() == 1 { 3 } else { 1 });
+    let languages = Language::chosen(&options.languages)?;
     let names: Vec<_> = languages.iter().map(|language| language.name).collect();
     println!(
         "{each} of each: {}; {} s, {}, seed {seed}",
@@ -100,20 +115,9 @@ pub(crate) fn worker(role: &str, arguments: &[String]) -> Result<bool, String> {
     Ok(true)
 }
 
-/// The names of the patterns to be soaked.
-fn wanted(flags: &Flags) -> Result<Vec<&str>, String> {
-    let known = || std::iter::once(CHANNEL).chain(Pattern::ALL.map(Pattern::name));
-    let Some(text) = flags.text("pattern") else {
-        return Ok(known().collect());
-    };
-    let is_known = |name: &str| known().any(|known| known == name);
-    match text.split(',').find(|name| !is_known(name)) {
-        Some(other) => Err(format!(
-            "there is no pattern '{other}'; there are {}",
-            known().collect::<Vec<_>>().join(", ")
-        )),
-        None => Ok(text.split(',').collect()),
-    }
+/// What can be soaked.
+fn patterns() -> impl Iterator<Item = &'static str> {
+    std::iter::once(CHANNEL).chain(Pattern::ALL.map(Pattern::name))
 }
 
 /// From a ring that is nearly always full to one that hardly ever is.

@@ -3,7 +3,6 @@
 
 use super::journal::{Log, Maker, Words};
 use super::plan::Plan;
-use crate::rng::{Rng, fresh_seed};
 use kren_core::{
     Error, KrenDealer, KrenPublisher, KrenReader, KrenSender, KrenWriter, Result, Strategy,
 };
@@ -155,11 +154,11 @@ pub(super) fn write(task: &Task<'_>) -> std::result::Result<(), String> {
     let control = task.control()?;
     let journal = Maker::open(task.folder, task.session)?;
     let mut output = Output::open(task).map_err(shown)?;
-    let mut rng = Rng::new(fresh_seed());
+    let mut rng = fastrand::Rng::new();
     let mut next = 0;
     while control.get() == 0 {
         let count = match output {
-            Output::Channel(_) if rng.once_in(8) => 2 + rng.below(3) as u32,
+            Output::Channel(_) if rng.usize(..8) == 0 => 2 + rng.usize(..3) as u32,
             _ => 1,
         };
         journal.set_intent(u64::from(next + count));
@@ -178,7 +177,7 @@ pub(super) fn write(task: &Task<'_>) -> std::result::Result<(), String> {
         next += count;
         journal.set_done(u64::from(next));
         // So that who is lossy keeps up now and then.
-        if matches!(output, Output::Broadcast(_)) && rng.once_in(2000) {
+        if matches!(output, Output::Broadcast(_)) && rng.usize(..2000) == 0 {
             std::thread::sleep(BREATHER);
         }
     }
