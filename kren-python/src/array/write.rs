@@ -40,20 +40,14 @@ impl Giving<'_> {
         }
     }
 
-    /// Writes one message of `len` bytes that `fill` stores, behind all waiting.
-    fn build(
-        &self,
-        py: Python<'_>,
-        len: usize,
-        label: &Label,
-        fill: &mut dyn FnMut(&mut [u8]),
-    ) -> PyResult<()> {
+    /// Writes one message, which is stored behind all waiting.
+    fn build(&self, py: Python<'_>, contents: &Contents<'_, '_>, label: &Label) -> PyResult<()> {
         let Label { timeout, tag, key } = label;
         let built = match self {
-            Self::Writer(writer) => writer.get().build(py, len, *timeout, *tag, fill),
+            Self::Writer(writer) => writer.get().build(py, contents, *timeout, *tag),
             Self::Dealer(dealer) => {
                 let key = key.as_ref().map(|key| &key.0[..]);
-                dealer.get().build(py, len, *timeout, *tag, key, fill)
+                dealer.get().build(py, contents, *timeout, *tag, key)
             }
         };
         built.map_err(|failure| failure.into_exception(py))
@@ -71,6 +65,14 @@ impl Giving<'_> {
         };
         crate::errors::exception(py, &error)
     }
+}
+
+/// What a message is made of: `len` bytes that `head` stores, but for the long ones, of which the writer knows best how.
+struct Contents<'a, 'd> {
+    len: usize,
+    head: &'a dyn Fn(&mut [u8]),
+    /// Where these lie, and what they are; asked anew behind each wait, in which others may have stored into the buffer.
+    data: Option<(usize, &'a dyn Fn() -> &'d [u8])>,
 }
 
 /// What goes with a message.
@@ -168,11 +170,12 @@ fn put<'a>(
             "the data are not as long as the shape says",
         ));
     }
-    let mut fill = |room: &mut [u8]| {
-        put_array_header(room, dtype, shape, len);
-        copy_slice(data(), &mut room[len.header..]);
+    let contents = Contents {
+        len: len.total(),
+        head: &|room| put_array_header(room, dtype, shape, len),
+        data: Some((len.header, data)),
     };
-    end.build(py, len.total(), label, &mut fill)
+    end.build(py, &contents, label)
 }
 
 /// Writes several named arrays as one message: pairs of a name and an object that `write_buffer` would take, or of a name and
@@ -193,11 +196,16 @@ pub(crate) fn write_arrays(
         .collect::<PyResult<_>>()?;
     let len = plan(&end, py, &parts)?.len;
     // Planned anew behind the wait, in which others may have stored into the buffers.
-    let mut fill = |room: &mut [u8]| match plan(&end, py, &parts) {
+    let head = |room: &mut [u8]| match plan(&end, py, &parts) {
         Ok(plan) => plan.put(room),
         Err(_) => unreachable!("the figures are those of before"),
     };
-    end.build(py, len, &Label { timeout, tag, key }, &mut fill)
+    let contents = Contents {
+        len,
+        head: &head,
+        data: None,
+    };
+    end.build(py, &contents, &Label { timeout, tag, key })
 }
 
 /// Writes a table, of which the stream is in some buffer.
@@ -212,12 +220,12 @@ pub(crate) fn write_stream(
     key: Option<Key>,
 ) -> PyResult<()> {
     with_payload(stream, |stream| {
-        let mut fill = |room: &mut [u8]| {
-            put_table_header(room, stream.len());
-            copy_slice(stream.bytes(py), &mut room[HEADER..]);
+        let contents = Contents {
+            len: HEADER.saturating_add(stream.len()),
+            head: &|room| put_table_header(room, stream.len()),
+            data: Some((HEADER, &|| stream.bytes(py))),
         };
-        let len = HEADER.saturating_add(stream.len());
-        end.build(py, len, &Label { timeout, tag, key }, &mut fill)
+        end.build(py, &contents, &Label { timeout, tag, key })
     })
 }
 
@@ -331,17 +339,20 @@ impl Writer {
     fn build(
         &self,
         py: Python<'_>,
-        len: usize,
+        contents: &Contents<'_, '_>,
         timeout: Timeout,
         tag: Tag,
-        fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), Failure> {
+        let len = contents.len;
         let mut core = self.endpoint.hold(py)?;
         let mut deadline = None;
         loop {
             match core.try_reserve(len) {
                 Ok(mut slot) => {
-                    fill(&mut slot);
+                    (contents.head)(&mut slot);
+                    if let Some((at, data)) = contents.data {
+                        slot.write_at(at, data());
+                    }
                     slot.set_tag(tag.0);
                     slot.commit();
                     return Ok(());
@@ -358,11 +369,10 @@ impl Dealer {
     fn build(
         &self,
         py: Python<'_>,
-        len: usize,
+        contents: &Contents<'_, '_>,
         timeout: Timeout,
         tag: Tag,
         key: Option<&[u8]>,
-        fill: &mut dyn FnMut(&mut [u8]),
     ) -> Result<(), Failure> {
         let order = Order {
             tag: tag.0,
@@ -370,7 +380,12 @@ impl Dealer {
             ..Order::new(&[])
         };
         self.give(py, timeout, &mut None, |core| {
-            core.try_build(&order, len, fill)
+            core.try_build(&order, contents.len, &mut |room| {
+                (contents.head)(room);
+                if let Some((at, data)) = contents.data {
+                    copy_slice(data(), &mut room[at..]);
+                }
+            })
         })
     }
 }
