@@ -9,7 +9,7 @@ const LEAD_MIN = 130;
 const LEAD_MAX = 1300;
 /** Empty moments between two looks for a stream, at first and at last. */
 const PROBE_MIN = 32;
-const PROBE_MAX = 2048;
+const PROBE_MAX = 2 ** 18;
 
 export class Pace {
   readonly #words: Int32Array;
