@@ -411,30 +411,33 @@ pub unsafe extern "C" fn kren_read(
         return kren_code::KREN_OK as c_int;
     }
     // What comes soon is taken the short way too, which is most of a round trip.
-    if timeout_ns != 0 && comes_soon(reader) && read_at_once(reader, message).is_some() {
+    if timeout_ns != 0 && read_soon(reader, message).is_some() {
         return kren_code::KREN_OK as c_int;
     }
     read_any(reader, message, timeout_ns)
 }
 
-/// Polls for some microseconds.
+/// Polls for some microseconds, and takes what has come in the same turn: whatever is done between is on the message's way.
 #[inline(never)]
-fn comes_soon(reader: *mut kren_reader) -> bool {
-    let Some(mut turn) = Handle::<Reader>::turn(reader.cast()) else {
-        return false;
+fn read_soon(reader: *mut kren_reader, message: *mut kren_message) -> Option<()> {
+    let place = out(message).ok()?;
+    let mut turn = Handle::<Reader>::turn(reader.cast())?;
+    let reader = turn.content()?;
+    let End::Ring(ring) = &mut reader.end else {
+        return None;
     };
-    match turn.content() {
-        Some(Reader {
-            end: End::Ring(ring),
-            is_lent: false,
-            ..
-        }) => {
-            // What was released at once has not woken the writer.
-            ring.answer();
-            ring.poll_readable()
-        }
-        _ => false,
+    if reader.is_lent {
+        return None;
     }
+    // What was released at once has not woken the writer.
+    ring.answer();
+    if !ring.poll_readable() {
+        return None;
+    }
+    let (data, len, tag) = ring.first_at_once(&mut reader.is_lent)?;
+    reader.serial += 1;
+    place.set_message(data, len, tag, reader.serial);
+    Some(())
 }
 
 #[inline(always)]

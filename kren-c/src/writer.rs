@@ -820,11 +820,11 @@ pub unsafe extern "C" fn kren_writer_fd(writer: *mut kren_writer, fd: *mut c_int
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn kren_writer_close(writer: *mut kren_writer) -> c_int {
     guard(|| {
-        let Some(writer) = Handle::<Writer>::close(writer.cast())? else {
+        let Some(mut writer) = Handle::<Writer>::close(writer.cast())? else {
             return Ok(());
         };
         // Before the end: nobody waits for it any more.
-        drop(writer.watched);
+        writer.watched.call_off();
         Ok(match writer.end {
             End::Ring(writer) => writer.close(),
             End::Dealer(dealer) => dealer.close(),

@@ -171,6 +171,15 @@ impl KrenReader {
     #[inline(always)]
     pub fn next_at_once(&mut self, is_kept: &mut bool) -> Option<(*const u8, usize, u32)> {
         self.release_at_once(is_kept)?;
+        self.first_at_once(is_kept)
+    }
+
+    /// As [`KrenReader::next_at_once`], of a reader that has just been found to keep nothing, and to be this process's own.
+    #[inline(always)]
+    pub fn first_at_once(&mut self, is_kept: &mut bool) -> Option<(*const u8, usize, u32)> {
+        if self.is_checked() || self.has_leases() {
+            return None;
+        }
         let record = self.consumer.peek_usual()?;
         self.hand_out(record).keep();
         *is_kept = true;

@@ -29,6 +29,7 @@ const GLIBC_SUFFIX: &str = ".2.28";
 /// The oldest macOS that runs on Apple's own processors.
 const OLDEST_MACOS: &str = "11.0";
 pub(crate) const MINGW: &str = "/usr/bin/x86_64-w64-mingw32-gcc";
+pub(crate) const MINGW_CPP: &str = "/usr/bin/x86_64-w64-mingw32-g++";
 
 pub(crate) const WINDOWS_GNU: &str = "x86_64-pc-windows-gnu";
 
@@ -87,6 +88,10 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Target> {
 impl Target {
     pub(crate) fn is_windows(&self) -> bool {
         self.triple.contains("-windows-")
+    }
+
+    pub(crate) fn is_msvc(&self) -> bool {
+        self.triple.ends_with("-msvc")
     }
 
     pub(crate) fn is_apple(&self) -> bool {

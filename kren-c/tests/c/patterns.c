@@ -175,7 +175,7 @@ static void broadcast(void) {
   OK(kren_writer_peers(publisher, peers, 4, &count));
   CHECK(count == 3 && peers[0].behind == 1 && peers[1].durable == 1 && peers[2].flags == KREN_LOSSY);
   OK(kren_release(one, NULL));
-  for (at = 0; at < 3; at++) {
+  for (at = 0; at < 8; at++) {
     static char block[30000];
     OK(kren_write(publisher, block, sizeof block, 0, PATIENCE));
     OK(kren_read(one, &message, 0));

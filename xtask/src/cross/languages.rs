@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::wine;
+use super::{libkren, wine};
 use crate::count::{self, Count};
 use crate::dist::native::Native;
 use crate::dist::{npm, wheels};
@@ -87,7 +87,7 @@ pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
         Language::Rust => in_windows(wine(&[&programs.join(format!("{file}.exe"))])),
         Language::Python => run_python(&examples.join("python").join(format!("{file}.py"))),
         Language::Node => run_node(&node.join(format!("{file}.js"))),
-        Language::C | Language::Cpp => unreachable!("they are not among these"),
+        Language::C | Language::Cpp => unreachable!("`libkren` has them"),
     };
     let mut count = readme(
         workspace,
@@ -113,6 +113,7 @@ pub(super) fn run(workspace: &Workspace, prefix: &Path) -> Result<Count> {
         &format!("cross-{}", std::process::id()),
         &launch,
     );
+    count += libkren::run(workspace, &builder, prefix, PROGRAMS)?;
     Ok(count)
 }
 

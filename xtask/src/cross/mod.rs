@@ -4,6 +4,7 @@
 mod arm;
 mod coverage;
 mod languages;
+mod libkren;
 mod macos;
 mod windows;
 mod wine;

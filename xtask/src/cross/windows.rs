@@ -8,12 +8,13 @@ use super::{languages, lint, test, wine};
 use crate::count::Count;
 use crate::exec::{self, step};
 use crate::second::{self, BUILD_STD};
-use crate::targets::{MINGW, WINDOWS_GNU as TARGET};
+use crate::targets::{MINGW, MINGW_CPP, WINDOWS_GNU as TARGET};
 use crate::term::{Context as _, Result};
 use crate::workspace::Workspace;
 
 const PACKAGES: &[(&str, &str)] = &[
     (MINGW, "gcc-mingw-w64-x86-64-win32"),
+    (MINGW_CPP, "g++-mingw-w64-x86-64-win32"),
     (
         "/usr/bin/x86_64-w64-mingw32-dlltool",
         "binutils-mingw-w64-x86-64",
@@ -161,7 +162,13 @@ pub(super) fn run(workspace: &Workspace, short: bool) -> Result<Count> {
     lint(
         workspace,
         TARGET,
-        &["kren-core", "kren-python", "kren-node", "kren-cli"],
+        &[
+            "kren-core",
+            "kren-python",
+            "kren-node",
+            "kren-cli",
+            "kren-c",
+        ],
     )?;
     let in_wine = |cargo: &mut Command| {
         wine::within(cargo, &prefix)

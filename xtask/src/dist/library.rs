@@ -1,4 +1,4 @@
-//! libkren for those who have no Rust: an archive for each glibc Linux, and the pair of Debian packages for this machine's processor.
+//! libkren for those who have no Rust: an archive for each system, and the pair of Debian packages for this machine's processor.
 
 use super::Dist;
 use super::native::Native;

@@ -15,7 +15,7 @@ pub(crate) struct Native {
     pub(crate) target: &'static Target,
     pub(crate) addon: PathBuf,
     pub(crate) program: PathBuf,
-    /// libkren, where its layout is known.
+    /// libkren, unless Microsoft's toolchain builds it: users of that name its files otherwise.
     pub(crate) library: Option<PathBuf>,
 }
 
@@ -24,7 +24,7 @@ impl Native {
         let target = builder.target;
         let mut cargo = builder.cargo()?;
         cargo.args(["--package", "kren-node", "--package", "kren-cli"]);
-        let has_library = target.is_glibc();
+        let has_library = !target.is_msvc();
         if has_library {
             cargo.args(["--package", "kren-c"]);
         }

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Layout;
+use super::system::System;
 use crate::exec::{self, step};
 use crate::term::{Context as _, Result};
 
 const PAPERS: [&str; 2] = ["LICENSE", "CHANGELOG.md"];
 
-/// Packs `name.tar.gz` in `folder`; `beside` is where the files are laid out before.
+/// Packs `name.tar.gz`, or what Windows unpacks, in `folder`; `beside` is where the files are laid out before.
 pub(crate) fn pack(
     layout: &Layout<'_>,
     name: &str,
@@ -28,11 +29,22 @@ pub(crate) fn pack(
     let guide = root.join("docs").join("guide").join("c.md");
     fs::copy(&guide, inside.join("README.md")).context(guide.display())?;
     exec::write(&inside.join("CMakeLists.txt"), LISTS)?;
-    let file = folder.join(format!("{name}.tar.gz"));
-    let mut tar = Command::new("tar");
-    tar.args(["--owner=0", "--group=0", "--sort=name", "-czf"]);
-    tar.arg(&file).arg("-C").arg(beside).arg(name);
-    step("libkren: archive", tar, "read the output above")?;
+    let (file, pack) = match layout.system() {
+        System::Windows => {
+            let file = folder.join(format!("{name}.zip"));
+            let mut zip = Command::new("python3");
+            zip.args(["-m", "zipfile", "-c"]).arg(&file).arg(&inside);
+            (file, zip)
+        }
+        System::Linux | System::Apple => {
+            let file = folder.join(format!("{name}.tar.gz"));
+            let mut tar = Command::new("tar");
+            tar.args(["--owner=0", "--group=0", "--sort=name", "-czf"]);
+            tar.arg(&file).arg("-C").arg(beside).arg(name);
+            (file, tar)
+        }
+    };
+    step("libkren: archive", pack, "read the output above")?;
     Ok(file)
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Layout;
-use super::layout::SONAME;
+use super::system::System;
 use crate::dpkg;
 use crate::exec::{self, step};
 use crate::term::{Failure, Result};
@@ -58,7 +58,11 @@ pub(crate) fn pack(
     exec::create_folder(&root.join("DEBIAN"))?;
     layout.place_library(&root.join("usr"))?;
     // What packages of programs that need it are to depend on.
-    let soname = SONAME.rsplit('.').next().unwrap_or_default();
+    let soname = System::Linux
+        .loaded()
+        .rsplit('.')
+        .next()
+        .unwrap_or_default();
     let shlibs = format!("libkren {soname} libkren0 (>= {})\n", layout.version);
     exec::write(&root.join("DEBIAN/shlibs"), &shlibs)?;
     exec::write(&root.join("DEBIAN/triggers"), "activate-noawait ldconfig\n")?;

@@ -3,14 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::system::System;
 use crate::exec;
 use crate::term::{Context as _, Result};
 use crate::workspace::Workspace;
-
-/// The binary interface's number, which is in the name that programs look for as they start.
-pub(super) const SONAME: &str = "libkren.so.0";
-/// What a program that is linked statically takes besides.
-const PRIVATE: &str = "-lpthread -ldl -lm";
 
 /// A library that was built, and where it is put.
 pub(crate) struct Layout<'a> {
@@ -23,17 +19,31 @@ pub(crate) struct Layout<'a> {
 }
 
 impl Layout<'_> {
+    /// What the library was built for.
+    pub(super) fn system(&self) -> System {
+        System::of(&self.built)
+    }
+
     /// What programs take to start.
     pub(super) fn place_library(&self, prefix: &Path) -> Result<()> {
-        let lib = prefix.join(&self.lib);
-        exec::create_folder(&lib)?;
-        let file = format!("libkren.so.{}", self.version);
-        copy(&self.built, &lib.join(&file))?;
-        link(&file, &lib.join(SONAME))
+        let system = self.system();
+        let shared = prefix.join(self.place_of_shared());
+        if let Some(folder) = shared.parent() {
+            exec::create_folder(folder)?;
+        }
+        match system {
+            System::Linux => {
+                let file = format!("libkren.so.{}", self.version);
+                copy(&self.built, &shared.with_file_name(&file))?;
+                link(&file, &shared)
+            }
+            System::Windows | System::Apple => copy(&self.built, &shared),
+        }
     }
 
     /// What it takes to build them: the headers, the static library, and what pkg-config and CMake look for.
     pub(super) fn place_development(&self, prefix: &Path) -> Result<()> {
+        let system = self.system();
         let (lib, include) = (prefix.join(&self.lib), prefix.join("include"));
         let (pkgconfig, cmake) = (lib.join("pkgconfig"), lib.join("cmake").join("kren"));
         for folder in [&include, &pkgconfig, &cmake] {
@@ -43,14 +53,30 @@ impl Layout<'_> {
             let from = self.workspace.root.join("kren-c").join("include");
             copy(&from.join(header), &include.join(header))?;
         }
-        copy(&self.built.with_extension("a"), &lib.join("libkren.a"))?;
-        link(SONAME, &lib.join("libkren.so"))?;
+        copy(
+            &self.built.with_file_name("libkren.a"),
+            &lib.join("libkren.a"),
+        )?;
+        let linked = lib.join(system.linked());
+        match system {
+            System::Linux | System::Apple => link(system.loaded(), &linked)?,
+            System::Windows => copy(&self.built.with_file_name(system.linked()), &linked)?,
+        }
         exec::write(&pkgconfig.join("kren.pc"), &self.pc())?;
         exec::write(&cmake.join("krenConfig.cmake"), &self.config())?;
         exec::write(
             &cmake.join("krenConfigVersion.cmake"),
             &config_version(&self.version),
         )
+    }
+
+    /// Where the shared library lies below the prefix: on Windows beside the programs, which find it there.
+    fn place_of_shared(&self) -> String {
+        let system = self.system();
+        match system {
+            System::Windows => format!("bin/{}", system.loaded()),
+            System::Linux | System::Apple => format!("{}/{}", self.lib, system.loaded()),
+        }
     }
 
     /// From a folder of libraries back to the prefix.
@@ -60,19 +86,39 @@ impl Layout<'_> {
 
     /// Says where it lies by itself, so that the whole folder may be moved.
     fn pc(&self) -> String {
+        let private: Vec<_> = self.private().map(|name| format!("-l{name}")).collect();
         format!(
             "prefix=${{pcfiledir}}/..{up}\nlibdir=${{prefix}}/{lib}\nincludedir=${{prefix}}/include\n\nName: kren\nDescription: messages between \
              processes through shared memory\nURL: https://github.com/Cintu07/kren\nVersion: {version}\nLibs: -L${{libdir}} -lkren\n\
-             Libs.private: {PRIVATE}\nCflags: -I${{includedir}}\n",
+             Libs.private: {private}\nCflags: -I${{includedir}}\n",
             up = self.up(),
             lib = self.lib,
             version = self.version,
+            private = private.join(" "),
         )
     }
 
+    fn private(&self) -> impl Iterator<Item = &'static str> {
+        self.system().private().iter().copied()
+    }
+
     fn config(&self) -> String {
+        let system = self.system();
+        let shared = match system {
+            System::Linux => format!("\n    IMPORTED_SONAME \"{}\"", system.loaded()),
+            System::Apple => format!("\n    IMPORTED_SONAME \"@rpath/{}\"", system.loaded()),
+            System::Windows => format!(
+                "\n    IMPORTED_IMPLIB \"${{_kren_prefix}}/{}/{}\"",
+                self.lib,
+                system.linked()
+            ),
+        };
+        let private: Vec<_> = self.private().collect();
         CONFIG
             .replace("@UP@", &self.up())
+            .replace("@SHARED@", &self.place_of_shared())
+            .replace("@MORE@", &shared)
+            .replace("@PRIVATE@", &private.join(";"))
             .replace("@LIB@", &self.lib)
     }
 }
@@ -94,7 +140,7 @@ fn link(to: &str, place: &Path) -> Result<()> {
 
 #[cfg(not(unix))]
 fn link(_to: &str, _place: &Path) -> Result<()> {
-    unreachable!("only Linux gets here")
+    unreachable!("only Windows' own layout is made there, which has no links")
 }
 
 /// Found from where it lies, so that the whole folder may be moved.
@@ -103,14 +149,13 @@ get_filename_component(_kren_prefix "${CMAKE_CURRENT_LIST_DIR}/../..@UP@" ABSOLU
 if(NOT TARGET kren::kren)
   add_library(kren::kren SHARED IMPORTED GLOBAL)
   set_target_properties(kren::kren PROPERTIES
-    IMPORTED_LOCATION "${_kren_prefix}/@LIB@/libkren.so.0"
-    IMPORTED_SONAME "libkren.so.0"
+    IMPORTED_LOCATION "${_kren_prefix}/@SHARED@"@MORE@
     INTERFACE_INCLUDE_DIRECTORIES "${_kren_prefix}/include")
   add_library(kren::static STATIC IMPORTED GLOBAL)
   set_target_properties(kren::static PROPERTIES
     IMPORTED_LOCATION "${_kren_prefix}/@LIB@/libkren.a"
     INTERFACE_INCLUDE_DIRECTORIES "${_kren_prefix}/include"
-    INTERFACE_LINK_LIBRARIES "pthread;dl;m")
+    INTERFACE_LINK_LIBRARIES "@PRIVATE@")
 endif()
 unset(_kren_prefix)
 "#;

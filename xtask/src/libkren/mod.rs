@@ -1,9 +1,10 @@
-//! libkren as C and C++ projects expect to find it: in a folder ([`layout`]), in an archive, as a pair of Debian packages; and tried as they
+//! libkren as C and C++ projects expect to find it: in a folder ([`layout`]; [`system`] has the names), in an archive, as a pair of Debian packages; and tried as they
 //! use it ([`mod@trial`]).
 
 mod archive;
 mod debian;
 mod layout;
+mod system;
 mod trial;
 
 use std::path::Path;
@@ -17,6 +18,12 @@ pub(crate) use self::trial::run as trial;
 use crate::compiled;
 use crate::term::{Context as _, Failure, Result};
 use crate::workspace::Workspace;
+
+/// What a program for Windows takes besides that is linked with the static library.
+pub(crate) fn private_on_windows() -> Vec<String> {
+    let names = system::System::Windows.private();
+    names.iter().map(|name| format!("-l{name}")).collect()
+}
 
 /// `cargo xtask install --prefix DIR`.
 pub(crate) fn install(workspace: &Workspace, prefix: &Path) -> Result<ExitCode> {
