@@ -95,16 +95,27 @@ fn a_stream_between_processes_is_whole() {
 /// A message wakes a reader that sleeps, whichever way it took through the library, and so does room a writer that sleeps.
 #[test]
 fn every_message_wakes_its_reader() {
+    is_done_at_once(["swing-back", "swing"]);
+}
+
+/// Room wakes a writer that sleeps for it also where the reader polls, and has its next message at once.
+#[test]
+fn room_wakes_its_writer() {
+    is_done_at_once(["push", "pull"]);
+}
+
+/// Two sides that keep each other waiting some thousand times.
+fn is_done_at_once(sides: [&str; 2]) {
     let program = Program::compile(LANGUAGES[0], "sides.c", &["-pthread"]).expect("a C compiler");
-    let channel = name("swing");
+    let channel = name(sides[0]);
     let begin = Instant::now();
-    let mut back = program
+    let mut first = program
         .command()
-        .args(["swing-back", &channel])
+        .args([sides[0], &channel])
         .spawn()
         .expect("it starts");
-    run(program.command().args(["swing", &channel]));
-    assert!(back.wait().expect("it ends").success());
+    run(program.command().args([sides[1], &channel]));
+    assert!(first.wait().expect("it ends").success());
     // Tenths of a second; a sleeper that nobody wakes looks every 100 ms, which would be minutes.
     assert!(begin.elapsed() < Duration::from_secs(60));
 }

@@ -213,7 +213,7 @@ impl KrenWriter {
     }
 
     /// Tells the processor where the lines of a publication that began at `before` are wanted next.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn hint(&self, before: u64) {
         let bytes = self.producer.position() - before;
         let reader = self.producer.memory().page(Role::Reader);

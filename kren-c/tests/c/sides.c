@@ -1,6 +1,6 @@
 /* The sides of a channel in processes of their own, and two threads on one handle.
  *
- * Usage: sides write|read|hang|hear|threads|swing|swing-back CHANNEL
+ * Usage: sides write|read|hang|hear|threads|swing|swing-back|push|pull CHANNEL
  */
 #include "check.h"
 
@@ -129,6 +129,41 @@ static void swing(const char *channel, int leads) {
   OK(kren_reader_close(reader));
 }
 
+#define CROWD 1000
+/* Records that the ring has room for, and their bytes. */
+#define ROOM 4
+#define RECORD 1008
+
+/* Much more than the ring holds, by a writer that sleeps for room each time. */
+static void push(const char *channel) {
+  static char block[1000];
+  kren_options options = kren_options_default();
+  kren_writer *writer;
+  int at;
+  options.strategy = KREN_SLEEP;
+  OK(kren_writer_create(channel, 4096, &options, &writer));
+  for (at = 0; at < CROWD; at++) OK(kren_write(writer, block, sizeof block, (uint32_t)at, KREN_FOREVER));
+  OK(kren_writer_close(writer));
+}
+
+/* Reads that by a reader that polls before it sleeps, and looks on after each message until its writer has filled the room. */
+static void pull(const char *channel) {
+  kren_reader *reader = connect_to(channel);
+  kren_message message;
+  int at = 0, code;
+  kren_info info;
+  info.size = sizeof info;
+  while ((code = kren_read(reader, &message, KREN_FOREVER)) == KREN_OK) {
+    CHECK(message.tag == (uint32_t)at++);
+    do {
+      OK(kren_reader_info(reader, &info));
+    } while (at <= CROWD - ROOM && info.available < ROOM * RECORD);
+  }
+  IS(KREN_CLOSED, code);
+  CHECK(at == CROWD);
+  OK(kren_reader_close(reader));
+}
+
 int main(int count, char **arguments) {
   CHECK(count == 3);
   switch (arguments[1][0]) {
@@ -136,6 +171,7 @@ int main(int count, char **arguments) {
     case 'r': read_all(arguments[2]); break;
     case 't': threads(arguments[2]); break;
     case 's': swing(arguments[2], strcmp(arguments[1], "swing") == 0); break;
+    case 'p': strcmp(arguments[1], "push") == 0 ? push(arguments[2]) : pull(arguments[2]); break;
     default:
       if (strcmp(arguments[1], "hang") == 0) hang(arguments[2]);
       hear(arguments[2]);

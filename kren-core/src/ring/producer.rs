@@ -413,7 +413,7 @@ impl<M: Memory> Producer<M> {
     }
 
     /// The same for a payload that is not short.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push_long(&mut self, data: &[u8], tag: u32) -> bool {
         let len = data.len();
         if len <= SHORT || !self.has_room(len) {
