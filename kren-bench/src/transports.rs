@@ -16,8 +16,12 @@ mod ways;
 
 #[cfg(feature = "aeron")]
 mod aeron;
+#[cfg(all(feature = "bcast", target_os = "linux", target_arch = "x86_64"))]
+mod bcast;
 #[cfg(feature = "cloudtoid")]
 mod cloudtoid;
+#[cfg(feature = "crossbar")]
+mod crossbar;
 #[cfg(feature = "iceoryx2")]
 mod iceoryx2;
 #[cfg(feature = "ringfire")]
@@ -76,7 +80,9 @@ pub(crate) use shared::directory as memory_directory;
 pub(crate) const SIZES: RangeInclusive<usize> = 1..=16 << 20;
 /// What the tables show.
 #[cfg(any(
+    feature = "bcast",
     feature = "cloudtoid",
+    feature = "crossbar",
     feature = "iceoryx2",
     feature = "tachyon",
     feature = "zeromq"
@@ -85,6 +91,9 @@ const TABLE_SIZES: RangeInclusive<usize> = 8..=1 << 20;
 
 /// For a side that never sleeps.
 const BUSY: &[Test] = &[Test::Trips, Test::Timed, Test::Stream];
+/// For one whose messages may be lost where they do not wait for one another.
+#[cfg(any(feature = "bcast", feature = "crossbar"))]
+const LOSSY: &[Test] = &[Test::Trips, Test::Timed];
 /// For one that does.
 const SLEEPS: &[Test] = &Test::ALL;
 
@@ -102,6 +111,10 @@ pub(crate) fn all() -> Vec<Entry> {
     all.extend(cloudtoid::entries());
     #[cfg(feature = "ringfire")]
     all.extend(ringfire::entries());
+    #[cfg(feature = "crossbar")]
+    all.push(crossbar::entry());
+    #[cfg(all(feature = "bcast", target_os = "linux", target_arch = "x86_64"))]
+    all.push(bcast::entry());
     #[cfg(feature = "tachyon")]
     all.extend(tachyon::entries());
     #[cfg(feature = "aeron")]

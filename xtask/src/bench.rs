@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<E
     }
     if help {
         println!(
-            "{RIVALS} LIST  Rivals to build: none, all, or some of iceoryx2,cloudtoid,ringfire,tachyon,aeron,zeromq\n\
+            "{RIVALS} LIST  Rivals to build: none, all, or some of iceoryx2,cloudtoid,ringfire,crossbar,bcast,tachyon,aeron,zeromq\n\
              \x20              [default: the first three, which need nothing but cargo]\n"
         );
     } else if !only_rust {

@@ -11,7 +11,7 @@ use crate::version;
 use crate::workspace::Workspace;
 
 /// Need nothing but cargo.
-const LIGHT: [&str; 3] = ["iceoryx2", "cloudtoid", "ringfire"];
+const LIGHT: [&str; 5] = ["iceoryx2", "cloudtoid", "ringfire", "crossbar", "bcast"];
 /// Are built from C and C++.
 const HEAVY: [&str; 3] = ["tachyon", "aeron", "zeromq"];
 
@@ -175,7 +175,10 @@ mod tests {
     fn rivals_are_known_by_name() {
         assert_eq!(features(None).unwrap(), LIGHT);
         assert!(features(Some("none")).unwrap().is_empty());
-        assert_eq!(features(Some("all")).unwrap().len(), 6);
+        assert_eq!(
+            features(Some("all")).unwrap().len(),
+            LIGHT.len() + HEAVY.len()
+        );
         assert_eq!(
             features(Some("aeron,ringfire")).unwrap(),
             ["aeron", "ringfire"]

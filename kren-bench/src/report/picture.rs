@@ -6,7 +6,7 @@ use crate::figures::{Choice, Figures, Grown, Growth};
 use crate::link::Test;
 
 /// What is drawn of two processes of a language, in its colour; the limits are dashed.
-const SHOWN: [(&str, &str); 20] = [
+const SHOWN: [(&str, &str); 22] = [
     ("raw", "limit"),
     ("copy", "limit"),
     ("kren", "kren"),
@@ -18,6 +18,8 @@ const SHOWN: [(&str, &str); 20] = [
     ("slots", "a"),
     ("jsring", "a"),
     ("ringfire", "b"),
+    ("crossbar", "g"),
+    ("bcast", "f"),
     ("mp-pipe", "b"),
     ("worker", "b"),
     ("cloudtoid", "c"),

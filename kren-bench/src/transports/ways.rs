@@ -93,7 +93,13 @@ pub(super) fn one_way<S: Sends + 'static, R: Receives + 'static>(
 }
 
 /// Polls until `attempt` gives something. Where processes share a processor, others run meanwhile.
-#[cfg(any(feature = "aeron", feature = "iceoryx2", feature = "ringfire"))]
+#[cfg(any(
+    feature = "aeron",
+    feature = "bcast",
+    feature = "crossbar",
+    feature = "iceoryx2",
+    feature = "ringfire"
+))]
 #[inline]
 pub(super) fn poll<T>(crowded: bool, mut attempt: impl FnMut() -> Option<T>) -> T {
     loop {
