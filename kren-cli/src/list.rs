@@ -24,7 +24,9 @@ Examples:
 
 States: flowing, idle, full, waiting for a reader, waiting for a writer, writer died, reader died,
 undelivered (messages and nobody), stale (nothing and nobody), open (a registry or a bell with its owner),
-owner died, damaged, other version, unreadable.")]
+owner died, damaged, other version, unreadable.
+Of a channel that was full before this command looked, its writer says since when.
+Messages themselves are not looked at: `kren doctor` walks those that nobody has received.")]
 pub(crate) struct Args {
     /// Only channels whose name holds this.
     #[arg(value_name = "TEXT")]
@@ -125,7 +127,7 @@ pub(crate) fn document(rows: &[Row], commands: &mut Commands) -> Value {
 
 /// A row as JSON.
 pub(crate) fn record(row: &Row, commands: &mut Commands) -> Value {
-    let mut parts = json::channel(&row.channel, row.earlier.as_ref());
+    let mut parts = json::channel(&row.channel, row.earlier.as_deref());
     parts.insert("messages_per_second".into(), json!(row.messages));
     parts.insert("bytes_per_second".into(), json!(row.bytes));
     parts.insert("fill".into(), json!(row.fill()));

@@ -22,7 +22,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// as a subscriber of a broadcast, or as the receiver of a channel, which then has no other.
 ///
 /// Tags that are not 0 stand in a second topic, NAME/tags: the message's sequence number and its tag, 4 bytes each,
-/// little-endian. A file that was not finished, say after a crash, is readable up to the last second.
+/// little-endian.
+///
+/// A file that was not finished, say after a crash, holds all up to the last second. `kren replay` and readers of streams take it as it
+/// is (in Python `StreamReader`, or `NonSeekingReader` with `log_time_order=False`, until they raise `EndOfFile`); readers that want its
+/// index do not: `mcap recover FILE -o WHOLE`, of MCAP's own command, finishes it.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -4,14 +4,16 @@ use crate::stop::Outcome;
 use crate::{process, signals};
 use kren_core::inspect::{self, Channel, Kind, Observer, Segment, State};
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime};
 
 /// A channel, and how it fares since the look before.
 pub(crate) struct Row {
-    pub(crate) channel: Channel,
-    pub(crate) earlier: Option<Channel>,
+    pub(crate) channel: Rc<Channel>,
+    pub(crate) earlier: Option<Rc<Channel>>,
     pub(crate) state: State,
-    /// For how long it has been seen in this state.
+    /// For how long it has been in this state, as far as that is known: the channel itself tells since when it is full, of other
+    /// states only how long they have been seen.
     pub(crate) lasts: Duration,
     /// Each second.
     pub(crate) messages: f64,
@@ -59,14 +61,14 @@ struct Past {
 
 /// A channel, and when it was so.
 struct Look {
-    channel: Channel,
+    channel: Rc<Channel>,
     at: Instant,
 }
 
 impl Look {
     fn at(observer: &Observer) -> Self {
         let at = Instant::now();
-        let channel = observer.look();
+        let channel = Rc::new(observer.look());
         Self { channel, at }
     }
 }
@@ -107,6 +109,8 @@ impl Sampler {
             }
             signals::pause(over.saturating_sub(look.at.elapsed()))?;
             let again = match observer {
+                // Most do nothing in so short a time, and of them there is no more to say.
+                Some(observer) if !observer.has_moved(&look.channel) => continue,
                 Some(observer) => Look::at(observer),
                 None => match Observer::open(&look.channel.name) {
                     Ok(observer) => Look::at(&observer),
@@ -145,7 +149,7 @@ impl Sampler {
     fn row(&mut self, look: Look, past: &mut HashMap<(u64, String), Past>) -> Row {
         let Look { channel, at } = look;
         let before = past.remove(&key(&channel));
-        let state = channel.state(before.as_ref().map(|past| &past.look.channel));
+        let state = channel.state(before.as_ref().map(|past| &*past.look.channel));
         let since = before
             .as_ref()
             .filter(|past| past.state == state)
@@ -163,20 +167,28 @@ impl Sampler {
             }
         }
         let look = Look {
-            channel: channel.clone(),
+            channel: Rc::clone(&channel),
             at,
         };
         self.remember(look, state, since);
         Row {
             earlier: before.map(|past| past.look.channel),
             state,
-            lasts: at - since,
+            lasts: told(&channel, state).unwrap_or_default().max(at - since),
             messages,
             bytes,
             is_lane: false,
             channel,
         }
     }
+}
+
+/// For how long it says that it has been in this state.
+fn told(channel: &Channel, state: State) -> Option<Duration> {
+    let segment = channel.segment().filter(|_| state == State::Full)?;
+    // Nothing can have been waited for before there was a channel, whatever its bytes say.
+    let since = segment.writer.asleep_since.max(segment.created)?;
+    SystemTime::now().duration_since(since).ok()
 }
 
 /// What tells a channel from others that had its name; what is no segment has only that.

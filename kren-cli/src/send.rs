@@ -279,8 +279,9 @@ struct Feeder<'a> {
     pace: Pace,
 }
 
-/// Bytes that are read at a time, where messages are shorter.
-const CHUNK: usize = 256 * 1024;
+/// Bytes that are read at a time, where messages are shorter: a buffer that stays in the processor's own cache beside what passes
+/// through it. With 256 KiB the system's copy into it took three times as long.
+const CHUNK: usize = 64 * 1024;
 
 impl<'a> Feeder<'a> {
     fn new(writer: &'a mut KrenWriter, sending: &'a Sending) -> Outcome<Self> {

@@ -219,7 +219,10 @@ fn side(
         human::count(side.sleeps.into(), "sleep")
     ));
     if side.is_asleep {
-        parts.push(format!("asleep until {}", side.wanted));
+        let long = side
+            .asleep_since
+            .map_or(String::new(), |since| format!(" for {}", ago(Some(since))));
+        parts.push(format!("asleep{long} until {}", side.wanted));
     }
     if side.is_streaming {
         parts.push("streaming".into());

@@ -109,7 +109,7 @@ impl Endpoint {
         wait::settle(own);
         presence.pid.store(std::process::id(), Ordering::Relaxed);
         presence.pid_space.store(os::pid_space(), Ordering::Relaxed);
-        presence.since.store(now(), Ordering::Relaxed);
+        presence.since.store(os::now(), Ordering::Relaxed);
         let session = presence.session.load(Ordering::Relaxed).wrapping_add(1);
         presence.session.store(session, Ordering::Relaxed);
         // Release: pairs with the Acquire load in `peer_state`; the pid belongs to the state.
@@ -694,13 +694,4 @@ pub(crate) fn spin_until(end: Instant, shares: bool, ready: &mut dyn FnMut() -> 
 fn several_processors() -> bool {
     static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
     *ANSWER.get_or_init(|| os::processors() > 1)
-}
-
-/// Nanoseconds since the Unix epoch.
-fn now() -> u64 {
-    use std::time::{SystemTime, UNIX_EPOCH};
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-    })
 }

@@ -146,6 +146,8 @@ pub(crate) struct SleepWords {
     pub(crate) wanted: AtomicU64,
     /// While the ticket is odd: the bell to ring, or 0 for the peer's own wake count.
     pub(crate) bell: AtomicU64,
+    /// While the ticket is odd: when a sleep for `wanted` first began, in nanoseconds since the Unix epoch; for people.
+    pub(crate) since: AtomicU64,
 }
 
 /// What is known of the holder of a seat. The truth about life is the lock; this explains it.
@@ -240,6 +242,7 @@ const _: () = {
     assert!(offset_of!(RolePage, sleep) == 2 * BLOCK);
     assert!(offset_of!(SleepWords, wanted) == 8);
     assert!(offset_of!(SleepWords, bell) == 16);
+    assert!(offset_of!(SleepWords, since) == 24);
     assert!(offset_of!(RolePage, presence) == 3 * BLOCK);
     assert!(offset_of!(Presence, barrier) == 12);
     assert!(offset_of!(Presence, pid_space) == 16);

@@ -14,7 +14,7 @@ use crate::ring_memory::RingMemory;
 use crate::{Error, Holder, Result, Role};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 mod bell;
 mod connect;
@@ -508,11 +508,7 @@ fn new_header(geometry: Geometry, wish: &Wish) -> SegmentHeader {
 /// A header with a number that nobody else has.
 fn header_of(geometry: Geometry, kind: Kind) -> SegmentHeader {
     use std::hash::{BuildHasher, RandomState};
-    let created = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
-        });
+    let created = os::now();
     let creator_pid = std::process::id();
     SegmentHeader {
         geometry,

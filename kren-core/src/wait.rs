@@ -5,14 +5,14 @@
 //! lets a barrier pass over both sides, and looks again; the publisher publishes, and then looks
 //! whether anybody waits. One of the two must see the other.
 
-use crate::layout::RolePage;
+use crate::layout::{RolePage, SleepWords};
 use crate::sync::{AtomicU32, Ordering, compiler_fence, fence};
 use std::time::Duration;
 
 #[cfg(loom)]
-use self::model::{Signal, barrier};
+use self::model::{Signal, barrier, now};
 #[cfg(not(loom))]
-use crate::os::{Signal, barrier};
+use crate::os::{Signal, barrier, now};
 
 /// How long a sleep lasts at most before the sleeper looks whether its peer lives (G4).
 pub(crate) const SLICE: Duration = Duration::from_millis(100);
@@ -176,6 +176,7 @@ pub(crate) fn doze(
     // answers this ticket changes the count after our load, and the sleep ends at once.
     let count = peer.wake.0.load(Ordering::Acquire);
     let words = &own.sleep.0;
+    forget_since(words, wanted);
     words.wanted.store(wanted, Ordering::Relaxed);
     words.bell.store(0, Ordering::Relaxed);
     let ticket = words.ticket.load(Ordering::Relaxed) | 1;
@@ -194,6 +195,7 @@ pub(crate) fn doze(
 
     let mut is_ready = ready();
     if !is_ready {
+        note_since(words);
         signal.sleep(&peer.wake.0, count, timeout.min(slice));
         is_ready = ready();
     }
@@ -201,6 +203,22 @@ pub(crate) fn doze(
         .ticket
         .store(ticket.wrapping_add(1), Ordering::Release);
     is_ready
+}
+
+/// A sleep for `wanted` begins: what was said of a sleep for something else holds no more.
+///
+/// Slices, time-outs and restarts do not count: a position that was waited for once and still is has not been reached since.
+fn forget_since(words: &SleepWords, wanted: u64) {
+    if words.wanted.load(Ordering::Relaxed) != wanted {
+        words.since.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Says since when this is waited for, unless it has been said.
+fn note_since(words: &SleepWords) {
+    if words.since.load(Ordering::Relaxed) == 0 {
+        words.since.store(now(), Ordering::Relaxed);
+    }
 }
 
 /// Ends a sleep that a dead predecessor of this side has left announced.

@@ -19,6 +19,7 @@ test('a channel is seen with those who hold it', { skip }, (t) => {
   assert.equal(seen.mode, 0o600);
   assert.equal(seen.writer.pid, process.pid);
   assert.equal(seen.writer.isAsleep, false);
+  assert.equal(seen.writer.asleepSince, null);
   assert.deepEqual(seen.readers, []);
   assert.equal(seen.undelivered, 1);
   assert.ok(Math.abs(seen.created - Date.now()) < 600_000);

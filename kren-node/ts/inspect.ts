@@ -34,6 +34,8 @@ export interface SideInfo {
   readonly wakes: number;
   readonly sleeps: number;
   readonly isAsleep: boolean;
+  /** Milliseconds since 1970. */
+  readonly asleepSince: number | null;
   readonly isStreaming: boolean;
   readonly usesBarrier: boolean;
   readonly stance: 'lossy' | 'lossless' | 'durable' | null;

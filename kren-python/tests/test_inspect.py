@@ -21,6 +21,7 @@ def test_a_channel_is_seen_with_those_who_hold_it(channel: str) -> None:
         assert seen["kind"] == "channel"
         assert (seen["capacity"], seen["mode"]) == (4096, 0o600)
         assert seen["writer"]["pid"] == os.getpid()
+        assert seen["writer"]["asleep_since"] is None
         assert seen["readers"] == []
         assert (seen["written"], seen["undelivered"]) == (1, 1)
         created = seen["created"]

@@ -2,7 +2,7 @@
 
 use super::{Finding, Severity};
 use crate::human;
-use kren_core::inspect::{self, Channel, Contents, State};
+use kren_core::inspect::{self, Channel, Contents, Observer, State};
 
 /// Names that are told before "and so many more".
 const TOLD: usize = 5;
@@ -69,16 +69,21 @@ pub(super) fn look() -> Vec<Finding> {
              makes it anew",
         ),
     ] {
-        let found = of(state);
+        let mut found: Vec<(&str, String)> = of(state)
+            .into_iter()
+            .map(|seen| (seen.name.as_str(), reason(seen)))
+            .collect();
+        if state == State::Damaged {
+            found.extend(spoiled(&of(State::Undelivered)));
+        }
         let mut tell = |text: String| {
             findings.push(Finding {
                 severity,
                 ..Finding::warning(state.name(), text, says)
             });
         };
-        for seen in found.iter().take(TOLD) {
-            let text = format!("{}: {}", human::printable(&seen.name), reason(seen));
-            tell(text);
+        for (name, why) in found.iter().take(TOLD) {
+            tell(format!("{}: {why}", human::printable(name)));
         }
         if let Some(more) = found.len().checked_sub(TOLD).filter(|more| *more > 0) {
             let text = format!("{more} more; `kren ls` shows them");
@@ -86,6 +91,21 @@ pub(super) fn look() -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Those of `kept`, which nobody holds, whose messages are broken, and how: nobody else would tell before a reader comes.
+fn spoiled<'a>(kept: &[&'a Channel]) -> Vec<(&'a str, String)> {
+    let broken = kept.iter().filter_map(|seen| {
+        let observer = Observer::open(&seen.name).ok()?;
+        // Somebody may have come meanwhile.
+        let now = observer.look();
+        let why = match now.state(None) {
+            State::Undelivered => observer.damage(&now)?,
+            _ => return None,
+        };
+        Some((seen.name.as_str(), why.to_string()))
+    });
+    broken.collect()
 }
 
 /// Why a channel cannot be looked into.

@@ -44,19 +44,23 @@ fn summary(app: &App) -> Line<'static> {
     let mut parts = vec![
         Span::styled(" kren top ", bold.add_modifier(Modifier::REVERSED)),
         Span::raw(format!(
-            " {} channels, {} messages/s, {}, {} of memory",
-            app.rows.len(),
-            human::rate(messages),
-            human::byte_rate(bytes),
-            human::bytes(memory)
+            " {}",
+            human::count(app.rows.len() as u64, "channel")
         )),
     ];
+    // Before what a narrow window may cut off.
     if stuck > 0 {
         parts.push(Span::styled(
             format!(", {stuck} in trouble"),
             colour(bold, Color::Red),
         ));
     }
+    parts.push(Span::raw(format!(
+        ", {} messages/s, {}, {} of memory",
+        human::rate(messages),
+        human::byte_rate(bytes),
+        human::bytes(memory)
+    )));
     Line::from(parts)
 }
 

@@ -1,8 +1,9 @@
 //! `ls`, `stat` and `doctor`.
 
-use crate::support::{Name, output, run, text};
+use crate::support::{Name, output, run, state, text, wait_until};
 use kren_core::{KrenPublisher, KrenReader, KrenSubscriber, KrenWriter};
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::time::Instant;
 
 /// The line of a channel.
@@ -140,6 +141,36 @@ fn broken_bytes_and_odd_names_are_listed_and_explained() {
     assert_eq!(document["severity"], "error");
 }
 
+/// What a reader would find first, `doctor` finds before one comes: a message that is none, and one that is not there.
+#[test]
+fn messages_that_cannot_be_received_are_found_before_somebody_tries() {
+    let (torn, cut, sound) = (Name::new("torn"), Name::new("cut"), Name::new("whole"));
+    for (name, second) in [(&torn, Some(u64::MAX)), (&cut, Some(0)), (&sound, None)] {
+        let mut writer = KrenWriter::create(name, 4096).unwrap();
+        for _ in 0..3 {
+            writer.write(&[7; 24]).unwrap();
+        }
+        writer.close().unwrap();
+        if let Some(word) = second {
+            // Behind three pages, and the first message with its header.
+            let file = fs::File::options().write(true).open(name.path()).unwrap();
+            file.write_all_at(&u64::to_le_bytes(word), 3 * 4096 + 32)
+                .unwrap();
+        }
+        assert_eq!(state(name), "undelivered");
+    }
+    let found = run("doctor --quiet");
+    assert_eq!(found.status.code(), Some(21));
+    let said = text(&found.stdout);
+    for part in [
+        format!("{torn}: its undelivered messages cannot be walked"),
+        format!("{cut}: its messages end before its write position"),
+    ] {
+        assert!(said.contains(&part), "{part}: {said}");
+    }
+    assert!(!said.contains(&format!("{sound}: ")), "{said}");
+}
+
 #[test]
 fn a_thousand_channels_are_listed_at_once() {
     let names: Vec<Name> = (0..1000).map(|_| Name::new("many")).collect();
@@ -178,5 +209,46 @@ fn rates_are_those_between_two_looks_at_the_same_channel() {
             assert!(line(&list, &name).contains("flowing"), "{limit}: {list}");
         }
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+/// Since when a channel is full it tells by itself, also to one who comes later; and no bytes make that absurd.
+#[test]
+fn who_looks_for_the_first_time_is_told_since_when_a_channel_is_full() {
+    let name = Name::new("since");
+    let mut writer = KrenWriter::create(&name, 4096).unwrap();
+    let mut reader = KrenReader::connect(&name).unwrap();
+    let since = |name: &str| {
+        let seen = kren_core::inspect::channel(name).unwrap();
+        seen.segment().unwrap().writer.asleep_since
+    };
+    let shown = || line(&output(&format!("ls {name} -o name,state")), &name);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..3 {
+                writer.write(&[7; 2000]).unwrap();
+            }
+        });
+        wait_until("the writer's sleep", || state(&name) == "full");
+        wait_until("a second of it", || {
+            let passed = since(&name).and_then(|since| since.elapsed().ok());
+            passed.is_some_and(|passed| passed.as_secs() >= 1)
+        });
+        let line = shown();
+        let told = line.rsplit_once("full ").expect("it is full").1;
+        assert!(told.trim_end().ends_with('s'), "{line}");
+        let stat = output(&format!("stat {name} --over 1ms"));
+        assert!(stat.contains("asleep for "), "{stat}");
+
+        let file = fs::File::options().write(true).open(name.path()).unwrap();
+        for bad in [1, 1 << 62, u64::MAX] {
+            // The writer's page stands behind the header's.
+            file.write_all_at(&u64::to_le_bytes(bad), 4096 + 280)
+                .unwrap();
+            let line = shown();
+            let told = line.split("full").nth(1).expect("it is full");
+            assert!(!told.contains('d'), "days of it: {line}");
+        }
+        reader.read().unwrap();
     });
 }

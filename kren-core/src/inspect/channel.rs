@@ -145,6 +145,8 @@ pub struct Side {
     pub is_asleep: bool,
     /// While it sleeps: the peer's position that it waits for.
     pub wanted: u64,
+    /// While it sleeps for a position: when that was first slept for. The peer has not come so far since.
+    pub asleep_since: Option<SystemTime>,
     /// While it sleeps: the bell it sleeps on, if not the usual word.
     pub bell: u64,
     /// A reader's: it is busy with a stream.

@@ -145,6 +145,7 @@ impl Side {
             ("wakes", self.wakes.into()),
             ("sleeps", self.sleeps.into()),
             ("is_asleep", self.is_asleep.into()),
+            ("asleep_since", self.asleep_since.into()),
             ("is_streaming", self.is_streaming.into()),
             ("uses_barrier", self.uses_barrier.into()),
             ("stance", stance.into()),

@@ -115,6 +115,62 @@ impl Observer {
     }
 }
 
+impl Observer {
+    /// Whether anybody on a seat that `seen` tells of has written or released something since, where `seen` is what this observer
+    /// saw. Takes a fraction of a look, and does not block.
+    #[must_use]
+    pub fn has_moved(&self, seen: &Channel) -> bool {
+        let (Ok(Found { object, header }), Some(segment)) = (&self.found, seen.segment()) else {
+            return false;
+        };
+        let Ok(header) = header else {
+            return false;
+        };
+        // What cannot be seen any more is to be looked at.
+        let Ok(pages) = object.glance(header.geometry) else {
+            return true;
+        };
+        let moved = |side: &Side| {
+            let progress = &pages.page(Seat::numbered(side.seat)).progress.0;
+            (side.position, side.count)
+                != (
+                    progress.position.load(Ordering::Relaxed),
+                    progress.count.load(Ordering::Relaxed),
+                )
+        };
+        std::iter::once(&segment.writer)
+            .chain(&segment.readers)
+            .any(moved)
+    }
+
+    /// Walks the messages that are written and not released, of which `seen` tells and this observer saw, and says what is wrong
+    /// with them. A look alone does not look at them. Meant for a channel that nobody holds: of others the reader tells.
+    ///
+    /// Maps the ring and touches each message, so it takes a while where there are many.
+    #[must_use]
+    pub fn damage(&self, seen: &Channel) -> Option<&'static str> {
+        let Ok(Found {
+            object,
+            header: Ok(header),
+        }) = &self.found
+        else {
+            return None;
+        };
+        let ring = seen.segment()?.ring.as_ref()?;
+        if ring.damage.is_some() {
+            return ring.damage;
+        }
+        let mapping = map(&self.name, object, header.geometry).ok()?;
+        let memory = RingMemory::new(mapping, Seat::READER);
+        let shape = Shape::new(&header.geometry);
+        match Consumer::at(memory, shape, ring.released_bytes).survey() {
+            Ok((_, bytes)) if ring.released_bytes + bytes >= ring.written_bytes => None,
+            Ok(_) => Some("its messages end before its write position"),
+            Err(_) => Some("its undelivered messages cannot be walked"),
+        }
+    }
+}
+
 impl std::fmt::Debug for Observer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Observer")
@@ -239,6 +295,7 @@ impl Pages<'_> {
             _ => Stance::Lossy,
         };
         let asleep = |word: u64| if is_asleep { word } else { 0 };
+        let wanted = asleep(sleep.wanted.load(Ordering::Relaxed));
         Side {
             seat: seat.number(),
             state: self.state_of(seat),
@@ -251,7 +308,12 @@ impl Pages<'_> {
             wakes: page.wake.0.load(Ordering::Relaxed),
             sleeps: ticket.div_ceil(2),
             is_asleep,
-            wanted: asleep(sleep.wanted.load(Ordering::Relaxed)),
+            wanted,
+            // Who waits for no position has always waited for the same.
+            asleep_since: match wanted {
+                0 => None,
+                _ => moment(sleep.since.load(Ordering::Relaxed)),
+            },
             bell: asleep(sleep.bell.load(Ordering::Relaxed)),
             is_streaming: sleep.streaming.load(Ordering::Relaxed) == 1,
             uses_barrier: presence.barrier.load(Ordering::Relaxed) == 1,

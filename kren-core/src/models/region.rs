@@ -40,6 +40,7 @@ pub(crate) fn page() -> RolePage {
             streaming: AtomicU32::new(0),
             wanted: AtomicU64::new(0),
             bell: AtomicU64::new(0),
+            since: AtomicU64::new(0),
         }),
         presence: Block(Presence {
             state: AtomicU32::new(STATE_NEVER),

@@ -64,6 +64,15 @@ pub(crate) use system::{
     processors, usable_processors,
 };
 
+/// Nanoseconds since the Unix epoch.
+pub(crate) fn now() -> u64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    })
+}
+
 /// Whose a segment is, and who may use it.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(

@@ -4,7 +4,7 @@
 //! end that it waits for. The sleeper loads the word, announces itself on each end, once, lets a barrier pass,
 //! and looks again; whoever then publishes on one of the ends sets that end's bit and makes the word grow.
 
-use super::Signal;
+use super::{Signal, forget_since, note_since};
 use crate::layout::{Commons, RolePage};
 use crate::sync::{AtomicU32, Ordering, fence};
 
@@ -53,6 +53,8 @@ pub(crate) fn take(bell: &Commons, words: usize, mut of: impl FnMut(usize)) {
 /// `epoch` is that of [`doze`](super::doze).
 pub(crate) fn announce(own: &RolePage, epoch: Option<&AtomicU32>, wanted: u64, bell: u64) {
     let words = &own.sleep.0;
+    forget_since(words, wanted);
+    note_since(words);
     words.wanted.store(wanted, Ordering::Relaxed);
     words.bell.store(bell, Ordering::Relaxed);
     let ticket = words.ticket.load(Ordering::Relaxed).wrapping_add(1) | 1;

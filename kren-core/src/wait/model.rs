@@ -71,3 +71,8 @@ impl Call for Signal {
         false
     }
 }
+
+/// What it is for is shown to people alone.
+pub(crate) fn now() -> u64 {
+    1
+}

@@ -107,6 +107,7 @@ fn a_writer_without_room_is_full_and_one_that_flushes_is_not() {
     let name = Name::new("full");
     let mut writer = KrenWriter::create(&name, PAGE).unwrap();
     let mut reader = KrenReader::connect(&name).unwrap();
+    let begun = SystemTime::now();
     writer.write(b"short").unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -126,6 +127,19 @@ fn a_writer_without_room_is_full_and_one_that_flushes_is_not() {
         assert_eq!(state(&name), State::Idle);
         assert_eq!(reader.read().unwrap(), *b"short");
         wait_for(&name, State::Full);
+        let asleep = || {
+            let writer = inspect::channel(&name).unwrap();
+            let writer = writer.segment().unwrap().writer.clone();
+            (writer.asleep_since, writer.sleeps)
+        };
+        // Each slice of a sleep is a sleep of its own; since when it is full stays.
+        let (since, sleeps) = asleep();
+        let since = since.expect("it is known since when");
+        assert!((begun..=SystemTime::now()).contains(&since), "{since:?}");
+        while asleep().1 < sleeps + 2 {
+            std::thread::yield_now();
+        }
+        assert_eq!(asleep().0.unwrap_or(since), since);
         for _ in 0..3 {
             reader.read().unwrap();
         }

@@ -35,6 +35,7 @@ class SideInfo(TypedDict):
     wakes: int
     sleeps: int
     is_asleep: bool
+    asleep_since: float | None
     is_streaming: bool
     uses_barrier: bool
     stance: Literal["lossy", "lossless", "durable"] | None

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::{Failure, Mapping};
-use crate::layout::{Geometry, Seat};
+use crate::layout::{Geometry, RolePage, Seat};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::os::fd::RawFd;
 
@@ -21,9 +21,14 @@ pub(super) fn copy(fd: RawFd, geometry: Geometry) -> Result<Mapping, Failure> {
     // From here on dropping `pages` gives the memory back.
     let pages = Mapping::new(base, geometry, give_back);
     let [writer, readers] = [Seat::WRITER, Seat::READER].map(|seat| geometry.page_offset(seat));
-    for (from, to) in [(readers, layout.size()), (writer, readers)] {
-        let len = to - from;
-        // SAFETY: `from..to` lies in what was allocated above, to which nobody has a reference yet.
+    // What a page holds behind a seat's words nobody refers to.
+    let rest = geometry.granularity - size_of::<RolePage>();
+    let of_last = if geometry.has_commons { 0 } else { rest };
+    for (from, len) in [
+        (readers, layout.size() - readers - of_last),
+        (writer, readers - writer - rest),
+    ] {
+        // SAFETY: `len` bytes from there lie in what was allocated above, to which nobody has a reference yet.
         let read = unsafe { libc::pread(fd, base.add(from).cast(), len, from as libc::off_t) };
         match read {
             -1 => return Err(Failure::last("pread")),
