@@ -129,6 +129,9 @@ fn report(dist: &Dist<'_>, skipped: &[Skipped]) -> Result<()> {
         println!("    skipped: {what}: {why}");
     }
     println!("\n{} built, {} skipped", files.len(), skipped.len());
+    println!(
+        "Linux x86-64 builds for every system; macOS and Windows build for themselves; a Debian package is built on the processor it is for"
+    );
     Ok(())
 }
 
