@@ -101,6 +101,10 @@ impl Stop {
                 Error::OutOfMemory { .. } => "`kren doctor` shows the limits",
                 _ => return None,
             },
+            // Only `record` minds.
+            Self::Io(_, error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                "`--overwrite` replaces it"
+            }
             _ => return None,
         })
     }

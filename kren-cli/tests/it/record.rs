@@ -132,7 +132,9 @@ fn a_file_that_is_there_is_not_replaced_unasked() {
     let _writer = KrenWriter::create(&name, 4096).unwrap();
     let record = format!("record {name} {} --for 1ms", file.text());
     output(&record);
-    assert_eq!(kren(&record).status().unwrap().code(), Some(1));
+    let (code, said) = failure(&record);
+    assert_eq!(code, 1);
+    assert!(said.contains("hint: `--overwrite`"), "{said}");
     output(&format!("{record} --overwrite"));
 }
 
