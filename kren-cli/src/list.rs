@@ -4,9 +4,9 @@ use crate::human::{self, parse_time};
 use crate::process::Commands;
 use crate::sample::{Row, Sampler};
 use crate::stop::{Outcome, Stop};
-use crate::{json, signals};
+use crate::{bridge, json, signals};
 use clap::ValueEnum;
-use kren_core::inspect::{Side, State};
+use kren_core::inspect::{Segment, Side, State};
 use serde_json::{Value, json};
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, SystemTime};
@@ -121,7 +121,13 @@ fn print(
 
 /// The list as JSON.
 pub(crate) fn document(rows: &[Row], commands: &mut Commands) -> Value {
-    let channels: Vec<Value> = rows.iter().map(|row| record(row, commands)).collect();
+    let mut carried = bridge::carried();
+    let mut with_bridge = |row: &Row| {
+        let mut record = record(row, commands);
+        record["bridge"] = carried.remove(&row.channel.name).unwrap_or_default();
+        record
+    };
+    let channels: Vec<Value> = rows.iter().map(&mut with_bridge).collect();
     json!({ "version": json::VERSION, "channels": channels })
 }
 
@@ -236,7 +242,7 @@ fn cell(row: &Row, column: Column, commands: &mut Commands) -> String {
             .map_or_else(none, |_| row.undelivered().to_string()),
         Column::Messages => human::rate(row.messages),
         Column::Bytes => human::byte_rate(row.bytes),
-        Column::Kind => segment.map_or_else(none, |segment| segment.kind.name().into()),
+        Column::Kind => segment.map_or_else(none, kind),
         Column::Writer => segment.map_or_else(none, |segment| holder(&segment.writer, commands)),
         Column::Readers => {
             let live = segment.map_or(vec![], |segment| {
@@ -256,6 +262,16 @@ fn cell(row: &Row, column: Column, commands: &mut Commands) -> String {
             .and_then(|segment| SystemTime::now().duration_since(segment.created?).ok())
             .map_or_else(none, human::age),
     }
+}
+
+/// What it is, and whether a bridge keeps it as the mirror of one on another machine.
+pub(crate) fn kind(segment: &Segment) -> String {
+    let remote = if segment.origin.is_some() {
+        "remote "
+    } else {
+        ""
+    };
+    format!("{remote}{}", segment.kind.name())
 }
 
 /// The process on a side, and what it runs.

@@ -1,6 +1,7 @@
 //! `kren`: see channels, feed them, and put them right, from a shell.
 
 mod bench;
+mod bridge;
 mod call;
 mod doctor;
 mod format;
@@ -70,6 +71,7 @@ enum Command {
     Rm(remove::RmArgs),
     Doctor(doctor::Args),
     Bench(bench::Args),
+    Bridge(bridge::Args),
     Completions(shell::CompletionsArgs),
     Man(shell::ManArgs),
 }
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Command::Rm(args) => remove::rm(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Bridge(args) => bridge::run(&args),
         Command::Completions(args) => shell::completions(&args),
         Command::Man(args) => shell::man(&args),
     };

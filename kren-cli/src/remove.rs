@@ -19,7 +19,8 @@ pub(crate) struct GcArgs {
     /// Only channels whose name holds this.
     #[arg(value_name = "TEXT")]
     filter: Option<String>,
-    /// Also those with undelivered messages, and damaged ones, after asking. Their messages are lost.
+    /// Also those with undelivered messages, and damaged ones, after asking: their messages are lost. And empty mirrors, by which bridges
+    /// know how far they have come.
     #[arg(short, long)]
     all: bool,
     /// Do not ask.
@@ -48,11 +49,18 @@ pub(crate) struct RmArgs {
     force: bool,
 }
 
+fn is_mirror(seen: &Channel) -> bool {
+    let segment = seen.segment();
+    segment.is_some_and(|segment| segment.origin.is_some())
+}
+
 pub(crate) fn gc(args: &GcArgs) -> Outcome {
     let all = inspect::channels()?;
     let filter = args.filter.as_deref().unwrap_or_default();
     let wanted = all.iter().filter(|seen| seen.name.contains(filter));
     let litter = wanted.filter(|seen| match seen.state(None) {
+        // A mirror is what its bridge goes on with.
+        State::Stale if is_mirror(seen) => args.all,
         state if state.is_litter() => true,
         State::Undelivered | State::Damaged => args.all && !is_held(seen),
         _ => false,

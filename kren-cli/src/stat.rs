@@ -118,6 +118,20 @@ fn describe(row: &Row, commands: &mut Commands, out: &mut impl Write) -> io::Res
         let text = format!("{}, instance {:016x}", origin.name, origin.instance);
         line("mirror of", human::printable(&text))?;
     }
+    if let Some(said) = crate::bridge::carried().get(&row.channel.name) {
+        let text = |key: &str| said[key].as_str().unwrap_or("?").to_owned();
+        let number = |key: &str| said[key].as_u64().unwrap_or(0);
+        let text = format!(
+            "{}, {}, other side {}; {} messages there, {} resends, round trip {} us",
+            text("direction"),
+            text("state"),
+            text("machine"),
+            number("messages"),
+            number("resends"),
+            number("round_trip_us"),
+        );
+        line("bridge", human::printable(&text))?;
+    }
     ring(row, segment, &mut line)?;
     side("writer", &segment.writer, segment, commands, &mut line)?;
     for reader in &segment.readers {

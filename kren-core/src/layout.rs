@@ -4,7 +4,7 @@
 
 mod header;
 
-pub(crate) use self::header::{HEADER_LEN, HeaderError, SegmentHeader, hash};
+pub(crate) use self::header::{HEADER_LEN, HeaderError, Origin, SegmentHeader, hash};
 pub use self::header::{Kind, Schema};
 
 use crate::Role;

@@ -202,6 +202,11 @@ impl KrenReader {
         self.moving
     }
 
+    /// Has a selector wait for what is behind the next position to read, whatever is released.
+    pub fn is_ahead(&self) {
+        self.endpoint.has_read_to(self.consumer.cursor());
+    }
+
     /// Gives everything before `position`, where `count` messages end, back to the writer.
     ///
     /// # Errors

@@ -55,6 +55,7 @@ impl Plan {
             fresh: false,
             purpose,
             schema: None,
+            origin: None,
         }
     }
 }

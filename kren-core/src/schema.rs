@@ -37,6 +37,14 @@ impl Schema {
         })
     }
 
+    /// As a channel of another machine has it, whose text may be cut off.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn seen(name: &str, text: &str, hash: u64) -> Option<Self> {
+        let schema = Self::new(name, text)?;
+        Some(Self { hash, ..schema })
+    }
+
     /// That the messages are arrays of this type and shape; `None` stands for a dimension of any size.
     ///
     /// ```

@@ -5,8 +5,8 @@
 
 use crate::gates;
 use crate::layout::{
-    self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, MEMBERS_MAX, STANCE_DURABLE,
-    SUBSCRIBERS_MAX, Schema, Seat, SegmentHeader,
+    self, Geometry, HEADER_LEN, HeaderError, Kind, LAYOUT_VERSION, MEMBERS_MAX, Origin,
+    STANCE_DURABLE, SUBSCRIBERS_MAX, Schema, Seat, SegmentHeader,
 };
 use crate::os::{self, Failure, Mapping, Object, Place, Signal};
 use crate::ring::{Consumer, Producer, RingError, Shape};
@@ -46,6 +46,8 @@ pub(crate) struct Wish {
     pub(crate) fresh: bool,
     pub(crate) purpose: Purpose,
     pub(crate) schema: Option<Schema>,
+    /// Of what it is to be the mirror.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What a segment is made for.
@@ -91,6 +93,7 @@ pub(crate) struct Segment {
     /// The header's: tells this segment from others that had or will have its name.
     instance: u64,
     schema: Option<Schema>,
+    origin: Option<Origin>,
     /// Whether other users' objects are accepted.
     any_owner: bool,
 }
@@ -116,6 +119,7 @@ impl Segment {
             evicts: header.evicts,
             instance: header.instance,
             schema: header.schema.clone(),
+            origin: header.origin.clone(),
             any_owner: access.any_owner,
         }
     }
@@ -188,6 +192,10 @@ impl Segment {
     }
 
     pub(crate) fn remove_if_alone(&self, drained: impl FnOnce() -> bool) {
+        // What has come here is known by its count, which goes with the name (L13).
+        if self.origin.is_some() {
+            return;
+        }
         let seats = self.mapping.geometry().seats();
         self.object.remove_if_alone(&self.place, seats, drained);
     }
@@ -321,7 +329,9 @@ impl Segment {
                 _ => true,
             };
         let asked = wish.schema.as_ref().map(Schema::hash);
-        let agrees = asked.is_none() || asked == self.schema.as_ref().map(Schema::hash);
+        let is_mirror_of_the_same = wish.origin == self.origin;
+        let agrees = is_mirror_of_the_same
+            && (asked.is_none() || asked == self.schema.as_ref().map(Schema::hash));
         if matches!(wish.purpose, Purpose::Registry(..)) || same && agrees && !fresh {
             return Ok(true);
         }
@@ -332,8 +342,17 @@ impl Segment {
         }
         let (messages, undelivered) = undelivered?;
         let reader = gates::seats(&*self.mapping).find(|seat| self.object.is_held(*seat));
-        if undelivered == 0 && reader.is_none() {
+        // The reader of an ended mirror, too, is told of the end, and moves over.
+        if undelivered == 0 && (reader.is_none() || !is_mirror_of_the_same) {
             return Ok(false);
+        }
+        if !is_mirror_of_the_same {
+            return Err(Error::InvalidOption {
+                channel: Arc::clone(&self.name),
+                option: "name",
+                reason: "messages of another origin are undelivered there: a bridge's mirror and a channel of this machine do \
+                         not mix; read them, or remove the channel",
+            });
         }
         if same {
             // A channel that says nothing of its messages is gone on with as it is.
@@ -501,6 +520,7 @@ fn new_header(geometry: Geometry, wish: &Wish) -> SegmentHeader {
             _ => 0,
         },
         schema: wish.schema.clone(),
+        origin: wish.origin.clone(),
         ..header_of(geometry, wish.kind())
     }
 }
@@ -671,6 +691,7 @@ mod tests {
             let geometry = Geometry::new(3 * granularity, 8, granularity).unwrap();
             let wish = Wish {
                 schema: None,
+                origin: None,
                 capacity: 0,
                 alignment: 8,
                 mode: None,

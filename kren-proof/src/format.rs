@@ -142,10 +142,10 @@ fn judge_description(bytes: &[u8], kind: u32) -> Result<(), Broken> {
         return broken(format!("flags {flags}"));
     }
     let is_zero = |range: Range<usize>| bytes[range].iter().all(|byte| *byte == 0);
-    if !(is_zero(60..64) && is_zero(96..128) && is_zero(768..header::CHECKSUM)) {
+    if !(is_zero(60..64) && is_zero(104..128) && is_zero(768..header::CHECKSUM)) {
         return broken("a reserved word is not zero");
     }
-    for (flag, numbers) in [(2, 72..80), (4, 80..96)] {
+    for (flag, numbers) in [(2, 72..80), (4, 80..104)] {
         if flags & flag == 0 && !is_zero(numbers) {
             return broken("a hash without a description");
         }

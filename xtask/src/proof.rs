@@ -60,6 +60,13 @@ pub(crate) fn commands() -> [clap::Command; 4] {
                     .value_parser(PATTERNS)
                     .help("Some of them only"),
             )
+            .arg(
+                Arg::new("bridge")
+                    .long("bridge")
+                    .action(ArgAction::SetTrue)
+                    .help("Two machines of network namespaces instead: the cable cut, the bridges killed"),
+            )
+            .arg(number("messages", "bridge: how many").default_value("1000000"))
             .arg(number("each", "How many of each at once [default: 1, or 3 of a single pattern]"))
             .arg(number("seed", "Repeats the choices of an earlier run"))
             .arg(
@@ -153,6 +160,20 @@ pub(crate) fn models(workspace: &Workspace) -> Command {
 }
 
 pub(crate) fn soak(workspace: &Workspace, matches: &ArgMatches) -> Result<ExitCode> {
+    if matches.get_flag("bridge") {
+        let messages: &u64 = matches.get_one("messages").expect("it has a default");
+        let mut command = workspace.cargo(&[
+            "test",
+            "--release",
+            "--package",
+            "kren-bridge",
+            "--test",
+            "it",
+        ]);
+        command.args(["faults::nothing_is_lost", "--", "--exact", "--nocapture"]);
+        command.env("KREN_BRIDGE_SOAK", messages.to_string());
+        return shown(command);
+    }
     let languages: &String = matches.get_one("languages").expect("it has a default");
     let mut command = program(workspace)?;
     command.args(["soak", "--languages", languages]);

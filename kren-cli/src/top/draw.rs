@@ -159,7 +159,10 @@ fn holders(row: &Row, commands: &mut crate::process::Commands) -> String {
     let Some(segment) = row.channel.segment() else {
         return String::new();
     };
-    let writer = holder(&segment.writer, commands);
+    let writer = match &segment.origin {
+        Some(origin) => format!("remote {}", human::printable(&origin.name)),
+        None => holder(&segment.writer, commands),
+    };
     let live: Vec<&Side> = segment
         .readers
         .iter()
@@ -217,7 +220,7 @@ fn one(app: &mut App, at: usize, frame: &mut Frame<'_>, area: Rect) {
         Span::styled(format!(" {} ", human::printable(&row.channel.name)), bold),
         Span::raw(format!(
             " {}, {} of memory, ",
-            segment.kind.name(),
+            crate::list::kind(segment),
             human::bytes(row.channel.bytes)
         )),
         Span::styled(row.state_text(), state_style(row.state)),

@@ -103,6 +103,8 @@ pub struct Origin {
     pub hash: u64,
     /// The instance of the segment that is mirrored.
     pub instance: u64,
+    /// The number there of the message that is the first here.
+    pub first: u64,
 }
 
 /// How a subscriber takes part in a broadcast.

@@ -173,6 +173,7 @@ impl Origin {
             ("name", self.name.as_str().into()),
             ("hash", Field::Id(self.hash)),
             ("instance", Field::Id(self.instance)),
+            ("first", self.first.into()),
         ])
     }
 }

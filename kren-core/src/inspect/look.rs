@@ -274,6 +274,7 @@ impl Pages<'_> {
                 name: origin.name,
                 hash: origin.hash,
                 instance: origin.instance,
+                first: origin.first,
             }),
             writer,
             readers,

@@ -113,6 +113,8 @@ pub(crate) struct Origin {
     pub(crate) hash: u64,
     /// Of the realm and the machine, for people; at most 64 bytes.
     pub(crate) name: String,
+    /// The number there of the message that is the first here.
+    pub(crate) first: u64,
 }
 
 /// What never changes after creation.
@@ -169,6 +171,7 @@ impl SegmentHeader {
             flags |= HAS_ORIGIN;
             put(80, &origin.instance.to_le_bytes());
             put(88, &origin.hash.to_le_bytes());
+            put(96, &origin.first.to_le_bytes());
             put(ORIGIN_NAME.0, cut(&origin.name, ORIGIN_NAME.1));
         }
         put(56, &flags.to_le_bytes());
@@ -230,10 +233,10 @@ impl SegmentHeader {
         let origin = texts(bytes, flags & HAS_ORIGIN != 0, [ORIGIN_NAME])?;
         let has_stray = |part: &[u8]| part.iter().any(|byte| *byte != 0);
         if has_stray(&bytes[60..64])
-            || has_stray(&bytes[96..128])
+            || has_stray(&bytes[104..128])
             || has_stray(&bytes[SCHEMA_TEXT.0 + SCHEMA_TEXT.1..CHECKSUM])
             || (schema.is_none() && u64_at(72) != 0)
-            || (origin.is_none() && (u64_at(80) != 0 || u64_at(88) != 0))
+            || (origin.is_none() && has_stray(&bytes[80..104]))
         {
             return corrupt("a reserved header field is not zero");
         }
@@ -264,6 +267,7 @@ impl SegmentHeader {
                 instance: u64_at(80),
                 hash: u64_at(88),
                 name,
+                first: u64_at(96),
             }),
         })
     }
@@ -360,6 +364,7 @@ mod tests {
                 instance: 3,
                 hash: 4,
                 name: "realm/machine".into(),
+                first: 5,
             });
             let len = header.geometry.segment_len() as u64;
             assert_eq!(SegmentHeader::decode(&header.encode(), len), Ok(header));

@@ -4,7 +4,7 @@ use super::{KrenWriter, Reserved};
 use crate::Result;
 use crate::awaiting::Awaiting;
 use crate::endpoint::{Endpoint, Strategy};
-use crate::layout::{Schema, Seat};
+use crate::layout::{Origin, Schema, Seat};
 use crate::ring::{Producer, Shape};
 use crate::ring_memory::RingMemory;
 use crate::schema;
@@ -33,6 +33,7 @@ impl Default for WriterOptions {
                 fresh: false,
                 purpose: Purpose::Channel,
                 schema: None,
+                origin: None,
             },
             patience: None,
             access: Access::default(),
@@ -79,6 +80,23 @@ impl WriterOptions {
     #[must_use]
     pub fn schema(mut self, schema: &Schema) -> Self {
         self.wish.schema = Some(schema.clone());
+        self
+    }
+
+    /// For a bridge: that the channel is the mirror of one on another machine, whose message `first` is the first here. `name`
+    /// (at most 64 bytes) and `hash` are those of the realm and the machine, `instance` that of the segment there.
+    ///
+    /// A mirror is gone on with by who gives the same, alone; a channel of this name that is something else is replaced where nothing is
+    /// undelivered in it, and else refused. A mirror's name stays when its last side closes.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn mirror_of(mut self, name: &str, hash: u64, instance: u64, first: u64) -> Self {
+        self.wish.origin = Some(Origin {
+            instance,
+            hash,
+            name: name.to_owned(),
+            first,
+        });
         self
     }
 

@@ -49,6 +49,7 @@ mod inspect;
 mod limits;
 #[cfg(target_os = "linux")]
 mod memory;
+mod mirrors;
 #[cfg(target_os = "linux")]
 mod owners;
 #[cfg(target_os = "linux")]

@@ -43,6 +43,7 @@ impl Rig {
             fresh: true,
             purpose: Purpose::Channel,
             schema: None,
+            origin: None,
         };
         let page = crate::os::granularity();
         assert_eq!(PAGE, page, "build the tests with KREN_TEST_PAGE={page}");

@@ -1,0 +1,105 @@
+//! The exporting side: finds channels, reads them, and sends what is in them.
+
+mod channel;
+
+use crate::link::Link;
+use crate::status::{Board, Direction};
+use crate::{pattern, stop};
+use kren_core::inspect::{self, Kind, Segment};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often it is looked for new channels.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What the exporting side works with.
+#[derive(Clone)]
+pub struct Export {
+    /// By which frames travel.
+    pub link: Arc<Link>,
+    /// Where it is noted how it goes.
+    pub board: Arc<Board>,
+    /// Names, and patterns.
+    pub patterns: Arc<[String]>,
+    /// Why a channel was not carried, as it was said last.
+    pub said: Arc<Mutex<HashMap<String, String>>>,
+}
+
+impl Export {
+    /// Carries what there is, and what comes, until it is told to stop.
+    pub fn run(&self) {
+        let mut threads: HashMap<String, JoinHandle<()>> = HashMap::new();
+        let mut refused = HashSet::new();
+        while !stop::is_asked() {
+            threads.retain(|_, thread| !thread.is_finished());
+            for name in inspect::names().unwrap_or_default() {
+                let is_wanted = pattern::is_name(&name) && self.wants(&name);
+                if !is_wanted || threads.contains_key(&name) {
+                    continue;
+                }
+                match self.judge(&name) {
+                    Verdict::Carry => {
+                        let thread = channel::start(self.clone(), name.clone());
+                        threads.insert(name, thread);
+                    }
+                    Verdict::Nothing => {}
+                    Verdict::Refuse(why) => {
+                        if refused.insert(name.clone()) {
+                            tracing::warn!("'{name}' is not exported: {why}");
+                        }
+                        self.board.note(Direction::Export, &name, |entry| {
+                            entry.state = format!("refused: {why}");
+                        });
+                    }
+                }
+            }
+            std::thread::sleep(PAUSE);
+        }
+        for thread in threads.into_values() {
+            // One that has panicked has said so.
+            let _ = thread.join();
+        }
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.patterns
+            .iter()
+            .any(|pattern| pattern::matches(pattern, name))
+    }
+
+    fn judge(&self, name: &str) -> Verdict {
+        let Ok(seen) = inspect::channel(name) else {
+            return Verdict::Nothing;
+        };
+        let Some(segment) = seen.segment() else {
+            return Verdict::Nothing;
+        };
+        if let Some(origin) = &segment.origin {
+            return Verdict::Refuse(format!("it is a mirror itself, of {}", origin.name));
+        }
+        match segment.kind {
+            Kind::Channel | Kind::Broadcast if is_alive(segment) => Verdict::Carry,
+            Kind::Channel | Kind::Broadcast => Verdict::Nothing,
+            Kind::Bell => Verdict::Nothing,
+            kind => Verdict::Refuse(format!(
+                "it is of the kind '{}', which this version of the bridge does not carry (channels and broadcasts are)",
+                kind.name()
+            )),
+        }
+    }
+}
+
+/// What is to be done with a channel.
+enum Verdict {
+    Carry,
+    /// Nothing, now.
+    Nothing,
+    Refuse(String),
+}
+
+/// Whether there is something to carry, or will be.
+fn is_alive(segment: &Segment) -> bool {
+    segment.writer.is_live() || segment.ring.as_ref().is_some_and(|ring| ring.kept > 0)
+}

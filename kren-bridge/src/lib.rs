@@ -1,0 +1,24 @@
+//! Channels carried to another machine over zenoh, with nothing lost: `docs/spec/bridge.md`, `docs/remote.md`.
+//!
+//! A message goes through: a ring there ([`source`]), [`sender`], [`wire`], zenoh ([`link`]), [`receiver`], a ring here ([`mirror`]).
+//! [`export`] and [`import`] have a thread for each channel, which does that; all else is what they are told, and what they tell.
+#![cfg(target_os = "linux")]
+
+pub mod config;
+pub mod export;
+pub mod fresh;
+pub mod import;
+pub mod link;
+pub mod mailbox;
+pub mod mirror;
+pub mod notify;
+pub mod pattern;
+pub mod receiver;
+pub mod sender;
+pub mod source;
+pub mod status;
+pub mod stop;
+pub mod wire;
+
+#[cfg(test)]
+mod lossy;

@@ -1,0 +1,88 @@
+//! What is carried: messages as they are, how the stream ended, broadcasts; and what is said of it.
+
+use crate::support::{machines, until};
+
+/// Empty and longest messages, tags, alignment, schema, and the writer's death.
+#[test]
+fn all_that_a_channel_is() {
+    let Some((here, there)) = machines("1g") else {
+        return;
+    };
+    let _export = here.bridge(&["export", "orders.*", "--listen", &here.endpoint()]);
+    let _import = there.bridge(&["import", "orders.*", "--connect", &here.endpoint()]);
+    let mut writer = here.worker("schema orders.new");
+    let mut reader = there.worker("schema-read orders.new");
+    writer.says("written");
+    reader.says("read");
+    writer.go();
+    reader.says("died");
+    reader.ends();
+}
+
+/// A close is a close there too; then nothing of the channel is left on either machine, and the next one of the name is carried as well.
+#[test]
+fn one_stream_after_the_other() {
+    let Some((here, there)) = machines("1g") else {
+        return;
+    };
+    let _export = here.bridge(&["export", "ticks", "--listen", &here.endpoint()]);
+    let import = there.bridge(&["import", "*", "--connect", &here.endpoint()]);
+    for _ in 0..2 {
+        let mut writer = here.worker("write ticks 0 500 3000");
+        let mut reader = there.worker("read ticks 500 3000 0");
+        writer.says("written");
+        until("the status of a channel that is carried", || {
+            let status = there.status();
+            let channel = &status["bridges"][0]["channels"][0];
+            channel["name"] == "ticks" && channel["messages"] == 500 && channel["machine"] == "here"
+        });
+        let seen = here.status();
+        let channel = &seen["bridges"][0]["channels"][0];
+        assert_eq!(
+            (&channel["direction"], &channel["kind"]),
+            (&"export".into(), &"channel".into()),
+            "{channel}"
+        );
+        writer.go();
+        reader.says("all");
+        reader.go();
+        reader.ends();
+        writer.ends();
+        for machine in [&here, &there] {
+            until("nothing left of the channel", || {
+                let list = machine.command("ls").arg("/dev/shm").output().unwrap();
+                !String::from_utf8_lossy(&list.stdout).contains("kren-ticks")
+            });
+        }
+    }
+    import.says("'ticks' has ended: its writer has closed");
+}
+
+/// The bridge's place in a broadcast is durable, so a subscriber there misses nothing while bridges die.
+#[test]
+fn a_broadcast_over_killed_bridges() {
+    let Some((here, there)) = machines("1g") else {
+        return;
+    };
+    let mut export = here.bridge(&["export", "news", "--listen", &here.endpoint()]);
+    let mut import = there.bridge(&["import", "news", "--connect", &here.endpoint()]);
+    let mut publisher = here.worker("publish news 3000 20000");
+    let mut subscribers = [(); 2].map(|()| there.worker("subscribe news 3000 20000"));
+    publisher.says("subscribed");
+    for subscriber in &mut subscribers {
+        subscriber.says("subscribed");
+    }
+    publisher.go();
+    subscribers[0].says("half");
+    import.kill();
+    import.start(&there);
+    export.kill();
+    export.start(&here);
+    publisher.says("written");
+    publisher.go();
+    for subscriber in &mut subscribers[..1] {
+        subscriber.says("all");
+    }
+    subscribers[1].says("half");
+    subscribers[1].says("all");
+}
