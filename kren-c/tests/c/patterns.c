@@ -586,6 +586,7 @@ static void inspection(void) {
   kren_channel channel;
   kren_writer *writer;
   kren_reader *reader;
+  kren_message message;
   int count = 0;
   options.schema_name = "text";
   options.schema_text = "some words";
@@ -611,6 +612,8 @@ static void inspection(void) {
   IS(KREN_MISUSE, kren_inspect(named("seen"), NULL));
   channel.size = 8;
   IS(KREN_MISUSE, kren_inspect(named("seen"), &channel));
+  OK(kren_read(reader, &message, 0));
+  OK(kren_release(reader, NULL));
   OK(kren_reader_close(reader));
   OK(kren_writer_close(writer));
 }
