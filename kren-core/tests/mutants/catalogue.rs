@@ -432,7 +432,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "reserved-trusted",
         "G7",
         "layout/header.rs",
-        &[("|| has_stray(&bytes[96..128])", "")],
+        &[("|| has_stray(&bytes[104..128])", "")],
         Whole,
         "sweeps::every_header_field",
     ),
