@@ -36,13 +36,12 @@ fn one_stream_after_the_other() {
             let channel = &status["bridges"][0]["channels"][0];
             channel["name"] == "ticks" && channel["messages"] == 500 && channel["machine"] == "here"
         });
-        let seen = here.status();
-        let channel = &seen["bridges"][0]["channels"][0];
-        assert_eq!(
-            (&channel["direction"], &channel["kind"]),
-            (&"export".into(), &"channel".into()),
-            "{channel}"
-        );
+        // Each side writes its own down twice a second.
+        until("the status of a channel that is sent", || {
+            let status = here.status();
+            let channel = &status["bridges"][0]["channels"][0];
+            channel["direction"] == "export" && channel["kind"] == "channel"
+        });
         writer.go();
         reader.says("all");
         reader.go();
