@@ -141,14 +141,14 @@ impl Config {
         };
         if self.zenoh.is_none() {
             set("mode", "peer".into())?;
-            set("listen/endpoints", self.listen.clone().into())?;
-            set("connect/endpoints", self.connect.clone().into())?;
-        } else {
-            if !self.listen.is_empty() {
-                set("listen/endpoints", self.listen.clone().into())?;
-            }
-            if !self.connect.is_empty() {
-                set("connect/endpoints", self.connect.clone().into())?;
+        }
+        for (key, endpoints) in [
+            ("listen/endpoints", &self.listen),
+            ("connect/endpoints", &self.connect),
+        ] {
+            // What a file of zenoh's says stays where nothing else is said.
+            if self.zenoh.is_none() || !endpoints.is_empty() {
+                set(key, endpoints.clone().into())?;
             }
         }
         set("scouting/multicast/enabled", false.into())?;

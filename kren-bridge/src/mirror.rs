@@ -67,11 +67,11 @@ impl Mirror {
         let segment = found.as_ref().and_then(inspect::Channel::segment);
         let known = segment.and_then(|segment| {
             let origin = segment.origin.as_ref()?;
-            (origin.instance == offer.instance).then(|| (origin.clone(), segment.ring.clone()))
+            (origin.instance == offer.instance).then_some(origin)
         });
-        let mut first = offer.oldest;
+        let first = offer.oldest;
         let mut lost = None;
-        if let Some((origin, _)) = &known {
+        if let Some(origin) = known {
             // Opened first, then believed: whoever was the writer may have died between a message and its count.
             let options = KrenWriter::options();
             let options =
@@ -101,7 +101,6 @@ impl Mirror {
                 "the mirror of '{name}' is gone from this machine, and what was undelivered in it; {} can send from message {} on",
                 offer.machine.name, offer.oldest
             ));
-            first = offer.oldest;
         }
         if let (Some(lost), OnGap::Stop) = (&lost, on_gap) {
             return Ok(Opened::Stop(format!(

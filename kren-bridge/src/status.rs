@@ -74,7 +74,7 @@ impl Board {
         self.entries().remove(&(direction, channel.to_owned()));
     }
 
-    /// Whether any channel has come to this state.
+    /// All that is said: of the process, of its links and of each channel.
     #[must_use]
     pub fn document(&self, peers: usize) -> Value {
         let entries = self.entries().clone();

@@ -203,7 +203,7 @@ impl KrenReader {
     }
 
     /// Has a selector wait for what is behind the next position to read, whatever is released.
-    pub fn is_ahead(&self) {
+    pub fn wait_behind_cursor(&self) {
         self.endpoint.has_read_to(self.consumer.cursor());
     }
 

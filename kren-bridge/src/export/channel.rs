@@ -186,7 +186,7 @@ impl Outgoing<'_> {
             }
             return Ok(());
         }
-        self.source.reader().is_ahead();
+        self.source.reader().wait_behind_cursor();
         let mut events = vec![];
         let found = self
             .mailbox
