@@ -4,11 +4,11 @@
 use std::ffi::{c_char, c_int, c_void};
 
 use kren_core::Error;
+use kren_core::Slot;
 use kren_core::array::{
     ArrayLen, ArrayView, ArraysView, DType, HEADER, MAX_DIMS, MAX_NAME, Plan, Reason,
     put_array_header, put_table_header, table_stream,
 };
-use kren_core::copy_slice;
 
 use crate::borrowed::{bytes, list, out, timeout};
 use crate::failure::{Failure, Outcome, guard};
@@ -185,9 +185,9 @@ pub unsafe extern "C" fn kren_write_array(
         Handle::with(writer.cast(), |writer: &mut Writer| {
             let (dtype, shape, len) = array.plan(writer.name())?;
             let data = bytes(array.data, len.data)?;
-            let mut fill = |room: &mut [u8]| {
-                put_array_header(room, dtype, shape, len);
-                copy_slice(data, &mut room[len.header..]);
+            let mut fill = |slot: &mut Slot<'_>| {
+                put_array_header(slot, dtype, shape, len);
+                slot.write_at(len.header, data);
             };
             writer.build(len.total(), tag, timeout(timeout_ns), &mut fill)
         })
@@ -227,7 +227,7 @@ pub unsafe extern "C" fn kren_write_arrays(
                 views.push((array.name(&channel)?, view));
             }
             let plan = Plan::of(&views).map_err(refuse)?;
-            let mut fill = |room: &mut [u8]| plan.put(room);
+            let mut fill = |slot: &mut Slot<'_>| plan.put(slot);
             writer.build(plan.len, tag, timeout(timeout_ns), &mut fill)
         })
     })
@@ -307,9 +307,9 @@ pub unsafe extern "C" fn kren_write_table(
     guard(|| {
         let stream = bytes(stream, len)?;
         Handle::with(writer.cast(), |writer: &mut Writer| {
-            let mut fill = |room: &mut [u8]| {
-                put_table_header(room, stream.len());
-                copy_slice(stream, &mut room[HEADER..]);
+            let mut fill = |slot: &mut Slot<'_>| {
+                put_table_header(slot, stream.len());
+                slot.write_at(HEADER, stream);
             };
             writer.build(HEADER + len, tag, timeout(timeout_ns), &mut fill)
         })

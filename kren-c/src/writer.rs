@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use kren_core::array::put_table_header;
 use kren_core::{
-    Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Order, PublisherOptions,
+    Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Order, PublisherOptions, Slot,
     WriterOptions,
 };
 
@@ -229,7 +229,7 @@ impl Writer {
         len: usize,
         tag: u32,
         within: Option<Duration>,
-        fill: &mut dyn FnMut(&mut [u8]),
+        fill: &mut dyn FnMut(&mut Slot<'_>),
     ) -> Outcome<()> {
         if let End::Ring(_) = &self.end {
             self.reserve(Form::Bytes, 0, len, within)?;

@@ -11,7 +11,7 @@ use crate::registry::{Member, Plan, Registry, plan_setters};
 use crate::ring::Memory;
 use crate::segment::{PeerState, Way};
 use crate::selector::Selector;
-use crate::{Error, Interest, KrenWriter, Result, Role};
+use crate::{Error, Interest, KrenWriter, Result, Role, Slot};
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
@@ -273,7 +273,7 @@ impl KrenDealer {
         &mut self,
         order: &Order<'_>,
         len: usize,
-        fill: &mut dyn FnMut(&mut [u8]),
+        fill: &mut dyn FnMut(&mut Slot<'_>),
     ) -> Result<bool> {
         let mut build = |lane: &mut KrenWriter| {
             let mut slot = lane.try_reserve(len)?;
@@ -290,7 +290,7 @@ impl KrenDealer {
     }
 
     /// Waits for a worker with room, and gives it a message of `len` bytes that `fill` stores.
-    pub(crate) fn build(&mut self, len: usize, fill: &mut dyn FnMut(&mut [u8])) -> Result<()> {
+    pub(crate) fn build(&mut self, len: usize, fill: &mut dyn FnMut(&mut Slot<'_>)) -> Result<()> {
         let start = Instant::now();
         while !self.try_build(&Order::new(&[]), len, fill)? {
             self.wait(start, None, "room", &mut || Ok(()))?;

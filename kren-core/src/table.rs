@@ -23,8 +23,7 @@
 //! ```
 
 use crate::array::{HEADER, put_table_header, refusal, table_stream};
-use crate::ring::copy_slice;
-use crate::{Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Lease, Result};
+use crate::{Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Lease, Result, Slot};
 use arrow_array::RecordBatch;
 use arrow_buffer::Buffer;
 use arrow_ipc::reader::StreamDecoder;
@@ -140,7 +139,7 @@ impl KrenDealer {
     /// As [`KrenDealer::write`] and [`KrenWriter::write_table`].
     pub fn write_table(&mut self, table: &Table) -> std::result::Result<(), TableError> {
         let stream = encoded(table)?;
-        Ok(self.build(message_len(&stream), &mut |room| put(&stream, room))?)
+        Ok(self.build(message_len(&stream), &mut |slot| put(&stream, slot))?)
     }
 }
 
@@ -171,13 +170,13 @@ fn message_len(stream: &[Buffer]) -> usize {
 }
 
 /// Stores the message into its room.
-fn put(stream: &[Buffer], room: &mut [u8]) {
-    put_table_header(room, room.len() - HEADER);
-    let mut rest = &mut room[HEADER..];
+fn put(stream: &[Buffer], slot: &mut Slot<'_>) {
+    let len = slot.len() - HEADER;
+    put_table_header(slot, len);
+    let mut at = HEADER;
     for part in stream {
-        let (place, behind) = rest.split_at_mut(part.len());
-        copy_slice(part, place);
-        rest = behind;
+        slot.write_at(at, part);
+        at += part.len();
     }
 }
 

@@ -143,6 +143,8 @@ impl Program {
             return None;
         }
         let folder = std::env::temp_dir().join(name("compiled"));
+        // What a process of this number that was killed has left.
+        let _ = fs::remove_dir_all(&folder);
         fs::create_dir(&folder).expect("a folder of its own");
         // By the name that programs look for as they start.
         std::os::unix::fs::symlink(library(), folder.join("libkren.so.0")).expect("a new link");

@@ -2,7 +2,7 @@
 
 use super::ArrayView;
 use super::header::{ArrayLen, HEADER, Kind, Reason, count_of_parts, put_array_header, put_header};
-use crate::ring::copy_slice;
+use crate::Slot;
 
 /// The most arrays in one message.
 pub const MAX_PARTS: usize = 1024;
@@ -130,7 +130,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Stores the message into `target`, which is as long.
-    pub fn put(&self, target: &mut [u8]) {
+    pub fn put(&self, target: &mut Slot<'_>) {
         put_header(
             target,
             Kind::Arrays,
@@ -148,7 +148,7 @@ impl<'a> Plan<'a> {
             target[end..*offset].fill(0);
             let part = &mut target[*offset..][..own.total()];
             put_array_header(part, array.dtype(), array.shape(), *own);
-            copy_slice(array.bytes(), &mut part[own.header..]);
+            target.write_at(offset + own.header, array.bytes());
             end = offset + own.total();
         }
     }

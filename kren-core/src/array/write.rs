@@ -4,7 +4,6 @@ use super::header::{ArrayLen, Shape, put_array_header};
 use super::parts::Plan;
 use super::view::{bytes_of, elements_of_mut};
 use super::{ArrayView, DType, Element};
-use crate::ring::copy_slice;
 use crate::writer::Slot;
 use crate::{Error, KrenDealer, KrenPublisher, KrenSender, KrenWriter, Result};
 use std::time::Duration;
@@ -37,9 +36,9 @@ impl<'a> Whole<'a> {
     }
 
     /// Stores the message into its room.
-    fn put(&self, room: &mut [u8]) {
-        put_array_header(room, self.dtype, self.shape, self.len);
-        copy_slice(self.data, &mut room[self.len.header..]);
+    fn put(&self, slot: &mut Slot<'_>) {
+        put_array_header(slot, self.dtype, self.shape, self.len);
+        slot.write_at(self.len.header, self.data);
     }
 }
 
@@ -87,8 +86,7 @@ impl KrenWriter {
     ) -> Result<()> {
         let array = Whole::of(shape, data).map_err(|reason| self.bad_shape(reason))?;
         let mut slot = self.room(array.len.total(), timeout)?;
-        put_array_header(&mut slot, array.dtype, array.shape, array.len);
-        slot.write_at(array.len.header, array.data);
+        array.put(&mut slot);
         slot.commit();
         Ok(())
     }
@@ -230,7 +228,7 @@ impl KrenDealer {
     pub fn write_array<T: Element>(&mut self, shape: &[usize], data: &[T]) -> Result<()> {
         let array =
             Whole::of(shape, data).map_err(|reason| bad_option(self.name(), "shape", reason))?;
-        self.build(array.len.total(), &mut |room| array.put(room))
+        self.build(array.len.total(), &mut |slot| array.put(slot))
     }
 
     /// Gives several named arrays to one worker, as one message.
@@ -240,7 +238,7 @@ impl KrenDealer {
     /// As [`KrenDealer::write`] and [`KrenWriter::write_arrays`].
     pub fn write_arrays(&mut self, arrays: &[(&str, ArrayView<'_>)]) -> Result<()> {
         let plan = Plan::of(arrays).map_err(|reason| bad_option(self.name(), "arrays", reason))?;
-        self.build(plan.len, &mut |room| plan.put(room))
+        self.build(plan.len, &mut |slot| plan.put(slot))
     }
 }
 

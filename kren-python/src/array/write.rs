@@ -8,7 +8,7 @@
 use kren_core::array::{
     ArrayLen, ArrayView, DType, HEADER, Plan, put_array_header, put_table_header,
 };
-use kren_core::{Error, Order, copy_slice};
+use kren_core::{Error, Order};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyMemoryView, PySlice};
@@ -40,14 +40,20 @@ impl Giving<'_> {
         }
     }
 
-    /// Writes one message, which is stored behind all waiting.
-    fn build(&self, py: Python<'_>, contents: &Contents<'_, '_>, label: &Label) -> PyResult<()> {
+    /// Writes one message of `len` bytes that `fill` stores, behind all waiting.
+    fn build(
+        &self,
+        py: Python<'_>,
+        len: usize,
+        label: &Label,
+        fill: &mut dyn FnMut(&mut kren_core::Slot<'_>),
+    ) -> PyResult<()> {
         let Label { timeout, tag, key } = label;
         let built = match self {
-            Self::Writer(writer) => writer.get().build(py, contents, *timeout, *tag),
+            Self::Writer(writer) => writer.get().build(py, len, *timeout, *tag, fill),
             Self::Dealer(dealer) => {
                 let key = key.as_ref().map(|key| &key.0[..]);
-                dealer.get().build(py, contents, *timeout, *tag, key)
+                dealer.get().build(py, len, *timeout, *tag, key, fill)
             }
         };
         built.map_err(|failure| failure.into_exception(py))
@@ -65,14 +71,6 @@ impl Giving<'_> {
         };
         crate::errors::exception(py, &error)
     }
-}
-
-/// What a message is made of: `len` bytes that `head` stores, but for the long ones, of which the writer knows best how.
-struct Contents<'a, 'd> {
-    len: usize,
-    head: &'a dyn Fn(&mut [u8]),
-    /// Where these lie, and what they are; asked anew behind each wait, in which others may have stored into the buffer.
-    data: Option<(usize, &'a dyn Fn() -> &'d [u8])>,
 }
 
 /// What goes with a message.
@@ -170,12 +168,11 @@ fn put<'a>(
             "the data are not as long as the shape says",
         ));
     }
-    let contents = Contents {
-        len: len.total(),
-        head: &|room| put_array_header(room, dtype, shape, len),
-        data: Some((len.header, data)),
+    let mut fill = |slot: &mut kren_core::Slot<'_>| {
+        put_array_header(slot, dtype, shape, len);
+        slot.write_at(len.header, data());
     };
-    end.build(py, &contents, label)
+    end.build(py, len.total(), label, &mut fill)
 }
 
 /// Writes several named arrays as one message: pairs of a name and an object that `write_buffer` would take, or of a name and
@@ -196,16 +193,11 @@ pub(crate) fn write_arrays(
         .collect::<PyResult<_>>()?;
     let len = plan(&end, py, &parts)?.len;
     // Planned anew behind the wait, in which others may have stored into the buffers.
-    let head = |room: &mut [u8]| match plan(&end, py, &parts) {
-        Ok(plan) => plan.put(room),
+    let mut fill = |slot: &mut kren_core::Slot<'_>| match plan(&end, py, &parts) {
+        Ok(plan) => plan.put(slot),
         Err(_) => unreachable!("the figures are those of before"),
     };
-    let contents = Contents {
-        len,
-        head: &head,
-        data: None,
-    };
-    end.build(py, &contents, &Label { timeout, tag, key })
+    end.build(py, len, &Label { timeout, tag, key }, &mut fill)
 }
 
 /// Writes a table, of which the stream is in some buffer.
@@ -220,12 +212,12 @@ pub(crate) fn write_stream(
     key: Option<Key>,
 ) -> PyResult<()> {
     with_payload(stream, |stream| {
-        let contents = Contents {
-            len: HEADER.saturating_add(stream.len()),
-            head: &|room| put_table_header(room, stream.len()),
-            data: Some((HEADER, &|| stream.bytes(py))),
+        let mut fill = |slot: &mut kren_core::Slot<'_>| {
+            put_table_header(slot, stream.len());
+            slot.write_at(HEADER, stream.bytes(py));
         };
-        end.build(py, &contents, &Label { timeout, tag, key })
+        let len = HEADER.saturating_add(stream.len());
+        end.build(py, len, &Label { timeout, tag, key }, &mut fill)
     })
 }
 
@@ -339,20 +331,17 @@ impl Writer {
     fn build(
         &self,
         py: Python<'_>,
-        contents: &Contents<'_, '_>,
+        len: usize,
         timeout: Timeout,
         tag: Tag,
+        fill: &mut dyn FnMut(&mut kren_core::Slot<'_>),
     ) -> Result<(), Failure> {
-        let len = contents.len;
         let mut core = self.endpoint.hold(py)?;
         let mut deadline = None;
         loop {
             match core.try_reserve(len) {
                 Ok(mut slot) => {
-                    (contents.head)(&mut slot);
-                    if let Some((at, data)) = contents.data {
-                        slot.write_at(at, data());
-                    }
+                    fill(&mut slot);
                     slot.set_tag(tag.0);
                     slot.commit();
                     return Ok(());
@@ -369,10 +358,11 @@ impl Dealer {
     fn build(
         &self,
         py: Python<'_>,
-        contents: &Contents<'_, '_>,
+        len: usize,
         timeout: Timeout,
         tag: Tag,
         key: Option<&[u8]>,
+        fill: &mut dyn FnMut(&mut kren_core::Slot<'_>),
     ) -> Result<(), Failure> {
         let order = Order {
             tag: tag.0,
@@ -380,12 +370,7 @@ impl Dealer {
             ..Order::new(&[])
         };
         self.give(py, timeout, &mut None, |core| {
-            core.try_build(&order, contents.len, &mut |room| {
-                (contents.head)(room);
-                if let Some((at, data)) = contents.data {
-                    copy_slice(data(), &mut room[at..]);
-                }
-            })
+            core.try_build(&order, len, fill)
         })
     }
 }
