@@ -1,11 +1,13 @@
 //! What was measured, and what it comes to.
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
 
 use crate::link::Test;
 use crate::pair::Known;
 
 /// One transport's turn in one round.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub(crate) pair: String,
     pub(crate) transport: String,
@@ -17,13 +19,15 @@ pub(crate) struct Figure {
     /// Processor time of both processes, for each trip or message.
     pub(crate) cpu_ns: f64,
     /// Nanoseconds of a bare round trip, the mean of before and after.
+    #[serde(rename = "raw_ns")]
     pub(crate) raw: f64,
     /// Nanoseconds for one core to copy such a message into a ring and read it back, in the same round.
+    #[serde(rename = "copy_ns")]
     pub(crate) copy: f64,
 }
 
 /// How far apart the two processors are, as the bare round trip tells it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(crate) enum Placement {
     Near,
     Far,
@@ -43,13 +47,18 @@ impl Placement {
 }
 
 /// What single round trips, or wake-ups, come to, in nanoseconds.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Summary {
     pub(crate) count: u64,
+    #[serde(rename = "min_ns")]
     pub(crate) min: u64,
+    #[serde(rename = "p50_ns")]
     pub(crate) p50: u64,
+    #[serde(rename = "p99_ns")]
     pub(crate) p99: u64,
+    #[serde(rename = "p999_ns")]
     pub(crate) p999: u64,
+    #[serde(rename = "max_ns")]
     pub(crate) max: u64,
 }
 
@@ -67,6 +76,7 @@ impl Summary {
 }
 
 /// All single round trips, or all wake-ups, of a transport.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Tail {
     pub(crate) pair: String,
     pub(crate) transport: String,
@@ -74,39 +84,53 @@ pub(crate) struct Tail {
     pub(crate) test: Test,
     /// Of rounds with this placement; all rounds if none.
     pub(crate) placement: Option<Placement>,
+    #[serde(flatten)]
     pub(crate) summary: Summary,
     /// Absent from what was read from a record.
+    #[serde(skip)]
     pub(crate) histogram: Option<Histogram<u64>>,
 }
 
 impl Tail {
-    fn is(&self, choice: Choice<'_>) -> bool {
-        self.pair == choice.pair
-            && self.transport == choice.transport
-            && self.size == choice.size
-            && self.test == choice.test
-            && self.placement == choice.placement
+    pub(crate) fn choice(&self) -> Choice<'_> {
+        Choice {
+            pair: &self.pair,
+            transport: &self.transport,
+            size: self.size,
+            test: self.test,
+            placement: self.placement,
+        }
+    }
+
+    pub(crate) fn is(&self, choice: Choice<'_>) -> bool {
+        self.choice() == choice
     }
 }
 
 /// The limits of the machine in one round.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Limits {
     pub(crate) pair: String,
     pub(crate) size: usize,
     pub(crate) round: usize,
     /// Nanoseconds of a bare round trip.
+    #[serde(rename = "raw_ns")]
     pub(crate) raw: f64,
     /// Nanoseconds of a message of this size for one core, into a ring and out of it.
+    #[serde(rename = "copy_ns")]
     pub(crate) copy: f64,
     /// Bytes that one core copies in a nanosecond, from memory to memory.
+    #[serde(rename = "memory_bytes_per_ns")]
     pub(crate) memory: f64,
     /// Nanoseconds of a bare futex hand-over; absent where there is no futex.
+    #[serde(rename = "futex_ns")]
     pub(crate) futex: Option<f64>,
     /// How much longer a processor takes while the other one works too: 1 if they share nothing.
     pub(crate) slowdown: f64,
 }
 
 /// What a reader costs that waits while nothing comes.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Idle {
     pub(crate) pair: String,
     pub(crate) transport: String,
@@ -116,6 +140,7 @@ pub(crate) struct Idle {
 }
 
 /// What one process measured by itself.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Alone {
     pub(crate) what: String,
     pub(crate) size: usize,
@@ -124,6 +149,7 @@ pub(crate) struct Alone {
 }
 
 /// A transport that was left out from some point on.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Failure {
     pub(crate) pair: String,
     pub(crate) transport: String,
@@ -132,7 +158,8 @@ pub(crate) struct Failure {
 }
 
 /// What there is more of.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Growth {
     /// Channels that are open beside the one that is used.
     Beside,
@@ -142,36 +169,29 @@ pub(crate) enum Growth {
     Capacity,
 }
 
-impl Growth {
-    pub(crate) const ALL: [Self; 3] = [Self::Beside, Self::Around, Self::Capacity];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Beside => "beside",
-            Self::Around => "around",
-            Self::Capacity => "capacity",
-        }
-    }
-}
-
 /// What one round measured with so much of it, messages of 64 bytes.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Grown {
     pub(crate) pair: String,
     pub(crate) what: Growth,
     pub(crate) at: usize,
     pub(crate) round: usize,
     /// Nanoseconds of a bare round trip, the mean of before and after.
+    #[serde(rename = "raw_ns")]
     pub(crate) raw: f64,
     /// Nanoseconds of a round trip.
+    #[serde(rename = "trip_ns")]
     pub(crate) trip: f64,
     /// Nanoseconds of a message one way.
+    #[serde(rename = "message_ns")]
     pub(crate) message: f64,
 }
 
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Figures {
     /// The pairs of languages, with their transports, in the order they are shown.
     pub(crate) pairs: Vec<(String, Vec<Known>)>,
+    #[serde(rename = "turns")]
     pub(crate) figures: Vec<Figure>,
     pub(crate) tails: Vec<Tail>,
     pub(crate) limits: Vec<Limits>,
@@ -182,7 +202,7 @@ pub(crate) struct Figures {
 }
 
 /// Which figures are meant.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct Choice<'a> {
     pub(crate) pair: &'a str,
     pub(crate) transport: &'a str,
@@ -212,6 +232,14 @@ impl Figures {
                     .placement
                     .is_none_or(|placement| Placement::of(figure.raw) == placement)
         })
+    }
+
+    /// Counts its rounds from `first` on.
+    pub(crate) fn move_rounds(&mut self, first: usize) {
+        let rounds = self.figures.iter_mut().map(|figure| &mut figure.round);
+        let rounds = rounds.chain(self.limits.iter_mut().map(|limits| &mut limits.round));
+        let rounds = rounds.chain(self.grown.iter_mut().map(|grown| &mut grown.round));
+        rounds.for_each(|round| *round += first);
     }
 
     /// How the processors lay in most rounds of a pair of languages.

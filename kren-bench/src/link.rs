@@ -3,6 +3,7 @@
 //! A transport implements [`Ends`]: how one message goes and how one comes. The loops around that are
 //! the same for all, and are compiled anew for each, so that none pays for the abstraction.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::payload::{Counted, Numbers, Same};
@@ -71,7 +72,8 @@ pub(crate) trait Ends {
 }
 
 /// What a run does.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Test {
     /// There and back, timed as a whole.
     Trips,

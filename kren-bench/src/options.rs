@@ -115,7 +115,7 @@ fn command_line() -> Command {
                 .help("Keep the two processes on these processors [without numbers: 0,1]"),
             path(value("json"))
                 .value_name("FILE")
-                .help("Write all figures there"),
+                .help("Write all figures there, compressed if its name ends with .gz"),
             path(value("svg"))
                 .value_name("FILE")
                 .help("Draw a picture there"),

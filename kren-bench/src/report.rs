@@ -1,38 +1,30 @@
 //! What was measured, to be read: on the console, as JSON, as a picture, in a document.
 
+mod chart;
 mod growth;
-mod json;
 pub(crate) mod page;
 mod picture;
-mod read;
-mod svg;
+pub(crate) mod record;
 pub(crate) mod table;
 mod targets;
 
 use std::fs;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use self::page::Page;
+use self::record::Record;
 use crate::figures::Figures;
 use crate::machine::Work;
 use crate::options::Options;
 use crate::{Result, machine, pair, rounds};
 
-/// All of a run, or of several that were kept.
-struct Record {
-    machine: Value,
-    /// How it was measured.
-    settings: Value,
-    figures: Figures,
-}
-
 /// Measures what the options ask for, or reads what was measured, and reports it.
 pub(crate) fn report(options: &Options) -> Result<()> {
     let record = match &options.show[..] {
         [] => measure(options)?,
-        files => read::records(files)?,
+        files => record::read(files)?,
     };
     let mut console = Page::console();
     fill(&mut console, &record);
@@ -43,10 +35,10 @@ pub(crate) fn report(options: &Options) -> Result<()> {
         write(file, "Document", document.text())?;
     }
     if let Some(file) = &options.json {
-        write(file, "All figures", &json::text(&record)?)?;
+        record::write(file, &record)?;
     }
     if let Some(file) = &options.svg {
-        write(file, "Picture", &picture::draw(&record))?;
+        write(file, "Picture", &picture::draw(&record)?)?;
     }
     Ok(())
 }
@@ -70,11 +62,7 @@ fn measure(options: &Options) -> Result<Record> {
         "capacity": options.capacity, "load_at_the_end": machine::load(),
         "processors": work.map(|(before, after)| after.since(&before)),
     });
-    Ok(Record {
-        machine,
-        settings,
-        figures,
-    })
+    Ok(Record::new(machine, settings, figures))
 }
 
 fn fill(page: &mut Page, record: &Record) {

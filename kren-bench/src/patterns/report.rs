@@ -8,7 +8,7 @@ use crate::Result;
 use crate::figures::median;
 use crate::options::Options;
 use crate::report::page::Page;
-use crate::report::{digits, table, time, write};
+use crate::report::{digits, record, table, time, write};
 
 /// The medians, and the ratio of the two within the rounds.
 struct Judged<'a> {
@@ -59,7 +59,7 @@ pub(super) fn report(
     if let Some(file) = &options.json {
         let cases: Vec<Value> = outcomes.iter().map(keep).collect();
         let record = json!({ "machine": machine, "run": run, "cases": cases });
-        write(file, "All figures", &format!("{record:#}\n"))?;
+        record::write(file, &record)?;
     }
     Ok(())
 }

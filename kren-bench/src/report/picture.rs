@@ -1,38 +1,72 @@
 //! The pictures for the documents: round trips and streams of each pair of languages, or what growing costs.
 
-use super::svg::{self, Line, Panel};
+use plotters::style::RGBColor;
+
+use super::chart::{self, Line, Look, Panel};
 use super::{Record, growth, size_name};
+use crate::Result;
 use crate::figures::{Choice, Figures, Grown, Growth};
 use crate::link::Test;
 
-/// What is drawn of two processes of a language, in its colour; the limits are dashed.
-const SHOWN: [(&str, &str); 22] = [
-    ("raw", "limit"),
-    ("copy", "limit"),
-    ("kren", "kren"),
-    ("kren-inplace", "kren2"),
-    ("kren-batch", "kren3"),
-    ("kren-many", "kren3"),
-    ("kren-untouched", "kren3"),
-    ("tachyon", "a"),
-    ("slots", "a"),
-    ("jsring", "a"),
-    ("ringfire", "b"),
-    ("crossbar", "g"),
-    ("bcast", "f"),
-    ("mp-pipe", "b"),
-    ("worker", "b"),
-    ("cloudtoid", "c"),
-    ("iceoryx2", "d"),
-    ("aeron", "e"),
-    ("mp-queue", "e"),
-    ("child", "e"),
-    ("zeromq", "f"),
-    ("unix", "h"),
-];
-const PIPE: (&str, &str) = ("pipe", "g");
+const fn thin(red: u8, green: u8, blue: u8) -> Look {
+    Look {
+        colour: RGBColor(red, green, blue),
+        dashes: None,
+        width: 1,
+    }
+}
 
-pub(super) fn draw(record: &Record) -> String {
+const fn dashed(look: Look, dashes: [u32; 2]) -> Look {
+    Look {
+        dashes: Some(dashes),
+        ..look
+    }
+}
+
+const LIMIT: Look = dashed(thin(136, 136, 136), [5, 4]);
+const KREN: Look = Look {
+    width: 3,
+    ..thin(214, 51, 31)
+};
+const DOTTED: Look = dashed(thin(214, 51, 31), [2, 3]);
+const DASHED: Look = dashed(thin(214, 51, 31), [8, 3]);
+const BLUE: Look = thin(31, 119, 180);
+const GREEN: Look = thin(42, 157, 92);
+const VIOLET: Look = thin(142, 91, 189);
+const GOLD: Look = thin(184, 134, 11);
+const CYAN: Look = thin(23, 162, 184);
+const BROWN: Look = thin(140, 86, 75);
+const PINK: Look = thin(194, 105, 159);
+const GREY: Look = thin(107, 122, 143);
+
+/// What is drawn of two processes of a language; the limits and ways of ours are dashed.
+const SHOWN: [(&str, Look); 22] = [
+    ("raw", LIMIT),
+    ("copy", LIMIT),
+    ("kren", KREN),
+    ("kren-inplace", DOTTED),
+    ("kren-batch", DASHED),
+    ("kren-many", DASHED),
+    ("kren-untouched", DASHED),
+    ("tachyon", BLUE),
+    ("slots", BLUE),
+    ("jsring", BLUE),
+    ("ringfire", GREEN),
+    ("crossbar", PINK),
+    ("bcast", BROWN),
+    ("mp-pipe", GREEN),
+    ("worker", GREEN),
+    ("cloudtoid", VIOLET),
+    ("iceoryx2", GOLD),
+    ("aeron", CYAN),
+    ("mp-queue", CYAN),
+    ("child", CYAN),
+    ("zeromq", BROWN),
+    ("unix", GREY),
+];
+const PIPE: (&str, Look) = ("pipe", PINK);
+
+pub(super) fn draw(record: &Record) -> Result<String> {
     let figures = &record.figures;
     let processor = record.machine["processor"].as_str().unwrap_or_default();
     let rows = if figures.grown.is_empty() {
@@ -47,7 +81,7 @@ pub(super) fn draw(record: &Record) -> String {
     let caption = format!(
         "Two processes; medians over the rounds in which the processors lay as they did mostly; {processor}"
     );
-    svg::draw("What messages between two processes cost", &caption, &rows)
+    chart::draw(&caption, &rows)
 }
 
 /// A panel for round trips and one for streams, over the size of the messages.
@@ -56,7 +90,7 @@ fn languages(figures: &Figures, pair: &str) -> Vec<Panel> {
     // One line must not jump where the processors moved between two sizes.
     let usual = Some(figures.usual_placement(pair));
     let panel = |title: &str, test, label, value: fn(usize, f64) -> f64| {
-        let line = |&(name, class): &(&str, &'static str)| {
+        let line = |&(name, look): &(&str, Look)| {
             let points = sizes.iter().enumerate().filter_map(|(at, &size)| {
                 let choice = Choice {
                     pair,
@@ -75,7 +109,7 @@ fn languages(figures: &Figures, pair: &str) -> Vec<Panel> {
             });
             Line {
                 name: name.to_owned(),
-                class,
+                look,
                 points: points.collect(),
             }
         };
@@ -101,13 +135,13 @@ fn languages(figures: &Figures, pair: &str) -> Vec<Panel> {
 fn grown(figures: &Figures, pair: &str) -> Vec<Vec<Panel>> {
     let channels = growth::steps(figures, pair, Growth::Beside);
     let capacities = growth::steps(figures, pair, Growth::Capacity);
-    let line = |name: &str, class, what, steps: &[usize], value: fn(&Grown) -> f64| {
+    let line = |name: &str, look, what, steps: &[usize], value: fn(&Grown) -> f64| {
         let points = steps.iter().enumerate().filter_map(|(at, &step)| {
             Some((at, growth::median_of(figures, pair, what, step, value)?))
         });
         Line {
             name: name.to_owned(),
-            class,
+            look,
             points: points.collect(),
         }
     };
@@ -123,11 +157,11 @@ fn grown(figures: &Figures, pair: &str) -> Vec<Vec<Panel>> {
         format!("{pair}: {trips}, by channels"),
         channels.iter().map(usize::to_string).collect(),
         vec![
-            line("raw", "limit", Growth::Beside, &channels, |grown| grown.raw),
-            line("one used", "kren", Growth::Beside, &channels, |grown| {
+            line("raw", LIMIT, Growth::Beside, &channels, |grown| grown.raw),
+            line("one used", KREN, Growth::Beside, &channels, |grown| {
                 grown.trip
             }),
-            line("in turn", "a", Growth::Around, &channels, |grown| {
+            line("in turn", BLUE, Growth::Around, &channels, |grown| {
                 grown.trip
             }),
         ],
@@ -136,17 +170,13 @@ fn grown(figures: &Figures, pair: &str) -> Vec<Vec<Panel>> {
         format!("{pair}: 64 B, by capacity"),
         capacities.iter().map(|&size| size_name(size)).collect(),
         vec![
-            line("raw", "limit", Growth::Capacity, &capacities, |grown| {
+            line("raw", LIMIT, Growth::Capacity, &capacities, |grown| {
                 grown.raw
             }),
-            line(
-                "round trip",
-                "kren",
-                Growth::Capacity,
-                &capacities,
-                |grown| grown.trip,
-            ),
-            line("one way", "a", Growth::Capacity, &capacities, |grown| {
+            line("round trip", KREN, Growth::Capacity, &capacities, |grown| {
+                grown.trip
+            }),
+            line("one way", BLUE, Growth::Capacity, &capacities, |grown| {
                 grown.message
             }),
         ],

@@ -1,7 +1,5 @@
 //! The project's targets beside what was measured.
 
-use serde_json::{Value, json};
-
 use super::page::Page;
 use super::{digits, size_name};
 use crate::figures::{Choice, Figures, Placement};
@@ -25,7 +23,7 @@ enum Bound {
 }
 use Bound::{AtLeast, AtMost};
 
-pub(super) struct Target {
+struct Target {
     pair: &'static str,
     placement: Option<Placement>,
     what: String,
@@ -50,17 +48,10 @@ impl Target {
             AtLeast(least) => format!("at least {}", digits(least)),
         }
     }
-
-    pub(super) fn json(&self) -> Value {
-        json!({
-            "pair": self.pair, "placement": self.placement.map(|placement| format!("{placement:?}")),
-            "what": self.what, "value": self.value, "bound": self.bound(), "met": self.is_met(),
-        })
-    }
 }
 
 /// All targets for the pairs that were measured, those that have no figure too.
-pub(super) fn all(figures: &Figures) -> Vec<Target> {
+fn all(figures: &Figures) -> Vec<Target> {
     let mut targets = Vec::new();
     for placement in [Placement::Near, Placement::Far] {
         let placed = figures.figures.iter();

@@ -15,7 +15,7 @@ use rusteron_media_driver::testing::EmbeddedDriver;
 use super::ways::{Receives, Sends, Ways, one_way, poll};
 use super::{BUSY, Entry, memory_directory, patiently};
 use crate::Result;
-use crate::link::{Setup, Side};
+use crate::link::{Link, Setup, Side};
 use crate::payload;
 
 /// Fragments that a reader with more to do takes at once.
@@ -42,29 +42,34 @@ struct In {
     _driven: Rc<Driven>,
 }
 
-pub(super) fn entries() -> [Entry; 2] {
+/// How much memory and how many threads it is given.
+#[derive(Clone, Copy, PartialEq)]
+enum Given {
+    /// As much memory as everybody, and a driver that leaves the processors to those that are measured.
+    Equal,
+    /// What it takes by itself: three terms of 64 MiB each way, and the driver's three threads.
+    Own,
+}
+
+pub(super) fn entries() -> [Entry; 3] {
     [
         Entry {
             name: "aeron",
-            how: "Aeron (rusteron 0.2): exclusive IPC publication, try_claim, image poll of up to 256, busy",
+            how: "Aeron (rusteron 0.2): exclusive IPC publication, try_claim, image poll of up to 256, busy; \
+                  terms of half the ring, a driver that sleeps",
             tests: BUSY,
             // Longer ones do not fit into one frame.
             sizes: 8..=4 << 10,
             listed: true,
-            open: |setup| {
-                let driven = Rc::new(Driven::start(setup)?);
-                let (there, back) = match setup.side {
-                    Side::Lead => (1001, 1002),
-                    Side::Follow => (1002, 1001),
-                };
-                let publication = driven.publication(there)?;
-                let back = In::open(&driven, setup, back)?;
-                Ok(Box::new(Ways {
-                    there: Out::open(&driven, setup, publication)?,
-                    back,
-                    carried: Some(setup.size),
-                }))
-            },
+            open: |setup| both_ways(setup, Given::Equal),
+        },
+        Entry {
+            name: "aeron-own",
+            how: "the same, with Aeron's own terms of 64 MiB, frames of 1,408 bytes and driver",
+            tests: BUSY,
+            sizes: 8..=1 << 10,
+            listed: true,
+            open: |setup| both_ways(setup, Given::Own),
         },
         Entry::unlisted(
             "aeron-broadcast",
@@ -73,7 +78,7 @@ pub(super) fn entries() -> [Entry; 2] {
                 if setup.size > 4 << 10 {
                     return Err("longer messages do not fit into one frame".into());
                 }
-                let driven = Rc::new(Driven::start(setup)?);
+                let driven = Rc::new(Driven::start(setup, Given::Equal)?);
                 let there = || Out::open(&driven, setup, driven.publication(1001)?);
                 one_way(setup, there, || In::open(&driven, setup, 1001))
             },
@@ -81,8 +86,23 @@ pub(super) fn entries() -> [Entry; 2] {
     ]
 }
 
+fn both_ways(setup: &Setup, given: Given) -> Result<Box<dyn Link>> {
+    let driven = Rc::new(Driven::start(setup, given)?);
+    let (there, back) = match setup.side {
+        Side::Lead => (1001, 1002),
+        Side::Follow => (1002, 1001),
+    };
+    let publication = driven.publication(there)?;
+    let back = In::open(&driven, setup, back)?;
+    Ok(Box::new(Ways {
+        there: Out::open(&driven, setup, publication)?,
+        back,
+        carried: Some(setup.size),
+    }))
+}
+
 impl Driven {
-    fn start(setup: &Setup) -> Result<Self> {
+    fn start(setup: &Setup, given: Given) -> Result<Self> {
         let folder = memory_directory()
             .join(&setup.session)
             .to_string_lossy()
@@ -91,9 +111,11 @@ impl Driven {
             Side::Lead => Some(EmbeddedDriver::launch_with(|context| {
                 context.set_dir(&folder)?;
                 context.set_term_buffer_sparse_file(false)?;
-                // Threads of its own that spin would take the processors from those that are measured.
-                context.set_threading_mode(AERON_THREADING_MODE_SHARED)?;
-                context.set_shared_idle_strategy(c"sleeping")?;
+                if given == Given::Equal {
+                    // Threads of its own that spin would take the processors from those that are measured.
+                    context.set_threading_mode(AERON_THREADING_MODE_SHARED)?;
+                    context.set_shared_idle_strategy(c"sleeping")?;
+                }
                 Ok(())
             })?),
             Side::Follow => None,
@@ -107,7 +129,10 @@ impl Driven {
             Ok::<_, rusteron_client::AeronCError>(client)
         })?;
         let term = (setup.capacity / 2).next_power_of_two().max(64 << 10);
-        let channel = CString::new(format!("aeron:ipc?term-length={term}|mtu=8192"))?;
+        let channel = match given {
+            Given::Equal => CString::new(format!("aeron:ipc?term-length={term}|mtu=8192"))?,
+            Given::Own => c"aeron:ipc".to_owned(),
+        };
         Ok(Self {
             client,
             channel,
