@@ -65,7 +65,8 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Carry {
-    /// Names of channels and broadcasts, or patterns such as 'sensor.*'.
+    /// Names of channels, broadcasts and inboxes, or patterns such as 'sensor.*'. An inbox is exported by the machine that it is on, and
+    /// imported where its senders are.
     #[arg(required = true)]
     names: Vec<String>,
     /// Bridges of one realm find each other.
@@ -158,6 +159,7 @@ fn work(mut config: Config) -> Result<(), String> {
         board: Arc::clone(&board),
         patterns: patterns(&config.export),
         said: Arc::default(),
+        on_gap: config.on_gap.unwrap_or_default(),
     };
     let import = Import {
         link: Arc::clone(&link),

@@ -1,8 +1,10 @@
 //! The exporting side: finds channels, reads them, and sends what is in them.
 
-mod channel;
+pub(crate) mod channel;
+mod inbox;
 
 use crate::link::Link;
+use crate::mirror::OnGap;
 use crate::status::{Board, Direction};
 use crate::{pattern, stop};
 use kren_core::inspect::{self, Kind, Segment};
@@ -25,6 +27,8 @@ pub struct Export {
     pub patterns: Arc<[String]>,
     /// Why a channel was not carried, as it was said last.
     pub said: Arc<Mutex<HashMap<String, String>>>,
+    /// What to do where messages are missing that come back: to an inbox here.
+    pub on_gap: OnGap,
 }
 
 impl Export {
@@ -40,8 +44,12 @@ impl Export {
                     continue;
                 }
                 match self.judge(&name) {
-                    Verdict::Carry => {
-                        let thread = channel::start(self.clone(), name.clone());
+                    Verdict::Carry(kind) => {
+                        let start = match kind {
+                            Kind::Inbox => inbox::start,
+                            _ => channel::start,
+                        };
+                        let thread = start(self.clone(), name.clone());
                         threads.insert(name, thread);
                     }
                     Verdict::Nothing => {}
@@ -80,11 +88,17 @@ impl Export {
             return Verdict::Refuse(format!("it is a mirror itself, of {}", origin.name));
         }
         match segment.kind {
-            Kind::Channel | Kind::Broadcast if is_alive(segment) => Verdict::Carry,
+            kind @ (Kind::Channel | Kind::Broadcast) if is_alive(segment) => Verdict::Carry(kind),
             Kind::Channel | Kind::Broadcast => Verdict::Nothing,
+            Kind::Inbox if segment.stands_for_another() => Verdict::Refuse(
+                "it stands for an inbox on another machine, or did until its bridge ended".into(),
+            ),
+            // Who came before there was one, does not know on which machine it will be.
+            Kind::Inbox if segment.writer.session == 0 => Verdict::Nothing,
+            Kind::Inbox => Verdict::Carry(Kind::Inbox),
             Kind::Bell => Verdict::Nothing,
             kind => Verdict::Refuse(format!(
-                "it is of the kind '{}', which this version of the bridge does not carry (channels and broadcasts are)",
+                "it is of the kind '{}', which this version of the bridge does not carry (channels, broadcasts and inboxes are)",
                 kind.name()
             )),
         }
@@ -93,7 +107,7 @@ impl Export {
 
 /// What is to be done with a channel.
 enum Verdict {
-    Carry,
+    Carry(Kind),
     /// Nothing, now.
     Nothing,
     Refuse(String),

@@ -1,16 +1,16 @@
 //! The importing side: learns what is exported, and commits what comes to mirrors here.
 
-mod channel;
+pub(crate) mod channel;
+mod inbox;
 
-use crate::link::Link;
+use crate::crew::Crew;
+use crate::link::{Kind, Link};
 use crate::mirror::OnGap;
 use crate::pattern;
+use crate::place::Place;
 use crate::status::Board;
 use crate::stop;
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// How often it is looked whether to stop.
@@ -39,18 +39,20 @@ impl Import {
     /// What zenoh says.
     pub fn run(&self) -> Result<(), String> {
         let (tell, told) = mpsc::channel();
-        let _watch = self.link.watch(move |name, is_there| {
-            // Nobody listens any more at the end.
-            let _ = tell.send((name.to_owned(), is_there));
-        })?;
-        let mut threads: HashMap<String, Carried> = HashMap::new();
-        let mut exported = HashSet::new();
+        let watch = |kind| {
+            let tell = tell.clone();
+            self.link.watch("*", kind, move |name, is_there| {
+                // Nobody listens any more at the end.
+                let _ = tell.send((kind, name.to_owned(), is_there));
+            })
+        };
+        let _watches = [watch(Kind::Stream)?, watch(Kind::Inbox)?];
+        let (mut streams, mut inboxes) = (Crew::default(), Crew::default());
         let started = Instant::now();
         let mut is_lonely = true;
         let mut has_said = false;
         while !stop::is_asked() {
-            threads.retain(|_, carried| !carried.thread.is_finished());
-            if let Ok((name, is_there)) = told.recv_timeout(PAUSE) {
+            if let Ok((kind, name, is_there)) = told.recv_timeout(PAUSE) {
                 let is_wanted = self
                     .patterns
                     .iter()
@@ -59,39 +61,23 @@ impl Import {
                     continue;
                 }
                 is_lonely = false;
-                match is_there {
-                    true => exported.insert(name.clone()),
-                    false => exported.remove(&name),
-                };
-                if let Some(carried) = threads.get(&name) {
-                    // Relaxed: a hint.
-                    carried.is_there.store(is_there, Ordering::Relaxed);
+                match kind {
+                    Kind::Stream => streams.told(&name, is_there),
+                    Kind::Inbox => inboxes.told(&name, is_there),
                 }
             }
-            // Also one whose thread has just ended with the stream before.
-            for name in &exported {
-                if !threads.contains_key(name) {
-                    threads.insert(name.clone(), self.start(name.clone()));
-                }
-            }
+            streams.tend(|name, is_there| {
+                channel::start(self.clone(), Place::of_channel(name), is_there)
+            });
+            inboxes.tend(|name, _| inbox::start(self.clone(), name.to_owned()));
             if is_lonely && !has_said && started.elapsed() >= LONELY {
                 has_said = true;
                 self.say_who_is_there();
             }
         }
-        for carried in threads.into_values() {
-            // One that has panicked has said so.
-            let _ = carried.thread.join();
-        }
+        streams.join();
+        inboxes.join();
         Ok(())
-    }
-
-    fn start(&self, name: String) -> Carried {
-        let is_there = Arc::new(AtomicBool::new(true));
-        Carried {
-            thread: channel::start(self.clone(), name, Arc::clone(&is_there)),
-            is_there,
-        }
     }
 
     /// Nothing that is wanted was found: a wrong name, a wrong realm, or nobody at all.
@@ -117,11 +103,4 @@ impl Import {
             );
         }
     }
-}
-
-/// A channel that is carried.
-struct Carried {
-    thread: JoinHandle<()>,
-    /// Somebody exports it, and can be reached.
-    is_there: Arc<AtomicBool>,
 }

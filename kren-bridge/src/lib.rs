@@ -2,17 +2,21 @@
 //!
 //! A message goes through: a ring there ([`source`]), [`sender`], [`wire`], zenoh ([`link`]), [`receiver`], a ring here ([`mirror`]).
 //! [`export`] and [`import`] have a thread for each channel, which does that; all else is what they are told, and what they tell.
+//! An inbox is so many channels the other way: each [`lane`] goes from the senders' machine, which imports it, to the inbox's.
 #![cfg(target_os = "linux")]
 
 pub mod config;
+pub mod crew;
 pub mod export;
 pub mod fresh;
 pub mod import;
+pub mod lane;
 pub mod link;
 pub mod mailbox;
 pub mod mirror;
 pub mod notify;
 pub mod pattern;
+pub mod place;
 pub mod receiver;
 pub mod sender;
 pub mod source;

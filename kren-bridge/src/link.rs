@@ -12,8 +12,15 @@ use zenoh::sample::{Locality, SampleKind};
 
 /// The first part of each key.
 const ROOT: &str = "kren";
-/// The last part of the key of who exports a channel.
-const EXPORTED: &str = "exported";
+
+/// What is exported, as far as another side has to know it before it is offered: the last part of the key of who exports it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A channel, a broadcast, or a lane of an inbox.
+    Stream,
+    /// An inbox.
+    Inbox,
+}
 
 /// Which way a frame goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,32 +129,64 @@ impl Link {
         })
     }
 
+    /// Has `hear` called with each frame of the channels whose names are a pattern of zenoh's, and with the name.
+    ///
+    /// # Errors
+    ///
+    /// What zenoh says.
+    pub fn overhear(
+        &self,
+        channels: &str,
+        way: Way,
+        hear: impl Fn(&str, ZBytes) + Send + Sync + 'static,
+    ) -> Result<Listener> {
+        let subscriber = self
+            .session
+            .declare_subscriber(self.key(channels, way.leaf()))
+            .allowed_origin(Locality::Remote)
+            .callback(move |sample| {
+                if let Some(channel) = sample.key_expr().as_str().split('/').nth(2) {
+                    hear(channel, sample.payload().clone());
+                }
+            })
+            .wait();
+        let subscriber = subscriber.map_err(|error| error.to_string())?;
+        Ok(Listener {
+            _subscriber: subscriber,
+        })
+    }
+
     /// Says that `channel` is exported here.
     ///
     /// # Errors
     ///
     /// What zenoh says.
-    pub fn announce(&self, channel: &str) -> Result<Token> {
+    pub fn announce(&self, channel: &str, kind: Kind) -> Result<Token> {
         let token = self
             .session
             .liveliness()
-            .declare_token(self.key(channel, EXPORTED))
+            .declare_token(self.key(channel, kind.leaf()))
             .wait();
         let token = token.map_err(|error| error.to_string())?;
         Ok(Token { _token: token })
     }
 
-    /// Has `hear` called with the name of each channel that is exported somewhere in the realm, and with `true`; with `false` when it
-    /// no longer is, or cannot be reached.
+    /// Has `hear` called with the name of each channel of this kind that is exported somewhere in the realm, and with `true`; with
+    /// `false` when it no longer is, or cannot be reached. `channels` is a pattern of zenoh's.
     ///
     /// # Errors
     ///
     /// What zenoh says.
-    pub fn watch(&self, hear: impl Fn(&str, bool) + Send + Sync + 'static) -> Result<Listener> {
+    pub fn watch(
+        &self,
+        channels: &str,
+        kind: Kind,
+        hear: impl Fn(&str, bool) + Send + Sync + 'static,
+    ) -> Result<Listener> {
         let subscriber = self
             .session
             .liveliness()
-            .declare_subscriber(self.key("*", EXPORTED))
+            .declare_subscriber(self.key(channels, kind.leaf()))
             .history(true)
             .callback(move |sample| {
                 if let Some(channel) = sample.key_expr().as_str().split('/').nth(2) {
@@ -171,7 +210,7 @@ impl Link {
     /// The realms in which something is exported by who can be reached.
     #[must_use]
     pub fn realms(&self) -> Vec<String> {
-        let query = format!("{ROOT}/*/*/{EXPORTED}");
+        let query = format!("{ROOT}/*/*/*");
         let Ok(replies) = self.session.liveliness().get(query).wait() else {
             return vec![];
         };
@@ -196,6 +235,15 @@ impl Link {
     pub fn close(&self) {
         // It goes with the process anyway.
         let _ = self.session.close().wait();
+    }
+}
+
+impl Kind {
+    fn leaf(self) -> &'static str {
+        match self {
+            Self::Stream => "exported",
+            Self::Inbox => "inbox",
+        }
     }
 }
 

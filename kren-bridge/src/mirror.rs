@@ -50,7 +50,7 @@ impl Mirror {
     pub fn open(name: &str, realm: &str, offer: &Offer, on_gap: OnGap) -> Result<Opened> {
         if offer.kind != CHANNEL && offer.kind != BROADCAST {
             return Ok(Opened::Stop(format!(
-                "'{name}' is of a kind that this version of the bridge does not carry (channels and broadcasts are)"
+                "'{name}' is of a kind that this version of the bridge does not carry (channels and broadcasts are, and inboxes in another way)"
             )));
         }
         let Ok(capacity) = usize::try_from(offer.capacity) else {
@@ -141,12 +141,17 @@ impl Mirror {
                 .into_writer(),
             _ => options.create(name, capacity)?,
         };
-        Ok(Self {
+        Ok(Self::new(writer, offer.instance))
+    }
+
+    /// What `writer` writes to, which mirrors the segment of this instance.
+    pub(crate) fn new(writer: KrenWriter, instance: u64) -> Self {
+        Self {
             alignment: writer.alignment() as u32,
             capacity: writer.capacity() as u64,
             writer: Some(writer),
-            instance: offer.instance,
-        })
+            instance,
+        }
     }
 
     /// Messages that were ever committed to it.
@@ -201,7 +206,7 @@ pub fn clear_away(name: &str, instance: Option<u64>) -> bool {
 }
 
 /// As much of it as a header holds.
-fn origin_name(realm: &str, machine: &str) -> String {
+pub(crate) fn origin_name(realm: &str, machine: &str) -> String {
     const MAX: usize = 64;
     let mut name = format!("{realm}/{machine}");
     let mut end = name.len().min(MAX);

@@ -39,11 +39,17 @@ impl Source {
                 .into_reader(),
             _ => KrenReader::connect(name)?,
         };
+        Ok(Self::new(reader))
+    }
+
+    /// What `reader` reads, from where it stands.
+    #[must_use]
+    pub fn new(reader: KrenReader) -> Self {
         let (position, number) = reader.place();
-        Ok(Self {
+        Self {
             reader,
             marks: VecDeque::from([(number, position)]),
-        })
+        }
     }
 
     /// The ring's reader, to wait with.

@@ -266,7 +266,7 @@ fn cell(row: &Row, column: Column, commands: &mut Commands) -> String {
 
 /// What it is, and whether a bridge keeps it as the mirror of one on another machine.
 pub(crate) fn kind(segment: &Segment) -> String {
-    let remote = if segment.origin.is_some() {
+    let remote = if segment.stands_for_another() {
         "remote "
     } else {
         ""

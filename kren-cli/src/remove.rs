@@ -58,9 +58,18 @@ pub(crate) fn gc(args: &GcArgs) -> Outcome {
     let all = inspect::channels()?;
     let filter = args.filter.as_deref().unwrap_or_default();
     let wanted = all.iter().filter(|seen| seen.name.contains(filter));
+    // Who comes for what is left in a lane finds it by its registry.
+    let is_needed = |seen: &Channel| {
+        let instance = seen.segment().map(|segment| segment.instance);
+        all.iter().any(|lane| {
+            let group = lane.segment().and_then(|segment| segment.group);
+            let is_its = group.is_some() && group == instance;
+            is_its && (is_mirror(lane) || !lane.state(None).is_litter())
+        })
+    };
     let litter = wanted.filter(|seen| match seen.state(None) {
         // A mirror is what its bridge goes on with.
-        State::Stale if is_mirror(seen) => args.all,
+        State::Stale if is_mirror(seen) || is_needed(seen) => args.all,
         state if state.is_litter() => true,
         State::Undelivered | State::Damaged => args.all && !is_held(seen),
         _ => false,
@@ -74,7 +83,8 @@ pub(crate) fn gc(args: &GcArgs) -> Outcome {
             println!("would remove {name}: {what}");
             continue;
         }
-        if !seen.state(None).is_litter() && !args.yes && !ask(&name, &what)? {
+        let is_lost = is_needed(seen) || !seen.state(None).is_litter();
+        if is_lost && !args.yes && !ask(&name, &what)? {
             continue;
         }
         match kren_core::remove(&seen.name, false) {

@@ -484,6 +484,8 @@ impl Lanes {
             return;
         };
         self.over[number] = lane.member.session;
+        // Who goes on from a lane may have come while this side was still on it (I7).
+        self.registry.look_again();
         self.gone.push_back(Gone {
             member: lane.member,
             pid: lane.pid,

@@ -53,6 +53,9 @@ mod awaiting;
 #[cfg(not(loom))]
 mod background;
 #[cfg(not(loom))]
+#[doc(hidden)]
+pub mod bridge;
+#[cfg(not(loom))]
 mod dealer;
 #[cfg(not(loom))]
 mod endpoint;

@@ -3,11 +3,11 @@
 
 use crate::endpoint::{Endpoint, Spot, Strategy};
 use crate::interest::{Interest, Look, Point};
-use crate::layout::{Kind, Seat};
+use crate::layout::{Kind, Origin, Seat};
 use crate::os;
 use crate::roster;
 pub(crate) use crate::roster::Member;
-use crate::segment::{self, Access, PeerState, Purpose, Way, Wish};
+use crate::segment::{self, Access, Claim, Decide, PeerState, Purpose, Way, Wish};
 use crate::wait::Waker;
 use crate::{KrenReader, KrenWriter, Result};
 use std::ops::Deref;
@@ -32,6 +32,10 @@ pub(crate) struct Plan {
     pub(crate) mode: Option<u32>,
     pub(crate) access: Access,
     pub(crate) strategy: Strategy,
+    /// Of what the lane is the mirror.
+    pub(crate) origin: Option<Origin>,
+    /// What an owner goes by that stands for one elsewhere; else 0.
+    pub(crate) identity: u64,
 }
 
 impl Plan {
@@ -44,6 +48,8 @@ impl Plan {
             mode: None,
             access: Access::default(),
             strategy: Strategy::default(),
+            origin: None,
+            identity: 0,
         }
     }
 
@@ -55,7 +61,10 @@ impl Plan {
             fresh: false,
             purpose,
             schema: None,
-            origin: None,
+            origin: match purpose {
+                Purpose::Lane(_) => self.origin.clone(),
+                _ => None,
+            },
         }
     }
 }
@@ -104,6 +113,9 @@ impl Registry {
     ) -> Result<Self> {
         let wish = plan.wish(Purpose::Registry(plan.kind, plan.members));
         let segment = segment::open_writer(name, &wish, plan.access, check)?;
+        let presence = &segment.mapping().page(Seat::WRITER).presence.0;
+        // Relaxed: for who looks from outside, before it can see this owner.
+        presence.identity.store(plan.identity, Ordering::Relaxed);
         let registry = Self::attach(segment, plan)?;
         let lane = &registry.endpoint.own().presence.0.lane;
         // Relaxed: advice to members that come.
@@ -118,8 +130,43 @@ impl Registry {
         check: &mut dyn FnMut() -> Result<()>,
     ) -> Result<Self> {
         let wish = plan.wish(Purpose::Registry(plan.kind, plan.members));
-        let segment = segment::open_member(name, &wish, plan.access, check)?;
+        let segment = segment::open_member(name, &wish, plan.access, None, check)?;
         Self::attach(segment, plan)
+    }
+
+    /// As `join`, at the seat of a lane of the same origin as that of `plan`, if one stands (I7). `decide` says from which message on the
+    /// lane is to go, and the plan knows it then.
+    pub(crate) fn join_again(name: &str, plan: &mut Plan, decide: Decide<'_>) -> Result<Self> {
+        let wish = plan.wish(Purpose::Registry(plan.kind, plan.members));
+        let mut claim = Claim {
+            // Of the registry that will be found.
+            wish: plan.wish(Purpose::Lane(0)),
+            decide,
+            first: None,
+        };
+        let segment =
+            segment::open_member(name, &wish, plan.access, Some(&mut claim), &mut || Ok(()))?;
+        let first = match claim.first {
+            Some(first) => first,
+            None => (claim.decide)(None)?,
+        };
+        if let Some(origin) = &mut plan.origin {
+            origin.first = first;
+        }
+        let registry = Self::attach(segment, plan)?;
+        let Member { seat, session } = registry.own_member();
+        if let Some(origin) = &plan.origin {
+            let instance = registry.endpoint.segment().instance();
+            segment::forget(
+                registry.name(),
+                instance,
+                seat,
+                session,
+                origin,
+                plan.access,
+            );
+        }
+        Ok(registry)
     }
 
     fn attach(segment: segment::Segment, plan: &Plan) -> Result<Self> {
@@ -284,6 +331,10 @@ impl View {
 
     /// What the owner wants each lane to hold; else what this side thinks.
     fn lane_capacity(&self) -> usize {
+        if self.plan.origin.is_some() {
+            // As large as what it mirrors: whatever fits there fits here.
+            return self.plan.lane;
+        }
         let owner = self.endpoint.mapping().page(Seat::WRITER);
         match owner.presence.0.lane.load(Ordering::Relaxed) {
             0 => self.plan.lane,
@@ -291,7 +342,7 @@ impl View {
         }
     }
 
-    fn lane_name(&self, member: Member, way: Way) -> String {
+    pub(crate) fn lane_name(&self, member: Member, way: Way) -> String {
         let instance = self.endpoint.segment().instance();
         let Member { seat, session } = member;
         segment::lane_name(self.name(), instance, seat, session, way)

@@ -17,18 +17,21 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 mod bell;
+mod claim;
 mod connect;
 mod presence;
 mod registry;
 mod seating;
 
 pub(crate) use self::bell::{Bell, Caller, bury};
+pub use self::claim::Left;
+pub(crate) use self::claim::{Claim, Decide, forget};
 pub use self::connect::Start;
 pub(crate) use self::connect::{
     PAUSE_MAX, PAUSE_MIN, Search, Seeker, Who, exists, find, open_reader,
 };
 pub use self::presence::PeerState;
-pub(crate) use self::registry::{Way, lane_name, open_member};
+pub(crate) use self::registry::{Way, lane_name, open_member, remove_lane};
 
 /// Longest channel name in bytes.
 const NAME_MAX: usize = 128;

@@ -242,7 +242,7 @@ impl std::fmt::Debug for KrenSender {
 /// How to join an inbox; see [`KrenSender::options`].
 #[derive(Debug, Clone)]
 pub struct SenderOptions {
-    plan: Plan,
+    pub(crate) plan: Plan,
 }
 
 impl Default for SenderOptions {
@@ -283,7 +283,10 @@ impl SenderOptions {
     ///
     /// As [`KrenSender::connect`], and [`Error::InvalidOption`](crate::Error::InvalidOption).
     pub fn connect(&self, name: &str) -> Result<KrenSender> {
-        let mut registry = Registry::join(name, &self.plan, &mut || Ok(()))?;
+        self.begin(Registry::join(name, &self.plan, &mut || Ok(()))?)
+    }
+
+    pub(crate) fn begin(&self, mut registry: Registry) -> Result<KrenSender> {
         let writer = registry.lane_writer(registry.own_member(), Way::Forth)?;
         registry.tell();
         Ok(KrenSender { writer, registry })

@@ -1,12 +1,12 @@
 //! One channel, on its way out.
 
 use super::Export;
-use crate::link::{Speaker, Way};
+use crate::link::{Kind, Speaker, Way};
 use crate::mailbox::Mailbox;
 use crate::sender::{Sender, Source as _};
 use crate::source::{Rest, Source};
 use crate::status::Direction;
-use crate::wire::{self, Ack, Body, Frame, Malformed, Offer};
+use crate::wire::{self, Ack, Body, Frame, Machine, Malformed, Offer};
 use crate::{fresh, stop};
 use kren_core::inspect::{self, Segment};
 use kren_core::{EventKind, Result, Selector};
@@ -61,29 +61,43 @@ fn carry(export: &Export, name: &str) -> std::result::Result<(), String> {
         Some(instance) if instance == segment.instance => {}
         _ => return Ok(()),
     }
+    let was_carried = export
+        .board
+        .was_carried(export.link.realm(), name, segment.instance);
+    send(export, name, name, segment, source, was_carried, None)
+}
+
+/// Carries what comes from `source` under `key` until it has ended there, or this bridge is to stop. `name` is that of its segment.
+pub(crate) fn send(
+    export: &Export,
+    key: &str,
+    name: &str,
+    segment: &Segment,
+    source: Source,
+    was_carried: bool,
+    others: Option<Machine>,
+) -> std::result::Result<(), String> {
     let (mailbox, put) = Mailbox::new();
-    let speaker = export.link.speaker(name, Way::Down)?;
-    let _listener = export.link.listen(name, Way::Up, put)?;
-    let _token = export.link.announce(name)?;
+    let speaker = export.link.speaker(key, Way::Down)?;
+    let _listener = export.link.listen(key, Way::Up, put)?;
+    let _token = export.link.announce(key, Kind::Stream)?;
     let mut outgoing = Outgoing {
         export,
         name,
         segment,
         speaker,
         mailbox,
-        was_carried: export
-            .board
-            .was_carried(export.link.realm(), name, segment.instance),
+        was_carried,
         source,
         sender: Sender::new(fresh::number()),
-        others: None,
+        others: others.map(|machine| (machine.name, machine.hash)),
         is_over: None,
         noted: None,
         complained: false,
     };
     tracing::info!(
         "'{name}' is exported: a {} of {} bytes",
-        segment.kind.name(),
+        kind_of(segment),
         segment.capacity
     );
     let outcome = outgoing.run();
@@ -110,7 +124,15 @@ fn is_there(name: &str, instance: u64) -> bool {
     })
 }
 
-fn absent(receiver: u64) -> Vec<u8> {
+fn kind_of(segment: &Segment) -> &'static str {
+    match segment.group {
+        Some(_) => "lane",
+        None => segment.kind.name(),
+    }
+}
+
+/// That nothing of the name is here.
+pub(crate) fn absent(receiver: u64) -> Vec<u8> {
     let frame = Frame {
         sender: 0,
         receiver,
@@ -345,7 +367,7 @@ impl Outgoing<'_> {
         self.export
             .board
             .note(Direction::Export, self.name, |entry| {
-                entry.kind = self.segment.kind.name();
+                entry.kind = kind_of(self.segment);
                 entry.machine = self.others.as_ref().map(|(name, _)| name.clone());
                 (entry.messages, entry.bytes) = (counters.messages, counters.bytes);
                 entry.resends = counters.resends;

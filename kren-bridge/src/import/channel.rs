@@ -3,7 +3,8 @@
 use super::Import;
 use crate::link::{Speaker, Way};
 use crate::mailbox::Mailbox;
-use crate::mirror::{self, Mirror, Opened};
+use crate::mirror::{Mirror, Opened};
+use crate::place::Place;
 use crate::receiver::{self, Receiver};
 use crate::status::{Direction, Entry};
 use crate::wire::{self, Body, Frame, Malformed, Offer};
@@ -23,24 +24,27 @@ const ASK: Duration = Duration::from_millis(500);
 const RETRY: Duration = Duration::from_secs(2);
 /// How often what is counted is written down.
 const NOTE: Duration = Duration::from_millis(200);
+/// After which a source that is asked for its existence has fallen silent.
+const QUIET: Duration = Duration::from_secs(3);
 /// Of a sender that has not been heard for so long another one may take the place.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Carries the channel until it has ended and nothing is left to do, in a thread of its own.
-pub(super) fn start(import: Import, name: String, is_there: Arc<AtomicBool>) -> JoinHandle<()> {
+pub(crate) fn start(import: Import, place: Place, is_there: Arc<AtomicBool>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         let outcome =
-            Incoming::new(&import, &name, &is_there).and_then(|mut incoming| incoming.run());
+            Incoming::new(&import, &place, &is_there).and_then(|mut incoming| incoming.run());
         if let Err(why) = outcome {
+            let name = &place.name;
             tracing::error!("'{name}' is not imported: {why}; it is tried again");
-            import.note(&name, |entry| entry.state = format!("failed: {why}"));
+            import.note(name, |entry| entry.state = format!("failed: {why}"));
             std::thread::sleep(RETRY);
         }
     })
 }
 
 impl Import {
-    fn note(&self, name: &str, change: impl FnOnce(&mut Entry)) {
+    pub(super) fn note(&self, name: &str, change: impl FnOnce(&mut Entry)) {
         self.board.note(Direction::Import, name, change);
     }
 }
@@ -70,12 +74,16 @@ enum Stage {
 struct Incoming<'a> {
     import: &'a Import,
     name: &'a str,
+    place: &'a Place,
     is_there: &'a AtomicBool,
     speaker: Speaker,
     mailbox: Mailbox,
     _listener: crate::link::Listener,
     id: u64,
     stage: Stage,
+    /// As whom it is asked whether what has fallen silent exists, and when next.
+    asking: u64,
+    ask_at: Instant,
     /// The mirror of this instance, which has ended, goes when it is empty.
     ended: Option<u64>,
     is_gone: bool,
@@ -86,21 +94,24 @@ struct Incoming<'a> {
 impl<'a> Incoming<'a> {
     fn new(
         import: &'a Import,
-        name: &'a str,
+        place: &'a Place,
         is_there: &'a AtomicBool,
     ) -> std::result::Result<Self, String> {
         let (mailbox, put) = Mailbox::new();
         Ok(Self {
             import,
-            name,
+            name: &place.name,
+            place,
             is_there,
-            speaker: import.link.speaker(name, Way::Up)?,
+            speaker: import.link.speaker(&place.key, Way::Up)?,
             mailbox,
-            _listener: import.link.listen(name, Way::Down, put)?,
+            _listener: import.link.listen(&place.key, Way::Down, put)?,
             id: fresh::number_of(import.link.machine().hash),
             stage: Stage::Asking {
                 next: Instant::now(),
             },
+            asking: fresh::number_of(import.link.machine().hash),
+            ask_at: Instant::now(),
             ended: None,
             is_gone: false,
             said: None,
@@ -119,8 +130,8 @@ impl<'a> Incoming<'a> {
                     self.answer();
                 }
             }
-            self.note();
-            if self.is_done() {
+            let is_over = self.note() && self.place.is_over();
+            if is_over || self.is_done() {
                 self.import.board.forget(Direction::Import, self.name);
                 return Ok(());
             }
@@ -131,6 +142,7 @@ impl<'a> Incoming<'a> {
     /// Says what is to be said, and when to come again.
     fn speak(&mut self) -> Result<Instant> {
         let now = Instant::now();
+        self.ask_if_silent(now);
         match &mut self.stage {
             Stage::Asking { next } => {
                 if now >= *next {
@@ -173,6 +185,20 @@ impl<'a> Incoming<'a> {
         }
     }
 
+    /// Asks whether what is open, and has not been heard for a while, exists. Whoever has it need not hear of that; that it is gone may have
+    /// been said in vain.
+    fn ask_if_silent(&mut self, now: Instant) {
+        if let Stage::Open { heard, .. } = &self.stage
+            && self.place.is_asked_for()
+            && heard.elapsed() >= QUIET
+            && now >= self.ask_at
+        {
+            self.ask_at = now + ASK;
+            self.speaker
+                .say(receiver::join(self.asking, self.import.link.machine()));
+        }
+    }
+
     fn answer(&mut self) {
         if let Stage::Open {
             mirror, receiver, ..
@@ -210,7 +236,8 @@ impl<'a> Incoming<'a> {
                 return Ok(());
             }
         };
-        if frame.receiver != 0 && frame.receiver != self.id {
+        let is_answer = frame.receiver == self.asking && frame.body == Body::Absent;
+        if frame.receiver != 0 && frame.receiver != self.id && !is_answer {
             return Ok(());
         }
         match &frame.body {
@@ -219,7 +246,7 @@ impl<'a> Incoming<'a> {
                 Ok(())
             }
             Body::Absent => {
-                self.is_gone = self.ended.is_some();
+                self.is_gone |= self.place.is_gone(frame.receiver != 0, self.ended);
                 Ok(())
             }
             Body::Refusal(why) => {
@@ -286,7 +313,7 @@ impl<'a> Incoming<'a> {
         };
         let next = Instant::now() + ASK;
         let realm = self.import.link.realm();
-        match Mirror::open(self.name, realm, &offer, self.import.on_gap) {
+        match self.place.open(realm, &offer, self.import.on_gap) {
             Ok(Opened::Mirror(mirror, want, lost)) => {
                 if let Some(lost) = lost {
                     tracing::error!("{lost}; it goes on with message {want}");
@@ -305,11 +332,7 @@ impl<'a> Incoming<'a> {
                 );
                 tracing::debug!("receiver {:x} follows {answered:x}", self.id);
                 self.import.note(self.name, |entry| {
-                    entry.kind = if offer.kind == mirror::BROADCAST {
-                        "broadcast"
-                    } else {
-                        "channel"
-                    };
+                    entry.kind = self.place.kind(&offer);
                     entry.machine = Some(offer.machine.name.clone());
                 });
                 self.stage = Stage::Open {
@@ -379,12 +402,13 @@ impl<'a> Incoming<'a> {
                 next: Instant::now(),
             };
         }
-        mirror::clear_away(self.name, self.ended)
+        self.place.clear_away(self.ended)
     }
 
-    fn note(&mut self) {
+    /// Tells whether it was time to.
+    fn note(&mut self) -> bool {
         if self.noted.is_some_and(|noted| noted.elapsed() < NOTE) {
-            return;
+            return false;
         }
         self.noted = Some(Instant::now());
         if let Stage::Open {
@@ -403,5 +427,6 @@ impl<'a> Incoming<'a> {
                 };
             });
         }
+        true
     }
 }

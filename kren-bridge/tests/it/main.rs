@@ -5,6 +5,7 @@
 mod carried;
 mod faults;
 mod guarded;
+mod inboxes;
 mod lost;
 mod relay;
 mod speed;

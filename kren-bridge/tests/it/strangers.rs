@@ -70,9 +70,9 @@ fn other_kinds() {
     let Some((here, _there)) = machines("1g") else {
         return;
     };
-    let mut inbox = here.worker("inbox results");
-    inbox.says("there");
+    let mut queue = here.worker("queue work");
+    queue.says("there");
     let export = here.bridge(&["export", "*", "--listen", &here.endpoint()]);
-    export.says("'results' is not exported: it is of the kind 'inbox'");
-    inbox.go();
+    export.says("'work' is not exported: it is of the kind 'work queue'");
+    queue.go();
 }

@@ -61,11 +61,14 @@ fn worker() {
         "count" => count(words[1]),
         "read-after" => read_after(words[1], number(2)),
         "relay" => super::relay::run(words[1], words[2]),
-        "inbox" => {
-            let _inbox = kren_core::KrenInbox::create(words[1], 4096).unwrap();
+        "remove" => kren_core::remove(words[1], true).unwrap(),
+        "queue" => {
+            let _dealer = kren_core::KrenDealer::create(words[1], 4096).unwrap();
             say("there");
             wait_for_go();
         }
+        "send" => super::inboxes::send(words[1], number(2), number(3), number(4) as usize),
+        "collect" => super::inboxes::collect(words[1], number(2), number(3), number(4) as usize),
         "speed" => super::speed::work(&words[1..]),
         "say" => speak(words[1], words[2], words[3]),
         other => panic!("{other}"),

@@ -126,6 +126,12 @@ impl Segment {
         self.writer.is_live() || self.readers.iter().any(super::Side::is_live)
     }
 
+    /// Whether it is the mirror of a channel on another machine, or its owner, or the last one, stands for one there.
+    #[must_use]
+    pub fn stands_for_another(&self) -> bool {
+        self.origin.is_some() || self.ring.is_none() && self.writer.identity != 0
+    }
+
     fn owned(&self) -> State {
         let members = self.readers.iter().any(super::Side::is_live);
         match (self.writer.is_live(), members) {

@@ -1,5 +1,6 @@
 //! Registries: who owns one, who is a member, and what the lanes between them are called. `docs/spec/registry.md`.
 
+use super::claim::{self, Claim};
 use super::seating::Seating;
 use super::{Access, Segment, Wish, open};
 use crate::Result;
@@ -8,11 +9,12 @@ use crate::layout::{Seat, SegmentHeader};
 use crate::os::{Object, Place};
 use crate::ring::Shape;
 use crate::ring_memory::RingMemory;
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// The two sides of a lane.
-const ENDS: usize = 2;
+pub(super) const ENDS: usize = 2;
 
 /// Which way a lane leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +53,21 @@ pub(super) fn known_name(name: &Arc<str>) -> Arc<str> {
     }
 }
 
-/// Finds the registry or makes it, and takes a member's seat.
+/// Finds the registry or makes it, and takes a member's seat: that of `claim`, if it finds one (I7).
 pub(crate) fn open_member(
     name: &str,
     wish: &Wish,
     access: Access,
+    claim: Option<&mut Claim<'_>>,
     check: &mut dyn FnMut() -> Result<()>,
 ) -> Result<Segment> {
+    let claim = RefCell::new(claim);
     open(name, wish, access, check, &|name, object, header| {
+        if let Some(claim) = &mut *claim.borrow_mut()
+            && let Some(seat) = claim::take_seat(name, object, header, access, claim)?
+        {
+            return Ok(seat);
+        }
         take_seat(name, object, header, access)
     })
 }
@@ -129,11 +138,15 @@ fn tidy(lanes: impl Iterator<Item = (Arc<str>, Way)>, access: Access) {
     }
 }
 
-/// Whether nothing is left in a lane; what cannot be judged is not nothing.
+/// Whether nothing is left in a lane, and nobody goes on from it (I7); what cannot be judged is not nothing.
 fn is_empty(lane: &Arc<str>, object: &Object) -> bool {
     let Ok(header) = super::read_header(lane, object) else {
         return false;
     };
+    header.origin.is_none() && has_nothing(object, &header)
+}
+
+fn has_nothing(object: &Object, header: &SegmentHeader) -> bool {
     let Ok(mapping) = object.map(header.geometry, None, false) else {
         return false;
     };
@@ -142,6 +155,35 @@ fn is_empty(lane: &Arc<str>, object: &Object) -> bool {
         super::survey(memory, Shape::new(&header.geometry)),
         Ok((0, _))
     )
+}
+
+/// Removes a lane that nobody goes on from any more (I7), once it is empty and nobody is on it, and the registry's name with it, if
+/// nobody is there and no other lane stands. Tells whether the lane is gone.
+pub(crate) fn remove_lane(registry: &Arc<str>, lane: &Arc<str>, access: Access) -> bool {
+    let place = Place::new(lane, access.machine_wide);
+    let Ok(Some(object)) = place.open(true) else {
+        return true;
+    };
+    let is_drained =
+        || super::read_header(lane, &object).is_ok_and(|header| has_nothing(&object, &header));
+    object.remove_if_alone(&place, ENDS, is_drained);
+    if object.is_named(&place).unwrap_or(true) {
+        return false;
+    }
+    let place = Place::new(registry, access.machine_wide);
+    if let Ok(Some(object)) = place.open(true)
+        && let Ok(header) = super::read_header(registry, &object)
+        && let Ok(pages) = object.map(header.geometry, None, false)
+    {
+        let has_lanes = || {
+            gates::seats(&pages).any(|seat| {
+                let session = pages.page(seat).presence.0.session.load(Ordering::Acquire);
+                stand(lanes(registry, header.instance, seat, session), access)
+            })
+        };
+        object.remove_if_alone(&place, header.geometry.seats(), || !has_lanes());
+    }
+    true
 }
 
 impl Segment {

@@ -4,6 +4,7 @@ use super::catalogue::Suite::{Model, Unit, Whole};
 use super::catalogue::{Mutant, mutant};
 
 const SEATS: &str = "segment/registry.rs";
+const CLAIM: &str = "segment/claim.rs";
 const REGISTRY: &str = "registry.rs";
 const ROSTER: &str = "roster.rs";
 const LANES: &str = "lanes.rs";
@@ -241,5 +242,43 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
         Whole,
         "inbox::a_letter_that_is_held_longest",
+    ),
+    mutant(
+        "empty-mirror-of-a-lane-goes",
+        "P7 I7",
+        SEATS,
+        &[(
+            "header.origin.is_none() && has_nothing(object, &header)",
+            "has_nothing(object, &header)",
+        )],
+        Whole,
+        "mirrors::a_lane_goes_on",
+    ),
+    mutant(
+        "goes-on-from-the-first-lane-found",
+        "P7 I7",
+        CLAIM,
+        &[("next: left.next.max(next),", "next: left.next.min(next),")],
+        Unit,
+        "claim::tests::a_death_before",
+    ),
+    mutant(
+        "lane-before-goes-too-early",
+        "P7 I7",
+        CLAIM,
+        &[(
+            "if standing.contains(&session) {",
+            "at.remove(session, self.origin()); if standing.contains(&session) {",
+        )],
+        Unit,
+        "claim::tests::a_death_before",
+    ),
+    mutant(
+        "lane-that-follows-is-missed",
+        "P7 I7",
+        LANES,
+        &[("self.registry.look_again();", "")],
+        Whole,
+        "mirrors::a_lane_that_comes",
     ),
 ];
