@@ -60,14 +60,14 @@ pub(crate) fn collect(name: &str, senders: u64, to: u64, longest: usize) {
     say("all");
     wait_for_go();
     assert!(inbox.try_read().unwrap().is_none(), "something came twice");
-    // Every one of them has closed.
-    while !inbox.senders().is_empty() {
+    until("a sender that is gone is there", || {
         let nothing = inbox.read_timeout(Duration::from_millis(20)).map(drop);
         assert!(
             matches!(nothing, Err(Error::TimedOut { .. })),
             "{nothing:?}"
         );
-    }
+        inbox.senders().is_empty()
+    });
     say("alone");
     wait_for_go();
 }
@@ -111,8 +111,21 @@ fn many_senders_over_everything() {
     inbox.says("all");
     for sender in &mut senders {
         sender.says("sent");
-        sender.go();
     }
+    until("all of it known to be there", || {
+        let status = there.status();
+        let channels = status["bridges"][0]["channels"].as_array().unwrap();
+        let is_lane = |seen: &&serde_json::Value| seen["kind"] == "lane";
+        let lags = channels.iter().filter(is_lane);
+        lags.clone().count() == 3 && lags.clone().all(|seen| seen["lag_messages"] == 0)
+    });
+    // One whose end nobody is there to tell.
+    import.kill();
+    let mut last = senders.pop().unwrap();
+    last.go();
+    last.ends();
+    import.start(&there);
+    senders.iter_mut().for_each(crate::support::Worker::go);
     senders.into_iter().for_each(crate::support::Worker::ends);
     inbox.go();
     inbox.says("alone");
