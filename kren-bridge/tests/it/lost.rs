@@ -70,6 +70,7 @@ fn the_mirror_is_gone() {
     import.says("it goes on with message 100");
     // What comes after the gap comes.
     let mut more = there.worker("read-after ticks 100");
+    more.says("there");
     writer.go();
     more.says("all");
 }

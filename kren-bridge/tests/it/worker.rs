@@ -152,6 +152,7 @@ fn read_after(name: &str, lost: u64) {
     let segment = seen.segment().unwrap();
     assert_eq!(segment.origin.as_ref().unwrap().first, lost);
     let mut reader = KrenReader::connect(name).unwrap();
+    say("there");
     let end = reader.read_timeout(super::support::PATIENCE).unwrap_err();
     assert!(matches!(end, Error::Closed { .. }), "{end}");
     say("all");
