@@ -167,7 +167,7 @@ impl World {
 
     fn comes_down(&mut self, bytes: &[u8]) {
         let frame = wire::decode(bytes).unwrap();
-        let Ok(()) = self.receiver.on_frame(&frame, bytes, &mut self.far);
+        let Ok(()) = self.receiver.on_frame(&frame, &mut self.far);
     }
 
     fn comes_up(&mut self, bytes: &[u8]) {

@@ -6,6 +6,7 @@ use crate::wire::Offer;
 use kren_core::Result;
 
 /// Where to.
+#[derive(Clone)]
 pub struct Place {
     /// What frames of it are sent under.
     pub key: String,

@@ -13,10 +13,10 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Bytes of records after which an answer does not wait.
-const ACK_BYTES: u64 = 64 * 1024;
-/// How long one waits otherwise.
-const ACK_DELAY: Duration = Duration::from_millis(1);
-/// The longest pause between two looks for room.
+const ACK_BYTES: u64 = 512 * 1024;
+/// The pause between two answers otherwise.
+const ACK_PAUSE: Duration = Duration::from_millis(1);
+/// The longest pause between two looks for room, and before room alone is worth an answer.
 const LOOK_MAX: Duration = Duration::from_millis(10);
 /// An answer that nobody asked for, so that a sender that has begun anew is known.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -97,8 +97,8 @@ struct Answer {
     is_due: bool,
     gap: Option<u32>,
     question: Option<(u64, u32)>,
-    /// Since when there is something to say.
-    since: Option<Instant>,
+    /// Something was committed that has not been said.
+    has_news: bool,
     /// When something was said last.
     at: Option<Instant>,
     want: u64,
@@ -135,12 +135,12 @@ impl Receiver {
                 is_due: true,
                 gap: None,
                 question: None,
-                since: None,
+                has_news: false,
                 at: None,
                 want,
                 written: 0,
                 room: 0,
-                pause: ACK_DELAY,
+                pause: ACK_PAUSE,
             },
             counters: Counters::default(),
         }
@@ -164,25 +164,24 @@ impl Receiver {
         self.counters
     }
 
-    /// Something that the sender says. `bytes` are those that `frame` was decoded from.
+    /// So many bytes have come.
+    pub fn count(&mut self, bytes: usize) {
+        self.counters.bytes += bytes as u64;
+    }
+
+    /// Something that the sender says.
     ///
     /// # Errors
     ///
     /// The sink's.
-    pub fn on_frame<S: Sink>(
-        &mut self,
-        frame: &Frame<'_>,
-        bytes: &[u8],
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
+    pub fn on_frame<S: Sink>(&mut self, frame: &Frame<'_>, sink: &mut S) -> Result<(), S::Error> {
         if (frame.sender, frame.receiver) != (self.sender, self.id) {
             return Ok(());
         }
-        self.counters.bytes += bytes.len() as u64;
         match &frame.body {
             Body::Data(data) if self.accepts(data) => {
                 self.expected = (data.first + u64::from(data.count), 0);
-                self.take(&frame.body, bytes, sink)
+                self.take(frame, sink)
             }
             Body::Piece(piece) if self.accepts_piece(piece) => {
                 let end = piece.offset + piece.bytes.len() as u32;
@@ -191,7 +190,7 @@ impl Receiver {
                     true => (piece.number + 1, 0),
                     false => (piece.number, end),
                 };
-                self.take(&frame.body, bytes, sink)
+                self.take(frame, sink)
             }
             Body::End(end) => {
                 if (end.number, 0) > self.expected {
@@ -263,16 +262,13 @@ impl Receiver {
     }
 
     /// Commits what is next, or has it wait.
-    fn take<S: Sink>(
-        &mut self,
-        body: &Body<'_>,
-        bytes: &[u8],
-        sink: &mut S,
-    ) -> Result<(), S::Error> {
-        let waits = !self.queue.is_empty() || matches!(self.place(body, sink)?, Placed::Waits);
+    fn take<S: Sink>(&mut self, frame: &Frame<'_>, sink: &mut S) -> Result<(), S::Error> {
+        let waits =
+            !self.queue.is_empty() || matches!(self.place(&frame.body, sink)?, Placed::Waits);
         if waits {
+            let bytes = frame.encode();
             self.queued += bytes.len();
-            self.queue.push_back(bytes.to_vec());
+            self.queue.push_back(bytes);
         }
         Ok(())
     }
@@ -354,14 +350,18 @@ impl Receiver {
         let written = self.written - answer.written;
         // By how much more may be sent than at the last answer.
         let growth = (written + room).saturating_sub(answer.room);
-        let is_news = self.want > answer.want || growth > 0;
-        if is_news && answer.since.is_none() {
-            answer.since = Some(now);
-        }
+        answer.has_news = self.want > answer.want;
         let enough = ACK_BYTES.min(sink.capacity() / 8);
-        let is_old = answer.since.is_some_and(|since| now >= since + ACK_DELAY);
-        answer.is_due |= answer.at.is_none_or(|at| now >= at + HEARTBEAT);
-        if !(answer.is_due || is_news && (written >= enough || growth >= enough || is_old)) {
+        let silent = answer.at.map(|at| now.saturating_duration_since(at));
+        answer.is_due |= match silent {
+            None => true,
+            Some(silent) => {
+                answer.has_news && (written >= enough || silent >= ACK_PAUSE)
+                    || growth > 0 && (growth >= enough || silent >= LOOK_MAX)
+                    || silent >= HEARTBEAT
+            }
+        };
+        if !answer.is_due {
             answer.pause = (answer.pause * 2).min(LOOK_MAX);
             return None;
         }
@@ -383,12 +383,12 @@ impl Receiver {
             is_due: false,
             gap: None,
             question: None,
-            since: None,
+            has_news: false,
             at: Some(now),
             want: self.want,
             written: self.written,
             room,
-            pause: ACK_DELAY,
+            pause: ACK_PAUSE,
         };
         let frame = Frame {
             sender: self.sender,
@@ -401,8 +401,8 @@ impl Receiver {
     /// When to look again for room, and for what is to be answered, if nothing comes.
     #[must_use]
     pub fn deadline<S: Sink>(&self, sink: &S, now: Instant) -> Instant {
-        if let Some(since) = self.answer.since {
-            return since + ACK_DELAY;
+        if let Some(at) = self.answer.at.filter(|_| self.answer.has_news) {
+            return at + ACK_PAUSE;
         }
         // While something is in the ring its reader may make room.
         let may_grow = !self.queue.is_empty() || sink.room() < sink.capacity();

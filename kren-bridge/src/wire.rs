@@ -2,6 +2,9 @@
 //!
 //! Nothing that comes in is trusted: a frame is decoded whole, or it is none.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 
 /// The version of the protocol; the fifth byte of each frame.
@@ -373,6 +376,12 @@ impl<'a> Rest<'a> {
     }
 }
 
+/// Whether what begins so is part of the stream itself, if it is a frame at all.
+#[must_use]
+pub fn is_of_stream(bytes: &[u8]) -> bool {
+    matches!(bytes.get(5), Some(&(DATA | PIECE | END | PROBE)))
+}
+
 /// The frame that these bytes are.
 ///
 /// # Errors
@@ -503,6 +512,22 @@ fn part(piece: Piece<'_>) -> Result<Piece<'_>, Malformed> {
     }
 }
 
+impl<'a> Piece<'a> {
+    /// The part that follows, which is `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed::Garbage`] if it does not lie within the message.
+    pub fn followed_by(&self, bytes: &'a [u8]) -> Result<Self, Malformed> {
+        part(Self {
+            // Both are within the message, so below 2^32.
+            offset: self.offset + self.bytes.len() as u32,
+            bytes,
+            ..*self
+        })
+    }
+}
+
 impl<'a> Data<'a> {
     /// Each message: its tag and its bytes.
     pub fn messages(&self) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
@@ -512,142 +537,5 @@ impl<'a> Data<'a> {
             let tag = rest.u32().ok()?;
             Some((tag, rest.bytes(len as usize).ok()?))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn samples() -> Vec<Body<'static>> {
-        let machine = Machine {
-            name: "hall-3".into(),
-            hash: 77,
-        };
-        vec![
-            Body::Offer(Offer {
-                kind: 1,
-                was_carried: true,
-                alignment: 64,
-                capacity: 1 << 40,
-                seats: 16,
-                instance: 9,
-                oldest: 1 << 50,
-                machine: machine.clone(),
-                schema: Some(("ticks".into(), "price, ü".into(), 8)),
-            }),
-            Body::Data(Data {
-                round: 1,
-                count: 2,
-                first: 3,
-                records: &[1, 0, 0, 0, 7, 0, 0, 0, 0xaa, 0, 0, 0, 0, 8, 0, 0, 0],
-            }),
-            Body::Piece(Piece {
-                round: 1,
-                tag: 2,
-                number: 3,
-                total: 10,
-                offset: 4,
-                bytes: b"middle",
-            }),
-            Body::End(End {
-                round: 1,
-                has_died: true,
-                number: 5,
-            }),
-            Body::Probe(Probe {
-                round: 4,
-                question: 5,
-                sent: 6,
-                offset: 7,
-            }),
-            Body::Absent,
-            Body::Join(machine),
-            Body::Ack(Ack {
-                serial: 1,
-                want: 2,
-                room: 3,
-                alignment: 8,
-                round: 4,
-                question: 5,
-                has_gap: true,
-                has_ended: false,
-            }),
-            Body::Refusal("no".into()),
-        ]
-    }
-
-    fn framed(body: Body<'_>) -> Frame<'_> {
-        Frame {
-            sender: 0x1122_3344_5566_7788,
-            receiver: 2,
-            body,
-        }
-    }
-
-    #[test]
-    fn each_frame_survives_a_round_trip_and_no_part_of_it_is_one() {
-        for body in samples() {
-            let frame = framed(body);
-            let bytes = frame.encode();
-            assert_eq!(decode(&bytes).as_ref(), Ok(&frame));
-            for len in 0..bytes.len() {
-                // A piece cut short is a shorter piece, to which the receiver finds no continuation.
-                if !matches!(frame.body, Body::Piece(_)) || len <= HEAD + 24 {
-                    assert_eq!(decode(&bytes[..len]), Err(Malformed::Garbage), "{len}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn messages_are_found_in_their_frame() {
-        let mut bytes = data(1, 2, 3, 40, 100);
-        for (tag, message) in [(5, &b"one"[..]), (0, b""), (6, b"three")] {
-            record(&mut bytes, message.len(), tag);
-            bytes.extend(message);
-        }
-        seal(&mut bytes, 3);
-        let Ok(Frame {
-            body: Body::Data(data),
-            ..
-        }) = decode(&bytes)
-        else {
-            panic!("no data");
-        };
-        assert_eq!((data.round, data.first, data.count), (3, 40, 3));
-        let messages: Vec<_> = data.messages().collect();
-        assert_eq!(messages, [(5, &b"one"[..]), (0, b""), (6, b"three")]);
-    }
-
-    #[test]
-    fn another_version_is_told_from_garbage() {
-        let mut bytes = framed(Body::Absent).encode();
-        bytes[4] = 9;
-        assert_eq!(decode(&bytes), Err(Malformed::Version(9)));
-        bytes[0] = 0;
-        assert_eq!(decode(&bytes), Err(Malformed::Garbage));
-    }
-
-    proptest! {
-        /// No bytes make the decoder panic, and what it takes is what it would say.
-        #[test]
-        fn hostile_bytes(
-            at in 0_usize..9,
-            flips in proptest::collection::vec((any::<usize>(), any::<u8>()), 0..4),
-            cut in any::<usize>(),
-        ) {
-            let mut bytes = framed(samples().swap_remove(at)).encode();
-            for (index, value) in flips {
-                let len = bytes.len();
-                bytes[index % len] = value;
-            }
-            bytes.truncate(cut % (bytes.len() + 1));
-            if let Ok(frame) = decode(&bytes) {
-                let again = frame.encode();
-                prop_assert_eq!(decode(&again), Ok(frame));
-            }
-        }
     }
 }

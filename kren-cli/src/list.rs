@@ -1,10 +1,11 @@
 //! `kren ls`.
 
+use crate::bridge::{self, Carried};
 use crate::human::{self, parse_time};
 use crate::process::Commands;
 use crate::sample::{Row, Sampler};
 use crate::stop::{Outcome, Stop};
-use crate::{bridge, json, signals};
+use crate::{json, signals};
 use clap::ValueEnum;
 use kren_core::inspect::{Segment, Side, State};
 use serde_json::{Value, json};
@@ -25,6 +26,7 @@ Examples:
 States: flowing, idle, full, waiting for a reader, waiting for a writer, writer died, reader died,
 undelivered (messages and nobody), stale (nothing and nobody), open (a registry or a bell with its owner),
 owner died, damaged, other version, unreadable.
+A channel that a bridge carries has a last column: how far behind the other machine is, and how far away.
 Of a channel that was full before this command looked, its writer says since when.
 Messages themselves are not looked at: `kren doctor` walks those that nobody has received.")]
 pub(crate) struct Args {
@@ -60,6 +62,7 @@ enum Column {
     Owner,
     Mode,
     State,
+    Bridge,
 }
 
 const COLUMNS: [Column; 10] = [
@@ -112,11 +115,19 @@ fn print(
         // Home, and clear what is below.
         write!(out, "\x1b[H\x1b[J")?;
     }
-    let columns = match args.output.is_empty() {
-        true => &COLUMNS[..],
-        false => &args.output,
-    };
-    table(rows, columns, commands, out)
+    let mut columns = args.output.clone();
+    if columns.is_empty() {
+        columns.extend(COLUMNS);
+    }
+    let carried = bridge::carried();
+    if args.output.is_empty() && rows.iter().any(|row| is_carried(row, &carried)) {
+        columns.push(Column::Bridge);
+    }
+    table(rows, &columns, &carried, commands, out)
+}
+
+fn is_carried(row: &Row, carried: &Carried) -> bool {
+    carried.contains_key(&row.channel.name)
 }
 
 /// The list as JSON.
@@ -156,12 +167,13 @@ pub(crate) fn record(row: &Row, commands: &mut Commands) -> Value {
 fn table(
     rows: &[Row],
     columns: &[Column],
+    carried: &Carried,
     commands: &mut Commands,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let mut cells: Vec<Vec<String>> = vec![columns.iter().map(|column| title(*column)).collect()];
     for row in rows {
-        let cell = |column: &Column| cell(row, *column, commands);
+        let cell = |column: &Column| cell(row, *column, carried, commands);
         cells.push(columns.iter().map(cell).collect());
     }
     let widths: Vec<usize> = (0..columns.len())
@@ -221,7 +233,7 @@ fn title(column: Column) -> String {
     }
 }
 
-fn cell(row: &Row, column: Column, commands: &mut Commands) -> String {
+fn cell(row: &Row, column: Column, carried: &Carried, commands: &mut Commands) -> String {
     let none = || "-".to_string();
     let channel = &row.channel;
     let segment = channel.segment();
@@ -231,6 +243,7 @@ fn cell(row: &Row, column: Column, commands: &mut Commands) -> String {
             format!("{indent}{}", human::printable(&channel.name))
         }
         Column::State => row.state_text(),
+        Column::Bridge => carried.get(&channel.name).map_or_else(none, bridge::words),
         Column::Owner => channel.owner.map_or_else(none, |owner| owner.to_string()),
         Column::Mode => channel.mode.map_or_else(none, |mode| format!("{mode:03o}")),
         Column::Capacity => segment

@@ -119,18 +119,13 @@ fn describe(row: &Row, commands: &mut Commands, out: &mut impl Write) -> io::Res
         line("mirror of", human::printable(&text))?;
     }
     if let Some(said) = crate::bridge::carried().get(&row.channel.name) {
-        let text = |key: &str| said[key].as_str().unwrap_or("?").to_owned();
-        let number = |key: &str| said[key].as_u64().unwrap_or(0);
-        let text = format!(
-            "{}, {}, other side {}; {} messages there, {} resends, round trip {} us",
-            text("direction"),
-            text("state"),
-            text("machine"),
-            number("messages"),
-            number("resends"),
-            number("round_trip_us"),
+        line("bridge", crate::bridge::words(said))?;
+        let figures = format!(
+            "{} since it began, {} on the way",
+            human::count(said["messages"].as_u64().unwrap_or(0), "message"),
+            human::bytes(said["bytes"].as_u64().unwrap_or(0)),
         );
-        line("bridge", human::printable(&text))?;
+        line("carried", figures)?;
     }
     ring(row, segment, &mut line)?;
     side("writer", &segment.writer, segment, commands, &mut line)?;

@@ -4,6 +4,7 @@ mod draw;
 mod history;
 mod keys;
 
+use crate::bridge::{self, Carried};
 use crate::human::parse_time;
 use crate::list;
 use crate::process::Commands;
@@ -99,6 +100,8 @@ struct App {
     sampler: Sampler,
     commands: Commands,
     histories: Histories,
+    /// What bridges say of the channels that they carry.
+    carried: Carried,
     rows: Vec<Row>,
     interval: Duration,
     sort: Sort,
@@ -118,6 +121,7 @@ impl App {
             sampler: Sampler::default(),
             commands: Commands::default(),
             histories: Histories::default(),
+            carried: Carried::new(),
             rows: vec![],
             interval: args.interval.max(Duration::from_millis(50)),
             sort: args.sort,
@@ -134,6 +138,7 @@ impl App {
         self.commands.forget();
         self.rows = self.sampler.look()?;
         self.histories.add(&self.rows);
+        self.carried = bridge::carried();
         self.arrange();
         Ok(())
     }
@@ -302,6 +307,23 @@ mod tests {
         }
         let alone = frame(&mut app, 80, 24);
         assert!(alone.contains("100 messages"), "{alone}");
+        // What a bridge says of it, whole in 80 columns: of the one that is open, or chosen.
+        let said = serde_json::json!({
+            "direction": "export", "state": "carried", "machine": "hall-3", "lag_messages": 12, "lag_bytes": 1536,
+            "resends": 3, "round_trip_us": 41_234,
+        });
+        app.carried.insert(busy.clone(), said);
+        let there = "to hall-3: 12 behind (1.5 KiB), round trip 41.2 ms, 3 resends\n";
+        let alone = frame(&mut app, 80, 24);
+        assert!(alone.contains(there), "{alone}");
+        app.open = None;
+        assert!(!frame(&mut app, 80, 24).contains("hall-3"));
+        let at = app.shown().position(|row| row.channel.name == busy);
+        app.selected = at.unwrap();
+        let chosen = frame(&mut app, 80, 24);
+        assert!(chosen.contains(&format!("\n {there}")), "{chosen}");
+        let chosen = frame(&mut app, 100, 24);
+        assert!(chosen.contains(&format!("\n {busy} {there}")), "{chosen}");
         app.filter = "no such name".into();
         app.open = None;
         app.arrange();

@@ -93,7 +93,7 @@ pub(crate) fn send(
         others: others.map(|machine| (machine.name, machine.hash)),
         is_over: None,
         noted: None,
-        complained: false,
+        said: None,
     };
     tracing::info!(
         "'{name}' is exported: a {} of {} bytes",
@@ -156,7 +156,8 @@ struct Outgoing<'a> {
     /// How the stream has ended, if it has.
     is_over: Option<Rest>,
     noted: Option<Instant>,
-    complained: bool,
+    /// Why nothing goes on, as it was said last.
+    said: Option<String>,
 }
 
 impl Outgoing<'_> {
@@ -260,14 +261,15 @@ impl Outgoing<'_> {
             }
             // Meant for a sender before this one.
             Body::Ack(_) if self.sender.receiver().is_none() => self.offer(frame.receiver),
-            Body::Refusal(why) if !self.complained => {
-                tracing::error!("'{}' is not taken on the other side: {why}", self.name);
-                self.complained = true;
-                self.export
-                    .board
-                    .note(Direction::Export, self.name, |entry| {
-                        entry.state = format!("refused there: {why}");
-                    });
+            Body::Refusal(why) => {
+                let is_new = self.say_once(format!("not taken on the other side: {why}"));
+                if is_new {
+                    self.export
+                        .board
+                        .note(Direction::Export, self.name, |entry| {
+                            entry.state = format!("refused there: {why}");
+                        });
+                }
             }
             _ => {}
         }
@@ -285,7 +287,7 @@ impl Outgoing<'_> {
             return Ok(());
         }
         if is_new {
-            self.complained = false;
+            self.said = None;
             tracing::info!(
                 "'{}' goes to {} from message {} on",
                 self.name,
@@ -348,10 +350,18 @@ impl Outgoing<'_> {
         self.speaker.say(frame.encode());
     }
 
-    fn complain(&mut self, malformed: Malformed) {
-        if !std::mem::replace(&mut self.complained, true) {
-            tracing::error!("'{}': {malformed}", self.name);
+    /// Says it unless it was said last; tells whether it did.
+    fn say_once(&mut self, why: String) -> bool {
+        let is_new = self.said.as_ref() != Some(&why);
+        if is_new {
+            tracing::error!("'{}': {why}", self.name);
+            self.said = Some(why);
         }
+        is_new
+    }
+
+    fn complain(&mut self, malformed: Malformed) {
+        self.say_once(malformed.to_string());
         if let Malformed::Version(_) = malformed {
             self.refuse(0, malformed.to_string());
         }
@@ -373,7 +383,7 @@ impl Outgoing<'_> {
                 entry.resends = counters.resends;
                 entry.round_trip = counters.round_trip;
                 match (silence, self.is_over) {
-                    (None, _) if self.complained => {}
+                    (None, _) if self.said.is_some() => {}
                     (None, _) => entry.state = "waiting for the other side".into(),
                     (Some(silence), _) if silence >= SILENCE => {
                         entry.state = format!("no answer for {} s", silence.as_secs());

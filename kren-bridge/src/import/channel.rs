@@ -2,7 +2,6 @@
 
 use super::Import;
 use crate::link::{Speaker, Way};
-use crate::mailbox::Mailbox;
 use crate::mirror::{Mirror, Opened};
 use crate::place::Place;
 use crate::receiver::{self, Receiver};
@@ -10,8 +9,9 @@ use crate::status::{Direction, Entry};
 use crate::wire::{self, Body, Frame, Malformed, Offer};
 use crate::{fresh, stop};
 use kren_core::Result;
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use zenoh::bytes::ZBytes;
@@ -32,15 +32,74 @@ const SILENCE: Duration = Duration::from_secs(10);
 /// Carries the channel until it has ended and nothing is left to do, in a thread of its own.
 pub(crate) fn start(import: Import, place: Place, is_there: Arc<AtomicBool>) -> JoinHandle<()> {
     std::thread::spawn(move || {
-        let outcome =
-            Incoming::new(&import, &place, &is_there).and_then(|mut incoming| incoming.run());
-        if let Err(why) = outcome {
+        if let Err(why) = carry(&import, &place, is_there) {
             let name = &place.name;
             tracing::error!("'{name}' is not imported: {why}; it is tried again");
             import.note(name, |entry| entry.state = format!("failed: {why}"));
             std::thread::sleep(RETRY);
         }
     })
+}
+
+fn carry(
+    import: &Import,
+    place: &Place,
+    is_there: Arc<AtomicBool>,
+) -> std::result::Result<(), String> {
+    let desk = Arc::new(Desk {
+        incoming: Mutex::new(Incoming::new(import, place, is_there)?),
+        due: Condvar::new(),
+    });
+    let heard = Arc::clone(&desk);
+    let put = move |frame| heard.put(frame);
+    let _listener = import.link.listen(&place.key, Way::Down, put)?;
+    desk.run()
+}
+
+/// Where the channel's thread, and those of zenoh's in which frames come, meet. What carries messages is dealt with where it comes:
+/// to hand it over would take a thread's wake-up for each, and hold what zenoh would read the next ones into.
+struct Desk {
+    incoming: Mutex<Incoming>,
+    /// There is something for the channel's thread to do.
+    due: Condvar,
+}
+
+impl Desk {
+    fn lock(&self) -> MutexGuard<'_, Incoming> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A frame has come.
+    fn put(&self, frame: ZBytes) {
+        let mut incoming = self.lock();
+        if incoming.deal_with(frame) {
+            drop(incoming);
+            self.due.notify_one();
+        }
+    }
+
+    /// Until the stream has ended and nothing is left to do, or this bridge is to stop.
+    fn run(&self) -> std::result::Result<(), String> {
+        let mut incoming = self.lock();
+        let outcome = loop {
+            if stop::is_asked() {
+                break Ok(());
+            }
+            match incoming.turn() {
+                Ok(Some(until)) => {
+                    let left = until.saturating_duration_since(Instant::now()).min(NAP);
+                    incoming.sleeps_until = Instant::now() + left;
+                    let woken = self.due.wait_timeout(incoming, left);
+                    incoming = woken.unwrap_or_else(PoisonError::into_inner).0;
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error.to_string()),
+            }
+        };
+        // Also where zenoh still holds a frame: the next thread finds the mirror free.
+        incoming.stage = Stage::Over;
+        outcome
+    }
 }
 
 impl Import {
@@ -68,17 +127,22 @@ enum Stage {
     },
     /// It was not taken, and will not be before somebody has done something.
     Stopped { offer: Offer },
+    /// Its thread has ended.
+    Over,
 }
 
 /// A channel on its way in.
-struct Incoming<'a> {
-    import: &'a Import,
-    name: &'a str,
-    place: &'a Place,
-    is_there: &'a AtomicBool,
+struct Incoming {
+    import: Import,
+    place: Place,
+    is_there: Arc<AtomicBool>,
     speaker: Speaker,
-    mailbox: Mailbox,
-    _listener: crate::link::Listener,
+    /// What its thread has to deal with.
+    frames: VecDeque<ZBytes>,
+    /// How far it got with what came elsewhere.
+    outcome: Result<()>,
+    /// How long its thread sleeps if nobody wakes it.
+    sleeps_until: Instant,
     id: u64,
     stage: Stage,
     /// As whom it is asked whether what has fallen silent exists, and when next.
@@ -91,27 +155,25 @@ struct Incoming<'a> {
     noted: Option<Instant>,
 }
 
-impl<'a> Incoming<'a> {
+impl Incoming {
     fn new(
-        import: &'a Import,
-        place: &'a Place,
-        is_there: &'a AtomicBool,
+        import: &Import,
+        place: &Place,
+        is_there: Arc<AtomicBool>,
     ) -> std::result::Result<Self, String> {
-        let (mailbox, put) = Mailbox::new();
+        let now = Instant::now();
         Ok(Self {
-            import,
-            name: &place.name,
-            place,
+            import: import.clone(),
+            place: place.clone(),
             is_there,
             speaker: import.link.speaker(&place.key, Way::Up)?,
-            mailbox,
-            _listener: import.link.listen(&place.key, Way::Down, put)?,
+            frames: VecDeque::new(),
+            outcome: Ok(()),
+            sleeps_until: now,
             id: fresh::number_of(import.link.machine().hash),
-            stage: Stage::Asking {
-                next: Instant::now(),
-            },
+            stage: Stage::Asking { next: now },
             asking: fresh::number_of(import.link.machine().hash),
-            ask_at: Instant::now(),
+            ask_at: now,
             ended: None,
             is_gone: false,
             said: None,
@@ -119,24 +181,45 @@ impl<'a> Incoming<'a> {
         })
     }
 
-    fn run(&mut self) -> std::result::Result<(), String> {
-        while !stop::is_asked() {
-            let until = self.speak().map_err(|error| error.to_string())?;
-            let left = until.saturating_duration_since(Instant::now()).min(NAP);
-            if let Ok(frame) = self.mailbox.frames().recv_timeout(left) {
-                self.hear(&frame).map_err(|error| error.to_string())?;
-                while let Ok(frame) = self.mailbox.frames().try_recv() {
-                    self.hear(&frame).map_err(|error| error.to_string())?;
-                    self.answer();
-                }
+    /// Takes a frame where it comes, or leaves it to the channel's thread. Tells whether that has something to do before it would wake.
+    fn deal_with(&mut self, frame: ZBytes) -> bool {
+        let is_open = matches!(self.stage, Stage::Open { .. }) && self.outcome.is_ok();
+        let first = frame.slices().next().unwrap_or_default();
+        if !is_open || !self.frames.is_empty() || !wire::is_of_stream(first) {
+            // Nobody deals with it any more at the end.
+            if !matches!(self.stage, Stage::Over) {
+                self.frames.push_back(frame);
             }
-            let is_over = self.note() && self.place.is_over();
-            if is_over || self.is_done() {
-                self.import.board.forget(Direction::Import, self.name);
-                return Ok(());
-            }
+            return true;
         }
-        Ok(())
+        self.outcome = self.hear(&frame);
+        self.answer();
+        let Stage::Open {
+            mirror, receiver, ..
+        } = &self.stage
+        else {
+            return true;
+        };
+        self.outcome.is_err()
+            || receiver.deadline(mirror.as_ref(), Instant::now()) < self.sleeps_until
+    }
+
+    /// What the channel's thread has to do, and when to come again; `None` when nothing is left.
+    fn turn(&mut self) -> Result<Option<Instant>> {
+        std::mem::replace(&mut self.outcome, Ok(()))?;
+        while let Some(frame) = self.frames.pop_front() {
+            self.hear(&frame)?;
+            self.answer();
+        }
+        let until = self.speak()?;
+        let is_over = self.note() && self.place.is_over();
+        if is_over || self.is_done() {
+            self.import
+                .board
+                .forget(Direction::Import, &self.place.name);
+            return Ok(None);
+        }
+        Ok(Some(until))
     }
 
     /// Says what is to be said, and when to come again.
@@ -181,7 +264,7 @@ impl<'a> Incoming<'a> {
                 };
                 Ok(receiver.deadline(mirror.as_ref(), now))
             }
-            Stage::Stopped { .. } => Ok(now + NAP),
+            Stage::Stopped { .. } | Stage::Over => Ok(now + NAP),
         }
     }
 
@@ -223,19 +306,54 @@ impl<'a> Incoming<'a> {
             } else {
                 "its writer has closed"
             };
-            tracing::info!("'{}' has ended: {how}", self.name);
+            tracing::info!("'{}' has ended: {how}", self.place.name);
         }
     }
 
     fn hear(&mut self, bytes: &ZBytes) -> Result<()> {
-        let bytes = bytes.to_bytes();
-        let frame = match wire::decode(&bytes) {
-            Ok(frame) => frame,
+        self.came(bytes.len());
+        let mut slices = bytes.slices();
+        let first = slices.next().unwrap_or_default();
+        if let Ok(Frame {
+            sender,
+            receiver,
+            body: Body::Piece(mut piece),
+        }) = wire::decode(first)
+        {
+            // What zenoh carried in parts goes to its place part by part.
+            loop {
+                let rest = slices.next().map(|bytes| piece.followed_by(bytes));
+                self.heard(&Frame {
+                    sender,
+                    receiver,
+                    body: Body::Piece(piece),
+                })?;
+                match rest {
+                    None => return Ok(()),
+                    Some(Ok(next)) => piece = next,
+                    Some(Err(malformed)) => {
+                        self.complain(malformed);
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        match wire::decode(&bytes.to_bytes()) {
+            Ok(frame) => self.heard(&frame),
             Err(malformed) => {
                 self.complain(malformed);
-                return Ok(());
+                Ok(())
             }
-        };
+        }
+    }
+
+    fn came(&mut self, bytes: usize) {
+        if let Stage::Open { receiver, .. } = &mut self.stage {
+            receiver.count(bytes);
+        }
+    }
+
+    fn heard(&mut self, frame: &Frame<'_>) -> Result<()> {
         let is_answer = frame.receiver == self.asking && frame.body == Body::Absent;
         if frame.receiver != 0 && frame.receiver != self.id && !is_answer {
             return Ok(());
@@ -265,7 +383,7 @@ impl<'a> Incoming<'a> {
                 };
                 if frame.sender == receiver.sender() {
                     *heard = Instant::now();
-                    receiver.on_frame(&frame, &bytes, mirror.as_mut())?;
+                    receiver.on_frame(frame, mirror.as_mut())?;
                     self.end_if_due();
                 }
                 Ok(())
@@ -286,7 +404,7 @@ impl<'a> Incoming<'a> {
                 if is_other && self.ended.is_none() && heard.elapsed() < SILENCE {
                     let why = format!(
                         "'{}' is imported from another machine already, and a channel has one writer; export it in another realm",
-                        self.name
+                        self.place.name
                     );
                     self.refuse(why);
                     return;
@@ -320,7 +438,7 @@ impl<'a> Incoming<'a> {
                 }
                 tracing::info!(
                     "'{}' comes from {}, message {want} first",
-                    self.name,
+                    self.place.name,
                     offer.machine.name
                 );
                 self.said = None;
@@ -331,7 +449,7 @@ impl<'a> Incoming<'a> {
                     fresh::number_of(self.import.link.machine().hash),
                 );
                 tracing::debug!("receiver {:x} follows {answered:x}", self.id);
-                self.import.note(self.name, |entry| {
+                self.import.note(&self.place.name, |entry| {
                     entry.kind = self.place.kind(&offer);
                     entry.machine = Some(offer.machine.name.clone());
                 });
@@ -378,9 +496,9 @@ impl<'a> Incoming<'a> {
 
     fn say_once(&mut self, why: String) {
         if self.said.as_ref() != Some(&why) {
-            tracing::error!("'{}': {why}", self.name);
+            tracing::error!("'{}': {why}", self.place.name);
             self.import
-                .note(self.name, |entry| entry.state.clone_from(&why));
+                .note(&self.place.name, |entry| entry.state.clone_from(&why));
             self.said = Some(why);
         }
     }
@@ -417,7 +535,7 @@ impl<'a> Incoming<'a> {
         {
             let counters = receiver.counters();
             let silence = heard.elapsed();
-            self.import.note(self.name, |entry| {
+            self.import.note(&self.place.name, |entry| {
                 (entry.messages, entry.bytes) = (counters.messages, counters.bytes);
                 (entry.duplicates, entry.gaps) = (counters.duplicates, counters.gaps);
                 entry.state = match (self.ended, silence >= SILENCE) {

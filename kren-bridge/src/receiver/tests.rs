@@ -49,7 +49,7 @@ fn frame(first: u8, end: u8) -> Vec<u8> {
 }
 
 fn come(receiver: &mut Receiver, sink: &mut Tight, bytes: &[u8]) {
-    let Ok(()) = receiver.on_frame(&decode(bytes).unwrap(), bytes, sink);
+    let Ok(()) = receiver.on_frame(&decode(bytes).unwrap(), sink);
 }
 
 /// D1: of a frame that holds some messages again only the others are taken.

@@ -1,6 +1,6 @@
 //! What is carried: messages as they are, how the stream ended, broadcasts; and what is said of it.
 
-use crate::support::{machines, until};
+use crate::support::{Machine, machines, until};
 
 /// Empty and longest messages, tags, alignment, schema, and the writer's death.
 #[test]
@@ -55,6 +55,56 @@ fn one_stream_after_the_other() {
         }
     }
     import.says("'ticks' has ended: its writer has closed");
+}
+
+/// `kren` tells on both machines what the bridges say, in figures and in words.
+#[test]
+fn seen_by_kren() {
+    let Some((here, there)) = machines("1g") else {
+        return;
+    };
+    let _export = here.bridge(&["export", "ticks", "--listen", &here.endpoint()]);
+    let import = there.bridge(&["import", "ticks", "--connect", &here.endpoint()]);
+    let mut writer = here.worker("write ticks 0 500 3000");
+    writer.says("written");
+    import.says("'ticks' comes from here");
+    if here.kren("ls").is_none() {
+        return;
+    }
+    let bridge_of = |machine: &Machine| {
+        let list = machine.kren("ls ticks --json").unwrap();
+        let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+        list["channels"][0]["bridge"].clone()
+    };
+    until("all is there, as kren sees it here", || {
+        let bridge = bridge_of(&here);
+        let figures = ["messages", "lag_messages", "lag_bytes"];
+        let is_done = figures.map(|figure| bridge[figure].as_u64()) == [500, 0, 0].map(Some);
+        is_done && bridge["resends"].is_u64() && bridge["round_trip_us"].as_u64() > Some(0)
+    });
+    let bridge = bridge_of(&here);
+    assert_eq!(
+        (&bridge["direction"], &bridge["machine"]),
+        (&"export".into(), &"there".into())
+    );
+    until("all is there, as kren sees it there", || {
+        let bridge = bridge_of(&there);
+        bridge["direction"] == "import" && bridge["machine"] == "here" && bridge["messages"] == 500
+    });
+    for words in ["ls", "stat ticks", "top --once --filter ticks"] {
+        let text = here.kren(words).unwrap();
+        assert!(
+            text.contains("to there: 0 behind (0 B), round trip "),
+            "{text}"
+        );
+        assert!(text.contains(" resend"), "{text}");
+        let text = there.kren(words).unwrap();
+        assert!(
+            text.contains("from here: ") && text.contains(" filled, "),
+            "{text}"
+        );
+    }
+    writer.go();
 }
 
 /// The bridge's place in a broadcast is durable, so a subscriber there misses nothing while bridges die.

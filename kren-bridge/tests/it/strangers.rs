@@ -55,6 +55,9 @@ fn garbage() {
     garbage.kill();
     let mut version = there.worker(&format!("say ticks {} version", here.endpoint()));
     version.says("linked");
+    export.says(
+        "'ticks': the other bridge speaks version 99 of the protocol, this one version 1: run the same KREN on both sides",
+    );
     let import = there.bridge(&["import", "ticks", "--connect", &here.endpoint()]);
     let mut reader = there.worker("read ticks 2000 3000 0");
     writer.says("written");

@@ -138,6 +138,20 @@ impl Machine {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// What `kren` prints on it; `None`, with a word, where it is not built beside the bridge.
+    pub(crate) fn kren(&self, words: &str) -> Option<String> {
+        let program = Path::new(env!("CARGO_BIN_EXE_kren-bridge")).with_file_name("kren");
+        if !program.is_file() {
+            eprintln!("skipped: {} is not built", program.display());
+            return None;
+        }
+        let output = self.command(program).args(words.split(' ')).output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "kren {words}: {said}");
+        Some(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// The cable is pulled out, or put in again.
     pub(crate) fn plug(&self, is_in: bool) {
         let state = if is_in { "up" } else { "down" };

@@ -2,6 +2,7 @@
 
 use super::history::spark;
 use super::{App, trouble};
+use crate::bridge::{self, Carried};
 use crate::human;
 use crate::list::holder;
 use crate::sample::Row;
@@ -15,12 +16,15 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Cell, Paragraph, Row as TableRow, Sparkline, Table, TableState};
 
 pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>) {
-    let [head, body, foot] = Layout::vertical([
+    let said = chosen(app, frame.area().width);
+    let [head, body, bridge, foot] = Layout::vertical([
         Constraint::Length(1),
         Constraint::Min(0),
+        Constraint::Length(said.is_some().into()),
         Constraint::Length(1),
     ])
     .areas(frame.area());
+    frame.render_widget(said.unwrap_or_default(), bridge);
     frame.render_widget(summary(app), head);
     let open = app.open.clone();
     match open.and_then(|open| app.rows.iter().position(|row| key(&row.channel) == open)) {
@@ -28,6 +32,19 @@ pub(super) fn draw(app: &mut App, frame: &mut Frame<'_>) {
         None => table(app, frame, body),
     }
     frame.render_widget(help(app), foot);
+}
+
+/// What its bridge says of the channel that is chosen: after its name, where there is room for both.
+fn chosen(app: &App, width: u16) -> Option<Line<'static>> {
+    let row = app.shown().nth(app.selected)?;
+    let said = app.carried.get(&row.channel.name)?;
+    if app.open.is_some() {
+        return None;
+    }
+    let words = bridge::words(said);
+    let named = format!(" {} {words}", human::printable(&row.channel.name));
+    let fits = named.chars().count() <= width.into();
+    Some(Line::from(if fits { named } else { format!(" {words}") }))
 }
 
 fn colour(style: Style, colour: Color) -> Style {
@@ -139,7 +156,7 @@ fn table(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
                 );
             }
             if has_holders {
-                cells.push(Cell::from(holders(row, &mut commands)));
+                cells.push(Cell::from(holders(row, &app.carried, &mut commands)));
             }
             TableRow::new(cells)
         })
@@ -155,7 +172,7 @@ fn table(app: &mut App, frame: &mut Frame<'_>, area: Rect) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn holders(row: &Row, commands: &mut crate::process::Commands) -> String {
+fn holders(row: &Row, carried: &Carried, commands: &mut crate::process::Commands) -> String {
     let Some(segment) = row.channel.segment() else {
         return String::new();
     };
@@ -168,10 +185,13 @@ fn holders(row: &Row, commands: &mut crate::process::Commands) -> String {
         .iter()
         .filter(|side| side.is_live())
         .collect();
-    let readers = match live[..] {
-        [] => "-".into(),
-        [one] => holder(one, commands),
-        _ => format!("{} readers", live.len()),
+    let remote = carried.get(&row.channel.name).and_then(bridge::behind);
+    let readers = match (&live[..], remote) {
+        ([], _) => "-".into(),
+        ([_], Some(remote)) => remote,
+        ([one], None) => holder(one, commands),
+        (_, None) => format!("{} readers", live.len()),
+        (_, Some(remote)) => format!("{} readers, {remote}", live.len()),
     };
     format!("{writer} > {readers}")
 }
@@ -234,6 +254,9 @@ fn one(app: &mut App, at: usize, frame: &mut Frame<'_>, area: Rect) {
             human::bytes(ring.used()),
             human::bytes(segment.capacity as u64),
         )));
+    }
+    if let Some(said) = app.carried.get(&row.channel.name) {
+        lines.push(Line::from(format!(" {}", bridge::words(said))));
     }
     for side in std::iter::once(&segment.writer).chain(&segment.readers) {
         let what = match side.seat {
