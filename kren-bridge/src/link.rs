@@ -100,7 +100,6 @@ impl Link {
                 // Answers are repeated, and must never hold up what is heard.
                 Way::Up => CongestionControl::Drop,
             })
-            .express(true)
             .allowed_destination(Locality::Remote)
             .wait();
         publisher.map(Speaker).map_err(|error| error.to_string())

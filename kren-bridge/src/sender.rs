@@ -11,8 +11,11 @@ use std::time::{Duration, Instant};
 
 /// Bytes of messages in a frame, about: what zenoh carries in one piece.
 pub const FRAME: usize = 60 * 1024;
-/// Bytes of a part of a message that is longer than a frame.
-pub const PIECE: usize = 256 * 1024;
+/// Bytes of the parts of a message that is longer than a frame, and of what they share a batch of zenoh's with, which has 64 KiB: cut
+/// so, nothing is left over that would go alone.
+pub const PIECE: usize = 64_000;
+/// The least that is worth to be added to a batch.
+const REST: usize = 4096;
 /// Bytes in flight, whatever the room: what may have to be sent again.
 pub const WINDOW: u64 = 8 << 20;
 /// How long an answer may take, at first.
@@ -94,6 +97,8 @@ struct Peer {
     in_flight: u64,
     /// How much of the next message has been sent in parts.
     offset: usize,
+    /// Bytes in the batch that zenoh is filling, about.
+    batched: usize,
     /// The next message was looked at, and there is no room for it.
     is_held_up: bool,
     end: Ending,
@@ -300,6 +305,10 @@ impl Sender {
         };
         if let Some(frame) = &frame {
             self.counters.bytes += frame.len() as u64;
+            peer.batch(frame.len());
+        } else {
+            // It goes now.
+            peer.batched = 0;
         }
         Ok(frame)
     }
@@ -314,6 +323,7 @@ impl Peer {
             flight: VecDeque::new(),
             in_flight: 0,
             offset: 0,
+            batched: 0,
             is_held_up: false,
             end: Ending::Open,
             question: 0,
@@ -399,7 +409,7 @@ impl Peer {
         tag: u32,
     ) -> Result<Vec<u8>, S::Error> {
         let number = source.number();
-        let len = (total - self.offset).min(PIECE);
+        let len = (total - self.offset).min(PIECE - self.batched);
         let mut frame = Frame {
             sender: id,
             receiver: self.receiver,
@@ -426,6 +436,15 @@ impl Peer {
             source.step()?;
         }
         Ok(frame)
+    }
+
+    /// A frame of so many bytes was added to the batch, or has begun a new one.
+    fn batch(&mut self, len: usize) {
+        let end = match self.batched + len {
+            end if end > PIECE + REST / 2 => len,
+            end => end,
+        };
+        self.batched = if end + REST > PIECE { 0 } else { end };
     }
 
     fn sent(&mut self, end: u64, cost: u64) {

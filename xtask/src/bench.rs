@@ -17,6 +17,8 @@ use crate::tools::Tools;
 use crate::workspace::Workspace;
 
 const RIVALS: &str = "--rivals";
+const BRIDGE: &str = "--bridge";
+const ROUNDS: &str = "--rounds";
 /// As the report heads them.
 const PAIRS: [&str; 9] = [
     "Rust to Rust",
@@ -32,6 +34,9 @@ const PAIRS: [&str; 9] = [
 
 /// `arguments` are those after `bench`.
 pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<ExitCode> {
+    if arguments.iter().any(|argument| argument == BRIDGE) {
+        return bridge(workspace, value(&arguments, ROUNDS));
+    }
     let features = rivals::features(take(&mut arguments, RIVALS)?.as_deref())?;
     let has = |option: &str| arguments.iter().any(|argument| argument == option);
     let help = has("--help") || has("-h");
@@ -58,7 +63,9 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<E
     if help {
         println!(
             "{RIVALS} LIST  Rivals to build: none, all, or some of iceoryx2,cloudtoid,ringfire,crossbar,bcast,tachyon,aeron,zeromq\n\
-             \x20              [default: the first three, which need nothing but cargo]\n"
+             \x20              [default: the first three, which need nothing but cargo]\n\
+             {BRIDGE}        The bridge to another machine instead, beside zenoh and TCP, between network namespaces\n\
+             \x20              (Linux, root); of the other options {ROUNDS} alone counts\n"
         );
     } else if !only_rust {
         let tools = Tools::find(workspace)?;
@@ -73,6 +80,26 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<E
         .stdin(Stdio::null())
         .status()
         .context("cannot run the benchmark")?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The bridge beside the engine that carries it: `kren-bridge/tests/it/speed.rs`, which says why where namespaces cannot be made.
+fn bridge(workspace: &Workspace, rounds: Option<&str>) -> Result<ExitCode> {
+    if !cfg!(target_os = "linux") {
+        return Err(Failure::new("kren-bridge runs on Linux alone"));
+    }
+    let mut measure = workspace.cargo(&["test", "--release", "--package", "kren-bridge"]);
+    measure.args(["--test", "it", "speed::speed", "--"]);
+    measure.args(["--exact", "--ignored", "--nocapture"]);
+    if let Some(rounds) = rounds {
+        measure.env("KREN_BRIDGE_ROUNDS", rounds);
+    }
+    let status = measure.stdin(Stdio::null()).status();
+    let status = status.context("cannot run the measurement")?;
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {

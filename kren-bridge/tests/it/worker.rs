@@ -5,7 +5,8 @@ use kren_bridge::link::{Link, Way};
 use kren_bridge::wire::Machine;
 use kren_core::{Error, KrenPublisher, KrenReader, KrenSubscriber, KrenWriter, Schema};
 use std::io::BufRead;
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 /// Lengths are below this, and the last of them is met too.
 const LONGEST: usize = 64 * 1024;
@@ -52,13 +53,16 @@ fn worker() {
     let words: Vec<&str> = work.split(' ').collect();
     let number = |at: usize| words[at].parse::<u64>().unwrap();
     match words[0] {
-        "write" => write(words[1], number(2), number(3), number(4) as usize),
+        "write" => {
+            let ring = words.get(5).map_or(1 << 20, |ring| ring.parse().unwrap());
+            write(words[1], number(2)..number(3), number(4) as usize, ring);
+        }
         "read" => read(words[1], number(2), number(3) as usize, number(4)),
         "publish" => publish(words[1], number(2), number(3) as usize),
         "subscribe" => subscribe(words[1], number(2), number(3) as usize),
         "schema" => schema(words[1]),
         "schema-read" => schema_read(words[1]),
-        "count" => count(words[1]),
+        "count" => count(words[1], number(2)),
         "read-after" => read_after(words[1], number(2)),
         "relay" => super::relay::run(words[1], words[2]),
         "remove" => kren_core::remove(words[1], true).unwrap(),
@@ -75,11 +79,11 @@ fn worker() {
     }
 }
 
-/// Messages `from` to `to`, then a close, once it is allowed to.
-fn write(name: &str, from: u64, to: u64, longest: usize) {
+/// The messages of these numbers, then a close, once it is allowed to.
+fn write(name: &str, numbers: Range<u64>, longest: usize, ring: usize) {
     let messages = Messages::new();
-    let mut writer = KrenWriter::create(name, 1 << 20).unwrap();
-    for at in from..to {
+    let mut writer = KrenWriter::create(name, ring).unwrap();
+    for at in numbers {
         let message = messages.get(at, longest);
         loop {
             match writer.write_tagged(at as u32, message) {
@@ -139,11 +143,23 @@ fn read(name: &str, to: u64, longest: usize, pause: u64) {
     wait_for_go();
 }
 
-/// Says how many messages have come to the mirror.
-fn count(name: &str) {
-    let seen = kren_core::inspect::channel(name).ok();
-    let written = seen.and_then(|seen| Some(seen.segment()?.ring.as_ref()?.written));
-    say(written.unwrap_or(0));
+/// Says when so many messages have come to the mirror, as long as they come.
+fn count(name: &str, wanted: u64) {
+    let (mut before, mut since) = (0, Instant::now());
+    loop {
+        let seen = kren_core::inspect::channel(name).ok();
+        let written = seen.and_then(|seen| Some(seen.segment()?.ring.as_ref()?.written));
+        let written = written.unwrap_or(0);
+        if written >= wanted {
+            return say("so many");
+        }
+        if written > before {
+            (before, since) = (written, Instant::now());
+        }
+        let waited = since.elapsed();
+        assert!(waited < super::support::PATIENCE, "{written} of {wanted}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// The end of a stream of which so many messages were lost.
