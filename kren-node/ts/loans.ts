@@ -25,16 +25,20 @@ const soon = Promise.resolve();
  * The memory of a loan, known weakly, so that a loan that is forgotten is found out.
  *
  * Only once the program comes to the end of what it is at, though: a WeakRef keeps what it refers to until then, so that
- * a loop that lends and gives back, and never ends, would keep all that it ever was lent.
+ * a loop that lends and gives back, and never ends, would keep all that it ever was lent. What is given back before
+ * does not pay for being watched.
  */
 class Memory {
   static readonly #young = new Set<Memory>();
   static #ages = false;
+  readonly #end: () => void;
   #strong: ArrayBuffer | undefined;
   #weak: WeakRef<ArrayBuffer> | undefined;
 
-  constructor(part: ArrayBuffer) {
+  /** `end` is called when it was forgotten. */
+  constructor(part: ArrayBuffer, end: () => void) {
     this.#strong = part;
+    this.#end = end;
     Memory.#young.add(this);
     if (Memory.#ages) return;
     Memory.#ages = true;
@@ -43,6 +47,7 @@ class Memory {
   }
 
   takeBack(): void {
+    if (this.#weak !== undefined) forgotten.unregister(this);
     const part = this.#strong ?? this.#weak?.deref();
     if (part !== undefined) functions.detach(part);
     this.#strong = undefined;
@@ -52,8 +57,10 @@ class Memory {
   static #age(): void {
     Memory.#ages = false;
     for (const memory of Memory.#young) {
-      memory.#weak = new WeakRef(memory.#strong as ArrayBuffer);
+      const part = memory.#strong as ArrayBuffer;
+      memory.#weak = new WeakRef(part);
       memory.#strong = undefined;
+      forgotten.register(part, memory.#end, memory);
     }
     Memory.#young.clear();
   }
@@ -76,9 +83,8 @@ export class Loans {
   lend(part: ArrayBuffer, tag: number, behind: Place): Loan {
     // Moved to another thread it could not be taken back.
     markAsLent(part);
-    const entry = this.#enter(behind, new Memory(part));
     const end = (): void => this.#end(entry);
-    forgotten.register(part, end, entry);
+    const entry = this.#enter(behind, new Memory(part, end));
     return { bytes: Buffer.from(part), tag, channel: this.#channel, end };
   }
 
@@ -101,7 +107,7 @@ export class Loans {
   /** Takes all memory back, for good. The messages stay in the ring. */
   endAll(): void {
     this.#isClosed = true;
-    for (const entry of this.#entries) takeBack(entry);
+    for (const entry of this.#entries) entry.memory?.takeBack();
   }
 
   #enter(behind: Place, memory: Memory | undefined): Entry {
@@ -113,7 +119,7 @@ export class Loans {
 
   #end(entry: Entry): void {
     if (entry.isOver || this.#isClosed) return;
-    takeBack(entry);
+    entry.memory?.takeBack();
     entry.isOver = true;
     let over = 0;
     while (this.#entries[over]?.isOver) over += 1;
@@ -125,16 +131,10 @@ export class Loans {
   }
 }
 
-function takeBack(entry: { readonly memory: Memory | undefined }): void {
-  if (entry.memory === undefined) return;
-  forgotten.unregister(entry);
-  entry.memory.takeBack();
-}
-
 /** Loans of copies, each of which is given back by itself. */
 export class LoanBook {
   readonly #channel: string;
-  readonly #open = new Set<{ readonly memory: Memory }>();
+  readonly #open = new Set<Memory>();
 
   constructor(channel: string) {
     this.#channel = channel;
@@ -143,20 +143,19 @@ export class LoanBook {
   /** Lends `part`; `release` is called once, when it is given back. */
   lend(part: ArrayBuffer, tag: number, about: object, release: () => void): Loan {
     markAsLent(part);
-    const entry = { memory: new Memory(part) };
-    this.#open.add(entry);
     const end = (): void => {
-      if (!this.#open.delete(entry)) return;
-      takeBack(entry);
+      if (!this.#open.delete(memory)) return;
+      memory.takeBack();
       release();
     };
-    forgotten.register(part, end, entry);
+    const memory = new Memory(part, end);
+    this.#open.add(memory);
     return { bytes: Buffer.from(part), tag, channel: this.#channel, about, end };
   }
 
   /** Takes all memory back, for good; nothing is released. */
   endAll(): void {
-    for (const entry of this.#open) takeBack(entry);
+    for (const memory of this.#open) memory.takeBack();
     this.#open.clear();
   }
 }
