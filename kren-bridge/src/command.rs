@@ -134,7 +134,10 @@ fn work(mut config: Config) -> Result<(), String> {
     let realm = config.realm()?;
     log();
     stop::listen();
-    let folder = config.state.clone().unwrap_or_else(status::usual_folder);
+    let folder = config
+        .state
+        .clone()
+        .unwrap_or_else(kren_core::bridge::status_folder);
     status::prepare(&folder)?;
     let name = config.machine.clone().unwrap_or_else(host);
     let machine = Machine {
@@ -280,7 +283,7 @@ fn hash(text: &str) -> u64 {
 }
 
 fn show(json: bool, state: Option<PathBuf>) {
-    let bridges = status::read(&state.unwrap_or_else(status::usual_folder));
+    let bridges = status::read(&state.unwrap_or_else(kren_core::bridge::status_folder));
     if json {
         println!("{}", json!({ "bridges": bridges }));
         return;

@@ -165,21 +165,7 @@ fn described(direction: Direction, channel: &str, entry: &Entry) -> Value {
     })
 }
 
-/// Where bridges of this user keep their files, unless told otherwise.
-#[must_use]
-pub fn usual_folder() -> PathBuf {
-    if let Some(folder) = std::env::var_os("KREN_BRIDGE_STATE") {
-        return folder.into();
-    }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) => Path::new(&folder).join("kren-bridge"),
-        // SAFETY: it cannot fail and touches nothing.
-        #[allow(unsafe_code)]
-        None => PathBuf::from(format!("/tmp/kren-bridge-{}", unsafe { libc::geteuid() })),
-    }
-}
-
-/// Makes it, for this user alone, or makes sure that it is this user's.
+/// Makes the folder, for this user alone, or makes sure that it is this user's.
 ///
 /// # Errors
 ///

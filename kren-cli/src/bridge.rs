@@ -5,7 +5,6 @@ use crate::stop::{Outcome, Stop};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The other program.
@@ -54,7 +53,10 @@ pub(crate) type Carried = HashMap<String, Value>;
 /// What live bridges say, by the channel's name (docs/spec/bridge.md, *Status*).
 #[cfg(target_os = "linux")]
 pub(crate) fn carried() -> Carried {
-    let files = std::fs::read_dir(folder()).into_iter().flatten().flatten();
+    let files = std::fs::read_dir(kren_core::bridge::status_folder())
+        .into_iter()
+        .flatten()
+        .flatten();
     files
         .filter_map(|file| said(&file.path()))
         .flatten()
@@ -105,22 +107,11 @@ pub(crate) fn words(said: &Value) -> String {
     human::printable(&format!("{text}: {}", parts.join(", ")))
 }
 
-fn folder() -> PathBuf {
-    if let Some(folder) = std::env::var_os("KREN_BRIDGE_STATE") {
-        return folder.into();
-    }
-    match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(folder) => Path::new(&folder).join(PROGRAM),
-        // SAFETY: it cannot fail and touches nothing.
-        #[allow(unsafe_code)]
-        None => format!("/tmp/{PROGRAM}-{}", unsafe { libc::geteuid() }).into(),
-    }
-}
-
 /// What the bridge whose file this is says of each channel, if it lives.
-fn said(file: &Path) -> Option<Vec<(String, Value)>> {
+#[cfg(target_os = "linux")]
+fn said(file: &std::path::Path) -> Option<Vec<(String, Value)>> {
     let pid: u32 = file.file_stem()?.to_str()?.parse().ok()?;
-    if !Path::new(&format!("/proc/{pid}")).exists() {
+    if !std::fs::exists(format!("/proc/{pid}")).unwrap_or(false) {
         return None;
     }
     let said: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;

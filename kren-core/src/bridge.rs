@@ -37,6 +37,23 @@ impl SenderOptions {
     }
 }
 
+/// Where the bridges of this user say how they fare, unless they are told otherwise (`docs/spec/bridge.md`, *Status*): known here since the
+/// bridge, which says it, and `kren`, which reads it, share nothing else.
+#[cfg(target_os = "linux")]
+#[must_use]
+pub fn status_folder() -> std::path::PathBuf {
+    const NAME: &str = "kren-bridge";
+    if let Some(folder) = std::env::var_os("KREN_BRIDGE_STATE") {
+        return folder.into();
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR") {
+        Some(folder) => std::path::Path::new(&folder).join(NAME),
+        // SAFETY: it cannot fail and touches nothing.
+        #[allow(unsafe_code)]
+        None => format!("/tmp/{NAME}-{}", unsafe { libc::geteuid() }).into(),
+    }
+}
+
 /// Removes a lane that nobody goes on from any more, once it is empty and nobody is on it; its inbox's name too, if nothing else keeps
 /// that. Tells whether the lane is gone.
 #[must_use]
