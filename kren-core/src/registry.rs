@@ -377,8 +377,11 @@ impl View {
         let (endpoint, access) = (Arc::clone(&self.endpoint), self.plan.access);
         // A lane that goes last takes along the name that stood for its sake.
         reader.afterwards = Some(Box::new(move || {
-            let registry = endpoint.segment();
-            registry.remove_if_alone(|| !registry.has_lanes(access));
+            // One that is still on it would take its own lock for nobody's, and lose it; it looks after the name when it leaves.
+            if endpoint.is_closing() {
+                let registry = endpoint.segment();
+                registry.remove_if_alone(|| !registry.has_lanes(access));
+            }
         }));
         Ok(reader)
     }

@@ -354,6 +354,30 @@ fn a_letter_that_is_held_longest() {
     name.assert_nothing_left();
 }
 
+/// P7, I5: what is held of a sender that is gone goes alone when it goes: its inbox lives, and is found by the next one.
+#[test]
+fn a_letter_that_is_held_longer_than_its_sender() {
+    let _limit = Limit::new();
+    let name = Name::new("held-longer");
+    let mut inbox = KrenInbox::create(&name, PAGE).unwrap();
+    for _ in 0..2 {
+        let mut sender = KrenSender::connect(&name).unwrap();
+        sender.write(b"held").unwrap();
+        let held = inbox.read_timeout(PATIENCE).unwrap().into_lease();
+        drop(sender);
+        while inbox.departures().is_empty() {
+            let nothing = inbox.read_timeout(SOON).unwrap_err();
+            assert!(matches!(nothing, Error::TimedOut { .. }), "{nothing}");
+        }
+        drop(held);
+        assert!(!inbox.is_removed());
+        let second = KrenInbox::create(&name, PAGE).unwrap_err();
+        assert!(matches!(second, Error::WriterExists { .. }), "{second}");
+    }
+    drop(inbox);
+    name.assert_nothing_left();
+}
+
 /// G9 for inboxes: one that waits for many senders that say nothing sleeps.
 #[test]
 fn many_idle_senders_cost_nothing_and_each_is_heard() {
