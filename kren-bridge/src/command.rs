@@ -65,8 +65,8 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Carry {
-    /// Names of channels, broadcasts and inboxes, or patterns such as 'sensor.*'. An inbox is exported by the machine that it is on, and
-    /// imported where its senders are.
+    /// Names of channels, broadcasts, inboxes and services, or patterns such as 'sensor.*'. An inbox or a service is exported by the
+    /// machine that it is on, and imported where its senders or clients are.
     #[arg(required = true)]
     names: Vec<String>,
     /// Bridges of one realm find each other.

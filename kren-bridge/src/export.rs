@@ -2,6 +2,7 @@
 
 pub(crate) mod channel;
 mod inbox;
+mod service;
 
 use crate::link::Link;
 use crate::mirror::OnGap;
@@ -47,6 +48,7 @@ impl Export {
                     Verdict::Carry(kind) => {
                         let start = match kind {
                             Kind::Inbox => inbox::start,
+                            Kind::Service => service::start,
                             _ => channel::start,
                         };
                         let thread = start(self.clone(), name.clone());
@@ -90,15 +92,18 @@ impl Export {
         match segment.kind {
             kind @ (Kind::Channel | Kind::Broadcast) if is_alive(segment) => Verdict::Carry(kind),
             Kind::Channel | Kind::Broadcast => Verdict::Nothing,
-            Kind::Inbox if segment.stands_for_another() => Verdict::Refuse(
-                "it stands for an inbox on another machine, or did until its bridge ended".into(),
-            ),
-            // Who came before there was one, does not know on which machine it will be.
-            Kind::Inbox if segment.writer.session == 0 => Verdict::Nothing,
-            Kind::Inbox => Verdict::Carry(Kind::Inbox),
+            kind @ (Kind::Inbox | Kind::Service) if segment.stands_for_another() => {
+                Verdict::Refuse(format!(
+                    "it stands for the {} on another machine, or did until its bridge ended",
+                    kind.name()
+                ))
+            }
+            // Who came before there was one does not know on which machine it will be.
+            Kind::Inbox | Kind::Service if segment.writer.session == 0 => Verdict::Nothing,
+            kind @ (Kind::Inbox | Kind::Service) => Verdict::Carry(kind),
             Kind::Bell => Verdict::Nothing,
             kind => Verdict::Refuse(format!(
-                "it is of the kind '{}', which this version of the bridge does not carry (channels, broadcasts and inboxes are)",
+                "it is of the kind '{}', which this version of the bridge does not carry (work queues stay on their machine; all else is carried)",
                 kind.name()
             )),
         }

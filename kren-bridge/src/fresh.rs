@@ -8,7 +8,7 @@ pub fn number() -> u64 {
     RandomState::new().hash_one(std::process::id()).max(1)
 }
 
-/// One for a life of a receiver on the machine of this hash.
+/// One for a life of a receiver, or of a side of a talk, on the machine of this hash.
 #[must_use]
 pub fn number_of(machine: u64) -> u64 {
     machine << 32 | number() >> 32

@@ -2,6 +2,7 @@
 
 pub(crate) mod channel;
 mod inbox;
+mod service;
 
 use crate::crew::Crew;
 use crate::link::{Kind, Link};
@@ -46,8 +47,13 @@ impl Import {
                 let _ = tell.send((kind, name.to_owned(), is_there));
             })
         };
-        let _watches = [watch(Kind::Stream)?, watch(Kind::Inbox)?];
-        let (mut streams, mut inboxes) = (Crew::default(), Crew::default());
+        let _watches = [
+            watch(Kind::Stream)?,
+            watch(Kind::Inbox)?,
+            watch(Kind::Service)?,
+        ];
+        let mut streams = Crew::default();
+        let (mut inboxes, mut services) = (Crew::default(), Crew::default());
         let started = Instant::now();
         let mut is_lonely = true;
         let mut has_said = false;
@@ -64,12 +70,14 @@ impl Import {
                 match kind {
                     Kind::Stream => streams.told(&name, is_there),
                     Kind::Inbox => inboxes.told(&name, is_there),
+                    Kind::Service => services.told(&name, is_there),
                 }
             }
             streams.tend(|name, is_there| {
                 channel::start(self.clone(), Place::of_channel(name), is_there)
             });
             inboxes.tend(|name, _| inbox::start(self.clone(), name.to_owned()));
+            services.tend(|name, is_there| service::start(self.clone(), name.to_owned(), is_there));
             if is_lonely && !has_said && started.elapsed() >= LONELY {
                 has_said = true;
                 self.say_who_is_there();
@@ -77,6 +85,7 @@ impl Import {
         }
         streams.join();
         inboxes.join();
+        services.join();
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A message goes through: a ring there ([`source`]), [`sender`], [`wire`], zenoh ([`link`]), [`receiver`], a ring here ([`mirror`]).
 //! [`export`] and [`import`] have a thread for each channel, which does that; all else is what they are told, and what they tell.
-//! An inbox is so many channels the other way: each [`lane`] goes from the senders' machine, which imports it, to the inbox's.
+//! Calls of a service are [`word`]s of a [`talk`] that breaks where anything is lost. An inbox is so many channels the other way: each [`lane`] goes from the senders' machine, which imports it, to the inbox's.
 #![cfg(target_os = "linux")]
 
 pub mod config;
@@ -22,7 +22,9 @@ pub mod sender;
 pub mod source;
 pub mod status;
 pub mod stop;
+pub mod talk;
 pub mod wire;
+pub mod word;
 
 #[cfg(test)]
 mod lossy;

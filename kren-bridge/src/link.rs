@@ -20,6 +20,8 @@ pub enum Kind {
     Stream,
     /// An inbox.
     Inbox,
+    /// A service.
+    Service,
 }
 
 /// Which way a frame goes.
@@ -29,6 +31,8 @@ pub enum Way {
     Down,
     /// Back.
     Up,
+    /// Back as well, what is not said again: the calls of a service.
+    Calls,
 }
 
 /// A session of zenoh, in a realm.
@@ -96,7 +100,7 @@ impl Link {
             .session
             .declare_publisher(self.key(channel, way.leaf()))
             .congestion_control(match way {
-                Way::Down => CongestionControl::Block,
+                Way::Down | Way::Calls => CongestionControl::Block,
                 // Answers are repeated, and must never hold up what is heard.
                 Way::Up => CongestionControl::Drop,
             })
@@ -242,6 +246,7 @@ impl Kind {
         match self {
             Self::Stream => "exported",
             Self::Inbox => "inbox",
+            Self::Service => "service",
         }
     }
 }
@@ -251,6 +256,7 @@ impl Way {
         match self {
             Self::Down => "down",
             Self::Up => "up",
+            Self::Calls => "calls",
         }
     }
 }

@@ -50,6 +50,8 @@ pub enum Body<'a> {
     Ack(Ack),
     /// From either: it will not, and why.
     Refusal(String),
+    /// From either: a part of a talk, as [`crate::word`] reads it, and its number in the talk.
+    Word(u64, &'a [u8]),
 }
 
 /// What there is to be had.
@@ -189,6 +191,7 @@ const ABSENT: u8 = 6;
 const JOIN: u8 = 16;
 const ACK: u8 = 17;
 const REFUSAL: u8 = 32;
+const WORD: u8 = 33;
 
 impl Frame<'_> {
     /// The frame's bytes.
@@ -205,6 +208,7 @@ impl Frame<'_> {
             Body::Join(_) => JOIN,
             Body::Ack(_) => ACK,
             Body::Refusal(_) => REFUSAL,
+            Body::Word(..) => WORD,
         };
         head(&mut to, kind, self.sender, self.receiver);
         self.body.encode(&mut to);
@@ -297,6 +301,10 @@ impl Body<'_> {
                 to.extend([ack.has_gap.into(), ack.has_ended.into(), 0, 0]);
             }
             Self::Refusal(why) => text(to, why),
+            Self::Word(number, bytes) => {
+                to.extend(number.to_le_bytes());
+                to.extend(*bytes);
+            }
         }
     }
 }
@@ -434,6 +442,7 @@ pub fn decode(bytes: &[u8]) -> Result<Frame<'_>, Malformed> {
         JOIN => Body::Join(rest.machine()?),
         ACK => Body::Ack(ack(&mut rest)?),
         REFUSAL => Body::Refusal(rest.text()?),
+        WORD => Body::Word(rest.u64()?, rest.all()),
         _ => return Err(Malformed::Garbage),
     };
     if !rest.0.is_empty() {

@@ -1,5 +1,5 @@
-//! What `kren-bridge` needs of inboxes beside what everybody has: the lanes of one, each by itself, and a lane that goes on where its
-//! predecessor left off. `docs/spec/registry.md`, I7 and I8.
+//! What `kren-bridge` needs of inboxes and services beside what everybody has: the lanes of an inbox, each by itself, a lane that goes on where
+//! its predecessor left off, and to say for whom an owner stands. `docs/spec/registry.md`, I7 and I8.
 
 use crate::inbox::{SenderId, number};
 use crate::layout::{Kind, Origin};
@@ -7,6 +7,7 @@ use crate::registry::{Member, Plan, Registry};
 pub use crate::segment::Left;
 use crate::segment::{self, Access, PeerState, Way};
 use crate::sender::SenderOptions;
+use crate::service::ServerOptions;
 use crate::wait::SLICE;
 use crate::{Error, Interest, KrenReader, KrenSender, Result};
 use std::time::{Duration, Instant};
@@ -51,6 +52,15 @@ pub fn status_folder() -> std::path::PathBuf {
         // SAFETY: it cannot fail and touches nothing.
         #[allow(unsafe_code)]
         None => format!("/tmp/{NAME}-{}", unsafe { libc::geteuid() }).into(),
+    }
+}
+
+impl ServerOptions {
+    /// For whom the server stands, which is not 0: a bridge for the machine that the service is on.
+    #[must_use]
+    pub fn stands_for(mut self, identity: u64) -> Self {
+        self.plan.identity = identity;
+        self
     }
 }
 

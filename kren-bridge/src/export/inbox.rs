@@ -150,11 +150,13 @@ fn serve(export: &Export, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn look(name: &str) -> Option<Segment> {
+/// What stands under the name now.
+pub(super) fn look(name: &str) -> Option<Segment> {
     inspect::channel(name).ok()?.segment().cloned()
 }
 
-fn offer(export: &Export, segment: &Segment) -> Offer {
+/// A registry, as it is offered.
+pub(super) fn offer(export: &Export, segment: &Segment) -> Offer {
     Offer {
         kind: segment.kind as u8,
         was_carried: false,

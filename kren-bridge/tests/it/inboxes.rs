@@ -165,7 +165,7 @@ fn an_inbox_is_in_one_place() {
     own.kill();
     import.says("'results' stands for the inbox on here");
     let back = there.bridge(&["export", "*", "--listen", "tcp/127.0.0.1:7448"]);
-    back.says("'results' is not exported: it stands for an inbox on another machine");
+    back.says("'results' is not exported: it stands for the inbox on another machine");
 
     let mut sender = there.worker("send results 0 10 100");
     sender.says("sent");

@@ -8,6 +8,7 @@ mod guarded;
 mod inboxes;
 mod lost;
 mod relay;
+mod services;
 mod speed;
 mod strangers;
 mod support;

@@ -65,6 +65,10 @@ fn worker() {
         "count" => count(words[1], number(2)),
         "read-after" => read_after(words[1], number(2)),
         "relay" => super::relay::run(words[1], words[2]),
+        "serve" => super::services::serve(words[1]),
+        "ask" => super::services::ask(words[1]),
+        "ask-on" => super::services::ask_on(words[1], number(2)),
+        "hold" => super::services::hold(words[1], words[2] == "retry"),
         "remove" => kren_core::remove(words[1], true).unwrap(),
         "queue" => {
             let _dealer = kren_core::KrenDealer::create(words[1], 4096).unwrap();

@@ -96,6 +96,10 @@ impl Lease {
     ///
     /// A copy, which a subscriber's lease may be, was released already, and is let go.
     pub fn keep(mut self) {
+        self.leave();
+    }
+
+    pub(crate) fn leave(&mut self) {
         if let Some(number) = self.number {
             self.ledger.keep(number);
             self.is_kept = true;

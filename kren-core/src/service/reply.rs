@@ -54,6 +54,13 @@ impl Reply {
         self.tag
     }
 
+    /// Whether no more comes for its call.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn is_last(&self) -> bool {
+        self.part.is_last()
+    }
+
     #[inline]
     pub(super) fn of(message: Message<'_>, envelope: &Envelope) -> Self {
         let front = Envelope::len(message.reader.alignment());

@@ -137,6 +137,21 @@ impl Request {
         self.refuse(code, text)
     }
 
+    /// Whether a successor of this server may do it again.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn may_retry(&self) -> bool {
+        self.envelope.may_retry
+    }
+
+    /// Leaves the request where it is, as a server does that dies, for one that is about to close: the client hears of that, or waits
+    /// for the next server if that may do it again.
+    #[doc(hidden)]
+    pub fn keep(mut self) {
+        self.is_answered = true;
+        self.lease.leave();
+    }
+
     /// Keeps the channel's memory mapped as long as the result lives.
     #[must_use]
     pub fn mapped(&self) -> Mapped {

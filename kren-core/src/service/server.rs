@@ -355,7 +355,7 @@ fn discard_answers(registry: &Registry) {
 /// How to create a server; see [`KrenServer::options`].
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    plan: Plan,
+    pub(crate) plan: Plan,
     standby: Option<Option<Duration>>,
 }
 

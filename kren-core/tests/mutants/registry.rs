@@ -244,6 +244,17 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "inbox::a_letter_that_is_held_longest",
     ),
     mutant(
+        "name-taken-from-the-living",
+        "P7 I5",
+        REGISTRY,
+        &[(
+            "if endpoint.is_closing() {",
+            "if endpoint.is_closing() || true {",
+        )],
+        Whole,
+        "inbox::a_letter_that_is_held_longer",
+    ),
+    mutant(
         "empty-mirror-of-a-lane-goes",
         "P7 I7",
         SEATS,
