@@ -1,7 +1,7 @@
 //! `gc` and `rm`.
 
 use crate::support::{Name, failure, output, shell, state, text};
-use kren_core::{KrenReader, KrenWriter};
+use kren_core::{KrenInbox, KrenReader, KrenSender, KrenWriter};
 
 #[test]
 fn gc_removes_what_nobody_uses_and_nothing_else() {
@@ -40,6 +40,28 @@ fn gc_removes_what_nobody_uses_and_nothing_else() {
         "{done}"
     );
     assert_eq!([state(&full), state(&held)], ["", "waiting for a reader"]);
+}
+
+/// What is left in a lane, and the place that a bridge has at an inbox, are found by the inbox's name: it stays for their sake.
+#[test]
+fn gc_leaves_an_inbox_that_somebody_comes_back_to() {
+    let name = Name::new("gc-inbox");
+    let own = format!("gc-inbox-{}-", std::process::id());
+    let mut sender = KrenSender::connect(&name).unwrap();
+    sender.write(b"left").unwrap();
+    drop(sender);
+    assert_eq!(state(&name), "stale");
+    output(&format!("gc {own}"));
+    let mut inbox = KrenInbox::create(&name, 4096).unwrap();
+    assert_eq!(&inbox.try_read().unwrap().unwrap()[..], b"left");
+
+    let options = KrenSender::options();
+    let bridge = options.connect_mirror(&name, ("realm/machine", 7, 1), &mut |_| Ok(0));
+    drop((bridge.unwrap(), inbox));
+    output(&format!("gc {own}"));
+    assert_eq!(state(&name), "stale");
+    output(&format!("gc --all --yes {own}"));
+    assert_eq!(state(&name), "");
 }
 
 #[test]
