@@ -6,6 +6,8 @@
 //! - **E3** What was sent can be sent again: the source goes back to any message that is not released.
 
 mod peer;
+#[cfg(test)]
+mod tests;
 
 use self::peer::{Ending, Peer};
 use crate::wire::Ack;

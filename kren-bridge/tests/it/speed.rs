@@ -2,6 +2,7 @@
 
 use crate::support::{Machine, machines};
 use kren_core::{KrenReader, KrenWriter};
+use ringfire::{FutexWait, Mirror, MirrorStart, ReplicaServer, RingConsumer, RingProducer};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,8 +15,8 @@ use zenoh::qos::CongestionControl;
 const RING: usize = 4 << 20;
 /// Between two messages whose time is taken.
 const PERIOD: Duration = Duration::from_millis(1);
-/// The limit, the engine, and what is carried by it.
-const WAYS: [&str; 3] = ["tcp", "zenoh", "bridge"];
+/// The limit, the engine, what is carried by it; and a rival, whose source does not wait for its mirror, so that only its way is measured.
+const WAYS: [&str; 4] = ["tcp", "zenoh", "bridge", "ringfire"];
 
 /// What is measured: messages of a length, so many, as fast as they go; or the way of single ones, in microseconds.
 struct Cell {
@@ -57,39 +58,48 @@ fn speed() {
         return;
     };
     println!(
-        "\n{:<20}{:>14}{:>14}{:>14}   bridge / zenoh, each round",
-        "median", WAYS[0], WAYS[1], WAYS[2]
+        "\n{:<20}{:>14}{:>14}{:>14}{:>14}   bridge / zenoh, each round",
+        "median", WAYS[0], WAYS[1], WAYS[2], WAYS[3]
     );
     for (at, cell) in CELLS.iter().enumerate() {
         if only.is_some_and(|only| only != at) {
             continue;
         }
         let round = |_| {
-            let found = WAYS.map(|way| once(&here, &there, way, cell));
-            println!(
-                "{:<20}{:>14.1}{:>14.1}{:>14.1}",
-                "", found[0], found[1], found[2]
-            );
+            let found = WAYS.map(|way| match way == "ringfire" && !cell.is_way {
+                true => f64::NAN,
+                false => once(&here, &there, way, cell),
+            });
+            println!("{:<20}{}", "", columns(&found));
             found
         };
-        let found: Vec<[f64; 3]> = (0..rounds).map(round).collect();
-        let median = |of: &dyn Fn(&[f64; 3]) -> f64| {
+        let found: Vec<[f64; 4]> = (0..rounds).map(round).collect();
+        let median = |of: &dyn Fn(&[f64; 4]) -> f64| {
             let mut all: Vec<f64> = found.iter().map(of).collect();
             all.sort_by(f64::total_cmp);
             all[all.len() / 2]
         };
-        let [tcp, zenoh, bridge] = [0, 1, 2].map(|way| median(&|round| round[way]));
+        let medians = [0, 1, 2, 3].map(|way| median(&|round| round[way]));
         let ratio = median(&|round| round[2] / round[1]);
         let ratios: Vec<String> = found
             .iter()
             .map(|round| format!("{:.2}", round[2] / round[1]))
             .collect();
         println!(
-            "{:<20}{tcp:>14.1}{zenoh:>14.1}{bridge:>14.1}   {ratio:.2} of {}",
+            "{:<20}{}   {ratio:.2} of {}",
             cell.name,
+            columns(&medians),
             ratios.join(" ")
         );
     }
+}
+
+fn columns(found: &[f64]) -> String {
+    let column = |figure: &f64| match figure.is_nan() {
+        true => format!("{:>14}", "-"),
+        false => format!("{figure:>14.1}"),
+    };
+    found.iter().map(column).collect()
 }
 
 fn once(here: &Machine, there: &Machine, way: &str, cell: &Cell) -> f64 {
@@ -239,6 +249,13 @@ fn sender(way: &str, at: &str, len: usize, is_alone: bool) -> Send {
                 publisher.put(message).wait().unwrap();
             })
         }
+        "ringfire" => {
+            let _ = std::fs::remove_file(SOURCE);
+            let mut producer = RingProducer::<[u8; 64]>::create(SOURCE, 1 << 14).unwrap();
+            ReplicaServer::bind(SOURCE, at).unwrap().spawn().unwrap();
+            crate::worker::say("there");
+            Box::new(move |message, _| producer.push(message.try_into().unwrap()))
+        }
         _ => {
             let mut writer = KrenWriter::create(at, RING).unwrap();
             crate::worker::say("there");
@@ -247,6 +264,9 @@ fn sender(way: &str, at: &str, len: usize, is_alone: bool) -> Send {
     }
 }
 
+/// Where ringfire's ring lies, and its mirror: as if the folder were another machine's.
+const SOURCE: &str = "/dev/shm/ringfire-source";
+const TARGET: &str = "/dev/shm/ringfire-mirror";
 /// Bytes of a batch over plain TCP.
 const FRAME: usize = 64 * 1000;
 
@@ -282,6 +302,15 @@ fn receiver(way: &str, at: &str, len: usize) -> Receive {
                 let _ = (&session, &subscriber);
                 take(&told.recv().unwrap().to_bytes());
             })
+        }
+        "ringfire" => {
+            let _ = std::fs::remove_file(TARGET);
+            let mirror = Mirror::builder().start(MirrorStart::Oldest);
+            let mut mirror = mirror.connect(at, TARGET).unwrap();
+            std::thread::spawn(move || mirror.run());
+            let mut consumer = RingConsumer::<[u8; 64]>::attach(TARGET).unwrap();
+            crate::worker::say("ready");
+            Box::new(move |take| take(&consumer.recv_blocking(&mut FutexWait::default())))
         }
         _ => {
             let mut reader = KrenReader::options()
