@@ -57,6 +57,26 @@ pub struct Token {
 
 type Result<T> = std::result::Result<T, String>;
 
+/// What zenoh says, without the places in its source where it says it.
+#[allow(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+fn words(error: zenoh::Error) -> String {
+    without_places(error.to_string())
+}
+
+fn without_places(mut text: String) -> String {
+    while let Some(start) = text.find(" at /") {
+        let Some(line) = text[start..].find(".rs:") else {
+            break;
+        };
+        let number = start + line + ".rs:".len();
+        let digits = text[number..].bytes().take_while(u8::is_ascii_digit);
+        let mut end = number + digits.count();
+        end += usize::from(text[end..].starts_with('.'));
+        text.replace_range(start..end, "");
+    }
+    text
+}
+
 impl Link {
     /// Opens it.
     ///
@@ -64,9 +84,7 @@ impl Link {
     ///
     /// What zenoh says, as when it cannot listen where it is to.
     pub fn open(config: zenoh::Config, realm: String, machine: Machine) -> Result<Self> {
-        let session = zenoh::open(config)
-            .wait()
-            .map_err(|error| error.to_string())?;
+        let session = zenoh::open(config).wait().map_err(words)?;
         Ok(Self {
             session,
             realm,
@@ -106,7 +124,7 @@ impl Link {
             })
             .allowed_destination(Locality::Remote)
             .wait();
-        publisher.map(Speaker).map_err(|error| error.to_string())
+        publisher.map(Speaker).map_err(words)
     }
 
     /// Has `hear` called with each frame of `channel`, from a thread of zenoh's.
@@ -126,7 +144,7 @@ impl Link {
             .allowed_origin(Locality::Remote)
             .callback(move |sample| hear(sample.payload().clone()))
             .wait();
-        let subscriber = subscriber.map_err(|error| error.to_string())?;
+        let subscriber = subscriber.map_err(words)?;
         Ok(Listener {
             _subscriber: subscriber,
         })
@@ -153,7 +171,7 @@ impl Link {
                 }
             })
             .wait();
-        let subscriber = subscriber.map_err(|error| error.to_string())?;
+        let subscriber = subscriber.map_err(words)?;
         Ok(Listener {
             _subscriber: subscriber,
         })
@@ -170,7 +188,7 @@ impl Link {
             .liveliness()
             .declare_token(self.key(channel, kind.leaf()))
             .wait();
-        let token = token.map_err(|error| error.to_string())?;
+        let token = token.map_err(words)?;
         Ok(Token { _token: token })
     }
 
@@ -197,7 +215,7 @@ impl Link {
                 }
             })
             .wait();
-        let subscriber = subscriber.map_err(|error| error.to_string())?;
+        let subscriber = subscriber.map_err(words)?;
         Ok(Listener {
             _subscriber: subscriber,
         })
@@ -266,5 +284,21 @@ impl Speaker {
     pub fn say(&self, frame: Vec<u8>) {
         // It fails where the session is closed alone, and then this is over.
         let _ = self.0.put(frame).wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_places;
+
+    #[test]
+    fn errors_do_not_name_places_in_a_source() {
+        let said = "no listener: [127.0.0.1:7447: in use (os error 98) at /a/b-1.2/src/tcp.rs:61.] at /a/tcp/unicast.rs:372.";
+        let wanted = "no listener: [127.0.0.1:7447: in use (os error 98)]";
+        assert_eq!(without_places(said.into()), wanted);
+        assert_eq!(
+            without_places("look at /etc/kren".into()),
+            "look at /etc/kren"
+        );
     }
 }
