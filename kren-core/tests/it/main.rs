@@ -45,6 +45,8 @@ mod hostile;
 mod idle;
 #[cfg(all(target_os = "linux", not(like_macos)))]
 mod inspect;
+#[cfg(all(target_os = "linux", not(like_macos)))]
+mod lanes;
 #[cfg(target_os = "linux")]
 mod limits;
 #[cfg(target_os = "linux")]
