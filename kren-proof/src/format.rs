@@ -172,6 +172,12 @@ pub struct Segment {
 }
 
 impl Segment {
+    /// Whether it says that it is a mirror: then an ordinary writer leaves what is undelivered in it alone (L13).
+    #[must_use]
+    pub fn has_origin(&self) -> bool {
+        u32_at(&self.bytes, header::FLAGS) & 4 != 0
+    }
+
     /// Judges the header (`docs/spec/segment.md`).
     ///
     /// # Errors

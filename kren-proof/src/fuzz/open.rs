@@ -44,6 +44,9 @@ pub(super) fn run(data: &[u8], outcome: &mut Outcome) {
     let options = KrenWriter::options().alignment(alignment);
     match options.create(&channel.name, capacity) {
         Ok(writer) => write(writer, &channel, sound, outcome),
+        Err(error) if spec.is_ok_and(|spec| spec.has_origin()) && is_refusal(&error) => {
+            outcome.failed(&error);
+        }
         Err(error) => {
             assert!(
                 sound.is_none(),
@@ -65,6 +68,11 @@ pub(super) fn run(data: &[u8], outcome: &mut Outcome) {
     assert_eq!(reader.read().expect("one message"), b"fresh");
     drop((writer, reader));
     assert!(!channel.exists(), "a drained channel's name was left");
+}
+
+/// What a writer says of messages that a bridge has brought.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error, Error::InvalidOption { option: "name", .. })
 }
 
 /// Damage has two names, and nothing else may be said of it.
