@@ -3,6 +3,7 @@
 pub(crate) mod channel;
 mod inbox;
 mod service;
+mod voice;
 
 use crate::crew::Crew;
 use crate::link::{Kind, Link};

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 mod bell;
 mod claim;
 mod connect;
+mod lane;
 mod presence;
 mod registry;
 mod seating;
@@ -30,8 +31,9 @@ pub use self::connect::Start;
 pub(crate) use self::connect::{
     PAUSE_MAX, PAUSE_MIN, Search, Seeker, Who, exists, find, open_reader,
 };
+pub(crate) use self::lane::{Way, lane_name};
 pub use self::presence::PeerState;
-pub(crate) use self::registry::{Way, lane_name, open_member, remove_lane};
+pub(crate) use self::registry::{open_member, remove_lane};
 
 /// Longest channel name in bytes.
 const NAME_MAX: usize = 128;
@@ -113,7 +115,7 @@ impl Segment {
     ) -> Self {
         object.keep_only_lock();
         Self {
-            name: registry::known_name(name),
+            name: lane::known_name(name),
             place,
             object,
             mapping: Arc::new(mapping),

@@ -63,7 +63,7 @@ pub(crate) fn run(workspace: &Workspace, mut arguments: Vec<String>) -> Result<E
     if help {
         println!(
             "{RIVALS} LIST  Rivals to build: none, all, or some of iceoryx2,cloudtoid,ringfire,crossbar,bcast,tachyon,aeron,zeromq\n\
-             \x20              [default: the first three, which need nothing but cargo]\n\
+             \x20              [default: the first five, which need nothing but cargo]\n\
              {BRIDGE}        The bridge to another machine instead, beside zenoh and TCP, between network namespaces\n\
              \x20              (Linux, root); of the other options {ROUNDS} alone counts\n"
         );

@@ -1,12 +1,13 @@
 //! One channel, on its way in.
 
 use super::Import;
-use crate::link::{Speaker, Way};
+use super::voice::Voice;
+use crate::link::Way;
 use crate::mirror::{Mirror, Opened};
 use crate::place::Place;
 use crate::receiver::{self, Receiver};
 use crate::status::{Direction, Entry};
-use crate::wire::{self, Body, Frame, Malformed, Offer};
+use crate::wire::{self, Body, Frame, Offer};
 use crate::{fresh, stop};
 use kren_core::Result;
 use std::collections::VecDeque;
@@ -136,7 +137,7 @@ struct Incoming {
     import: Import,
     place: Place,
     is_there: Arc<AtomicBool>,
-    speaker: Speaker,
+    voice: Voice,
     /// What its thread has to deal with.
     frames: VecDeque<ZBytes>,
     /// How far it got with what came elsewhere.
@@ -151,7 +152,6 @@ struct Incoming {
     /// The mirror of this instance, which has ended, goes when it is empty.
     ended: Option<u64>,
     is_gone: bool,
-    said: Option<String>,
     noted: Option<Instant>,
 }
 
@@ -166,7 +166,11 @@ impl Incoming {
             import: import.clone(),
             place: place.clone(),
             is_there,
-            speaker: import.link.speaker(&place.key, Way::Up)?,
+            voice: Voice::new(
+                import,
+                &place.name,
+                import.link.speaker(&place.key, Way::Up)?,
+            ),
             frames: VecDeque::new(),
             outcome: Ok(()),
             sleeps_until: now,
@@ -176,7 +180,6 @@ impl Incoming {
             ask_at: now,
             ended: None,
             is_gone: false,
-            said: None,
             noted: None,
         })
     }
@@ -232,7 +235,8 @@ impl Incoming {
                     *next = now + ASK;
                     // Relaxed: a hint.
                     if self.is_there.load(Ordering::Relaxed) {
-                        self.speaker
+                        self.voice
+                            .speaker()
                             .say(receiver::join(self.id, self.import.link.machine()));
                     }
                 }
@@ -277,7 +281,8 @@ impl Incoming {
             && now >= self.ask_at
         {
             self.ask_at = now + ASK;
-            self.speaker
+            self.voice
+                .speaker()
                 .say(receiver::join(self.asking, self.import.link.machine()));
         }
     }
@@ -288,7 +293,7 @@ impl Incoming {
         } = &mut self.stage
             && let Some(frame) = receiver.poll(mirror.as_ref(), Instant::now())
         {
-            self.speaker.say(frame);
+            self.voice.speaker().say(frame);
         }
     }
 
@@ -332,7 +337,7 @@ impl Incoming {
                     None => return Ok(()),
                     Some(Ok(next)) => piece = next,
                     Some(Err(malformed)) => {
-                        self.complain(malformed);
+                        self.voice.complain_of_frame(self.id, &malformed);
                         return Ok(());
                     }
                 }
@@ -341,7 +346,7 @@ impl Incoming {
         match wire::decode(&bytes.to_bytes()) {
             Ok(frame) => self.heard(&frame),
             Err(malformed) => {
-                self.complain(malformed);
+                self.voice.complain_of_frame(self.id, &malformed);
                 Ok(())
             }
         }
@@ -368,7 +373,7 @@ impl Incoming {
                 Ok(())
             }
             Body::Refusal(why) => {
-                self.say_once(why.clone());
+                self.voice.complain(why.clone());
                 Ok(())
             }
             _ => {
@@ -406,7 +411,7 @@ impl Incoming {
                         "'{}' is imported from another machine already, and a channel has one writer; export it in another realm",
                         self.place.name
                     );
-                    self.refuse(why);
+                    self.voice.refuse(self.id, why);
                     return;
                 }
                 // A greeting of the sender that is known.
@@ -441,7 +446,7 @@ impl Incoming {
                     self.place.name,
                     offer.machine.name
                 );
-                self.said = None;
+                self.voice.is_well();
                 (self.ended, self.is_gone) = (None, false);
                 // Another life: what is said to the one before is not meant for it.
                 let answered = std::mem::replace(
@@ -461,7 +466,7 @@ impl Incoming {
                 };
             }
             Ok(Opened::Wait(why)) => {
-                self.say_once(why);
+                self.voice.complain(why);
                 self.stage = Stage::Waiting {
                     offer,
                     sender,
@@ -469,44 +474,19 @@ impl Incoming {
                 };
             }
             Ok(Opened::Stop(why)) => {
-                self.say_once(why.clone());
-                self.refuse(why);
+                self.voice.complain(why.clone());
+                self.voice.refuse(self.id, why);
                 self.stage = Stage::Stopped { offer };
             }
             // Somebody holds it, or there is no memory: that passes.
             Err(error) => {
-                self.say_once(error.to_string());
+                self.voice.complain(error.to_string());
                 self.stage = Stage::Waiting {
                     offer,
                     sender,
                     next,
                 };
             }
-        }
-    }
-
-    fn refuse(&self, why: String) {
-        let frame = Frame {
-            sender: 0,
-            receiver: self.id,
-            body: Body::Refusal(why),
-        };
-        self.speaker.say(frame.encode());
-    }
-
-    fn say_once(&mut self, why: String) {
-        if self.said.as_ref() != Some(&why) {
-            tracing::error!("'{}': {why}", self.place.name);
-            self.import
-                .note(&self.place.name, |entry| entry.state.clone_from(&why));
-            self.said = Some(why);
-        }
-    }
-
-    fn complain(&mut self, malformed: Malformed) {
-        self.say_once(malformed.to_string());
-        if let Malformed::Version(_) = malformed {
-            self.refuse(malformed.to_string());
         }
     }
 

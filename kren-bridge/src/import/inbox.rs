@@ -1,14 +1,15 @@
 //! An inbox of another machine, as far as it is here: the bridge stands for it, and sends what comes in each lane.
 
 use super::Import;
+use super::voice::Voice;
 use crate::export::{Export, channel};
 use crate::lane;
-use crate::link::{Listener, Speaker, Way};
+use crate::link::{Listener, Way};
 use crate::mailbox::Mailbox;
 use crate::receiver;
 use crate::source::Source;
 use crate::status::Direction;
-use crate::wire::{self, Body, Frame, Machine, Malformed, Offer};
+use crate::wire::{self, Body, Frame, Machine, Offer};
 use crate::{fresh, stop};
 use kren_core::bridge::{Arrival, Stand};
 use kren_core::inspect;
@@ -46,7 +47,7 @@ struct Deputy<'a> {
     name: &'a str,
     export: Export,
     id: u64,
-    speaker: Speaker,
+    voice: Voice,
     mailbox: Mailbox,
     _listener: Listener,
     /// Who asks for lanes: the key, and the receiver's number.
@@ -56,7 +57,6 @@ struct Deputy<'a> {
     stand: Option<Held>,
     /// The inbox is gone there.
     is_gone: bool,
-    said: Option<String>,
 }
 
 /// The inbox's place, held.
@@ -95,7 +95,7 @@ impl<'a> Deputy<'a> {
                 on_gap: import.on_gap,
             },
             id: fresh::number_of(link.machine().hash),
-            speaker: link.speaker(name, Way::Up)?,
+            voice: Voice::new(import, name, link.speaker(name, Way::Up)?),
             mailbox,
             _listener: link.listen(name, Way::Down, put)?,
             asked,
@@ -103,7 +103,6 @@ impl<'a> Deputy<'a> {
             next: Instant::now(),
             stand: None,
             is_gone: false,
-            said: None,
         })
     }
 
@@ -111,7 +110,8 @@ impl<'a> Deputy<'a> {
         while !stop::is_asked() {
             if Instant::now() >= self.next {
                 self.next = Instant::now() + ASK;
-                self.speaker
+                self.voice
+                    .speaker()
                     .say(receiver::join(self.id, self.import.link.machine()));
             }
             self.tend();
@@ -231,14 +231,11 @@ impl<'a> Deputy<'a> {
             Ok(frame) => match frame.body {
                 Body::Offer(offer) => self.offered(&offer),
                 Body::Absent => self.is_gone = true,
-                Body::Refusal(why) => self.say_once(why),
+                Body::Refusal(why) => self.voice.complain(why),
                 _ => {}
             },
             Err(malformed) => {
-                self.say_once(malformed.to_string());
-                if let Malformed::Version(_) = malformed {
-                    self.refuse(malformed.to_string());
-                }
+                self.voice.complain_of_frame(self.id, &malformed);
             }
         }
     }
@@ -247,7 +244,7 @@ impl<'a> Deputy<'a> {
         self.is_gone = false;
         if let Some(held) = &self.stand {
             if held.machine.hash != offer.machine.hash {
-                self.refuse(format!(
+                self.voice.refuse(self.id, format!(
                     "'{}' is an inbox on {} already, and a message goes to one; export it in another realm",
                     self.name, held.machine.name
                 ));
@@ -261,7 +258,7 @@ impl<'a> Deputy<'a> {
                     self.name,
                     held.machine.name
                 );
-                self.said = None;
+                self.voice.is_well();
                 self.stand = Some(held);
             }
             Err(error) => {
@@ -276,8 +273,8 @@ impl<'a> Deputy<'a> {
                         error => error.to_string(),
                     }
                 );
-                self.say_once(why.clone());
-                self.refuse(why);
+                self.voice.complain(why.clone());
+                self.voice.refuse(self.id, why);
             }
         }
     }
@@ -300,23 +297,5 @@ impl<'a> Deputy<'a> {
             machine: offer.machine.clone(),
             lanes: HashMap::new(),
         })
-    }
-
-    fn refuse(&self, why: String) {
-        let frame = Frame {
-            sender: 0,
-            receiver: self.id,
-            body: Body::Refusal(why),
-        };
-        self.speaker.say(frame.encode());
-    }
-
-    fn say_once(&mut self, why: String) {
-        if self.said.as_ref() != Some(&why) {
-            tracing::error!("'{}': {why}", self.name);
-            self.import
-                .note(self.name, |entry| entry.state.clone_from(&why));
-            self.said = Some(why);
-        }
     }
 }

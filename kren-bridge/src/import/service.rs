@@ -1,12 +1,13 @@
 //! A service of another machine, as far as it is here: the bridge is its server, and passes calls on as long as it talks with the other side.
 
 use super::Import;
+use super::voice::Voice;
 use crate::link::{Listener, Speaker, Way};
 use crate::mailbox::Mailbox;
 use crate::receiver;
 use crate::status::Direction;
 use crate::talk::{Heard, Talk};
-use crate::wire::{self, Body, Frame, Machine, Malformed, Offer};
+use crate::wire::{self, Body, Frame, Machine, Offer};
 use crate::word::Word;
 use crate::{fresh, stop};
 use kren_core::{Error, KrenServer, Request, Selector};
@@ -49,13 +50,12 @@ struct Proxy<'a> {
     is_there: &'a AtomicBool,
     /// Another one for each talk.
     id: u64,
-    speaker: Speaker,
+    voice: Voice,
     mailbox: Mailbox,
     _listener: Listener,
     next: Instant,
     up: Option<Up>,
     answered: u64,
-    said: Option<String>,
 }
 
 /// What there is while it talks with the other side.
@@ -81,13 +81,12 @@ impl<'a> Proxy<'a> {
             name,
             is_there,
             id: fresh::number_of(import.link.machine().hash),
-            speaker: import.link.speaker(name, Way::Calls)?,
+            voice: Voice::new(import, name, import.link.speaker(name, Way::Calls)?),
             mailbox,
             _listener: import.link.listen(name, Way::Down, put)?,
             next: Instant::now(),
             up: None,
             answered: 0,
-            said: None,
         })
     }
 
@@ -109,7 +108,8 @@ impl<'a> Proxy<'a> {
                 Some(_) => {}
                 None if now >= self.next => {
                     self.next = now + ASK;
-                    self.speaker
+                    self.voice
+                        .speaker()
                         .say(receiver::join(self.id, self.import.link.machine()));
                 }
                 None => {}
@@ -148,7 +148,7 @@ impl<'a> Proxy<'a> {
         let Some(up) = &mut self.up else {
             return Ok(());
         };
-        let speaker = &self.speaker;
+        let speaker = self.voice.speaker();
         while let Some(request) = up.server.try_next()? {
             up.last += 1;
             let call = up.last;
@@ -215,15 +215,12 @@ impl<'a> Proxy<'a> {
                     self.offered(&offer, frame.sender);
                 }
                 Body::Absent if frame.receiver == self.id => self.break_off("no server is there"),
-                Body::Refusal(why) => self.say_once(why),
+                Body::Refusal(why) => self.voice.complain(why),
                 Body::Word(number, word) => self.heard(frame.sender, number, word),
                 _ => {}
             },
             Err(malformed) => {
-                self.say_once(malformed.to_string());
-                if let Malformed::Version(_) = malformed {
-                    self.refuse(malformed.to_string());
-                }
+                self.voice.complain_of_frame(self.id, &malformed);
             }
         }
     }
@@ -265,7 +262,7 @@ impl<'a> Proxy<'a> {
                     // It is noticed with others that are given up.
                     None | Some(Ok(()) | Err(Error::Cancelled { .. })) => {}
                     Some(Err(error)) => {
-                        say(&self.speaker, &mut up.talk, &Word::Cancel(call));
+                        say(self.voice.speaker(), &mut up.talk, &Word::Cancel(call));
                         let failed = up.calls.remove(&call);
                         // If there is no room for that either, the client hears of it as it does of a request that is dropped.
                         let _ = failed.map(|request| request.fail(0, &error.to_string()));
@@ -290,7 +287,7 @@ impl<'a> Proxy<'a> {
         match self.open(offer, sender) {
             Ok(up) => {
                 tracing::info!("'{}' is served by {}", self.name, offer.machine.name);
-                self.said = None;
+                self.voice.is_well();
                 self.up = Some(up);
             }
             Err(error) => {
@@ -305,8 +302,8 @@ impl<'a> Proxy<'a> {
                         error => error.to_string(),
                     }
                 );
-                self.say_once(why.clone());
-                self.refuse(why);
+                self.voice.complain(why.clone());
+                self.voice.refuse(self.id, why);
                 self.begin_anew();
             }
         }
@@ -368,24 +365,6 @@ impl<'a> Proxy<'a> {
     fn begin_anew(&mut self) {
         self.id = fresh::number_of(self.import.link.machine().hash);
         self.next = Instant::now() + NAP;
-    }
-
-    fn refuse(&self, why: String) {
-        let frame = Frame {
-            sender: 0,
-            receiver: self.id,
-            body: Body::Refusal(why),
-        };
-        self.speaker.say(frame.encode());
-    }
-
-    fn say_once(&mut self, why: String) {
-        if self.said.as_ref() != Some(&why) {
-            tracing::error!("'{}': {why}", self.name);
-            self.import
-                .note(self.name, |entry| entry.state.clone_from(&why));
-            self.said = Some(why);
-        }
     }
 
     fn note(&self) {

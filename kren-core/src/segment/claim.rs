@@ -1,6 +1,6 @@
 //! A lane that goes on where one of the same origin left off, whose writer is gone: `docs/spec/registry.md`, I7.
 
-use super::registry::{Way, lane_name};
+use super::lane::{ENDS, Way, lane_name};
 use super::seating::Seating;
 use super::{Access, Purpose, Segment, Wish, broken_ring, open_writer, read_header};
 use crate::gates;
@@ -161,7 +161,7 @@ impl At<'_> {
     fn remove(&self, session: u32, origin: &Origin) {
         if let Some((object, _)) = self.find(session, origin) {
             let place = Place::new(&self.lane(session), self.access.machine_wide);
-            object.remove_if_alone(&place, super::registry::ENDS, || true);
+            object.remove_if_alone(&place, ENDS, || true);
         }
     }
 }

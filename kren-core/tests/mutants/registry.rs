@@ -5,6 +5,7 @@ use super::catalogue::{Mutant, mutant};
 
 const SEATS: &str = "segment/registry.rs";
 const CLAIM: &str = "segment/claim.rs";
+const NAMES: &str = "segment/lane.rs";
 const REGISTRY: &str = "registry.rs";
 const ROSTER: &str = "roster.rs";
 const LANES: &str = "lanes.rs";
@@ -30,7 +31,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "both-ways-by-one-name",
         "P11 I2",
-        SEATS,
+        NAMES,
         &[("Way::Back => \"r\",", "Way::Back => \"\",")],
         Whole,
         "service::what_a_request_tells",
@@ -263,7 +264,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "has_nothing(object, &header)",
         )],
         Whole,
-        "mirrors::a_lane_goes_on",
+        "lanes::a_lane_goes_on",
     ),
     mutant(
         "goes-on-from-the-first-lane-found",
@@ -290,6 +291,6 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         LANES,
         &[("self.registry.look_again();", "")],
         Whole,
-        "mirrors::a_lane_that_comes",
+        "lanes::a_lane_that_comes",
     ),
 ];
