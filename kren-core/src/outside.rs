@@ -346,6 +346,7 @@ impl KrenWriter {
         unsafe {
             self.producer.copy_in(data, outline.base.add(at));
         }
+        self.producer.look_again(data.len());
         true
     }
 

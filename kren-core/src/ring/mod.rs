@@ -10,6 +10,7 @@
 mod consumer;
 mod copy;
 mod copyway;
+mod distance;
 mod mark;
 mod memory;
 mod prefetch;

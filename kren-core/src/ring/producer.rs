@@ -1,6 +1,7 @@
 //! The writing half of the ring.
 
 use super::copy::{SHORT_TO, copy_short};
+use super::copyway::CHOICE_FROM;
 use super::mark::{bounded, leave_mark, messages_before, oldest_mark};
 use super::prefetch::{LINE, can_demote, demote, prefetch_for_store};
 use super::record::{NOT_COMMITTED, commit_word, header, stride};
@@ -77,7 +78,7 @@ impl<M: Memory> Producer<M> {
             marked: 0,
             next_mark: 0,
             demotes: can_demote(),
-            way: CopyWay::new(shape.capacity as usize),
+            way: CopyWay::new(),
         };
         let read = producer.released();
         producer.check_position(stored, "the stored write position is out of range")?;
@@ -246,6 +247,10 @@ impl<M: Memory> Producer<M> {
     #[cold]
     fn fits(&mut self, position: u64, stride: usize) -> Result<bool, RingError> {
         let end = position + stride as u64;
+        if stride >= CHOICE_FROM {
+            // Here, since what is timed is the first load of it for a while.
+            self.way.look(self.memory.position(Role::Reader));
+        }
         let gate = self.memory.look(self.position, end, self.shape.capacity);
         if self.position > POSITION_MAX {
             return Err(RingError::Corrupt("the write position is out of range"));
@@ -436,8 +441,14 @@ impl<M: Memory> Producer<M> {
     #[inline]
     #[allow(unsafe_code)]
     pub(crate) unsafe fn copy_in(&mut self, data: &[u8], room: *mut u8) {
+        let theirs = self.memory.position(Role::Reader);
         // SAFETY: the caller's.
-        unsafe { self.way.copy(data.as_ptr(), room, data.len()) };
+        unsafe { self.way.copy(data.as_ptr(), room, data.len(), theirs) };
+    }
+
+    /// For a face that looks for room itself, behind [`Self::copy_in`] of `len` bytes: see [`CopyWay::look_again`].
+    pub(crate) fn look_again(&mut self, len: usize) {
+        self.way.look_again(len, self.memory.position(Role::Reader));
     }
 
     /// Where the payload of the next record lies, if [`Self::room`] has found room for one.
