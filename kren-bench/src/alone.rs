@@ -30,6 +30,7 @@ pub(crate) fn run(task: &Task<'_>) -> Result<Vec<u64>> {
         "copy" => Ok(vec![copy(size, capacity, count)]),
         "two-copies" => Ok(vec![two_copies(size, count)]),
         "bandwidth" => Ok(vec![bandwidth(size, count)]),
+        "reading" => Ok(vec![reading(size, count)]),
         "work" => Ok(vec![work(count)]),
         "one-thread" => Ok(vec![kren::one_thread(session, size, capacity, count)?]),
         "reserve" => (0..count)
@@ -73,18 +74,31 @@ fn two_copies(size: usize, count: u64) -> u64 {
     clock::monotonic() - start
 }
 
+thread_local! {
+    // Kept: to have such memory anew for every round would take longer than the copying.
+    static MEMORY: RefCell<[Vec<u8>; 2]> = const { RefCell::new([vec![], vec![]]) };
+}
+
 /// Copies `size` bytes, `count` times.
 fn bandwidth(size: usize, count: u64) -> u64 {
-    thread_local! {
-        // Kept: to have such memory anew for every round would take longer than the copying.
-        static MEMORY: RefCell<[Vec<u8>; 2]> = const { RefCell::new([vec![], vec![]]) };
-    }
     MEMORY.with_borrow_mut(|[from, to]| {
         from.resize(size, 1);
         to.resize(size, 2);
         let start = clock::monotonic();
         for _ in 0..count {
             black_box(&mut *to).copy_from_slice(black_box(from));
+        }
+        clock::monotonic() - start
+    })
+}
+
+/// Reads `size` bytes as the readers of messages do, `count` times.
+fn reading(size: usize, count: u64) -> u64 {
+    MEMORY.with_borrow_mut(|[from, _]| {
+        from.resize(size, 1);
+        let start = clock::monotonic();
+        for _ in 0..count {
+            black_box(payload::read(black_box(from)));
         }
         clock::monotonic() - start
     })

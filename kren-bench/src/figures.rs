@@ -36,6 +36,8 @@ pub(crate) enum Placement {
 impl Placement {
     /// Between what cores of one complex and what strangers take.
     const BORDER: f64 = 250.0;
+    /// By how much two bare round trips in one place differ at most.
+    const STEADY: f64 = 1.5;
 
     pub(crate) fn of(raw: f64) -> Self {
         if raw < Self::BORDER {
@@ -43,6 +45,13 @@ impl Placement {
         } else {
             Self::Far
         }
+    }
+
+    /// Where the processors were from one bare round trip to the next; `None` if they were moved meanwhile.
+    pub(crate) fn between(before: f64, after: f64) -> Option<Self> {
+        let is_steady = before.max(after) <= Self::STEADY * before.min(after);
+        let place = Self::of(before);
+        (is_steady && place == Self::of(after)).then_some(place)
     }
 }
 
@@ -122,6 +131,9 @@ pub(crate) struct Limits {
     /// Bytes that one core copies in a nanosecond, from memory to memory.
     #[serde(rename = "memory_bytes_per_ns")]
     pub(crate) memory: f64,
+    /// Bytes of memory that one core reads in a nanosecond, a word of each line; absent from older records.
+    #[serde(rename = "reading_bytes_per_ns")]
+    pub(crate) reading: Option<f64>,
     /// Nanoseconds of a bare futex hand-over; absent where there is no futex.
     #[serde(rename = "futex_ns")]
     pub(crate) futex: Option<f64>,
@@ -359,6 +371,20 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_that_were_moved_are_nowhere() {
+        assert_eq!(Placement::between(105.0, 130.0), Some(Placement::Near));
+        assert_eq!(Placement::between(400.0, 450.0), Some(Placement::Far));
+        for (before, after) in [
+            (105.0, 400.0),
+            (400.0, 105.0),
+            (105.0, 200.0),
+            (300.0, 500.0),
+        ] {
+            assert_eq!(Placement::between(before, after), None);
+        }
+    }
 
     #[test]
     fn a_median_is_the_middle() {

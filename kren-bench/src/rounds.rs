@@ -256,10 +256,10 @@ impl<'a> Rounds<'a> {
         let most = if single { TIMED } else { u64::MAX };
         let [lead, follow] = self.pair.run(transport, test, count.min(most))?;
         let after = self.raw()?;
-        // The processors were moved meanwhile: nobody knows what was measured.
-        if Placement::of(before) != Placement::of(after) {
+        // Else nobody knows what was measured.
+        let Some(placement) = Placement::between(before, after) else {
             return Ok(after);
-        }
+        };
         let pair = self.name.clone();
         if single {
             let choice = Choice {
@@ -267,7 +267,7 @@ impl<'a> Rounds<'a> {
                 transport,
                 size,
                 test,
-                placement: Some(Placement::of(after)),
+                placement: Some(placement),
             };
             self.figures.record(choice, &numbers(&lead["samples"]));
             return Ok(after);

@@ -88,7 +88,13 @@ fn a_run_measures_what_was_asked_for_and_keeps_it() {
     let limits = record["limits"].as_array().expect("limits");
     assert_eq!(limits.len(), 4);
     for limit in limits {
-        for figure in ["raw_ns", "copy_ns", "memory_bytes_per_ns", "slowdown"] {
+        for figure in [
+            "raw_ns",
+            "copy_ns",
+            "memory_bytes_per_ns",
+            "reading_bytes_per_ns",
+            "slowdown",
+        ] {
             assert!(limit[figure].as_f64().expect("a figure") > 0.0, "{limit}");
         }
         assert_eq!(

@@ -131,13 +131,15 @@ impl View<'_> {
             return;
         };
         let futex = median(rounds().filter_map(|limits| limits.futex));
+        let reading = median(rounds().filter_map(|limits| limits.reading));
         let far = rounds().filter(|limits| Placement::of(limits.raw) == Placement::Far);
         let (all, far) = (rounds().count(), far.count());
         self.page.line(&format!(
-            "Limits, medians of {all} rounds: raw {} (near in {}, far in {far}); copying 64 MiB {} GB/s; futex hand-over {}.",
+            "Limits, medians of {all} rounds: raw {} (near in {}, far in {far}); copying 64 MiB {} GB/s; reading them {}; futex hand-over {}.",
             time(raw),
             all - far,
             digits(memory),
+            reading.map_or("-".to_owned(), |reading| format!("{} GB/s", digits(reading))),
             futex.map_or("-".to_owned(), time),
         ));
     }

@@ -36,6 +36,7 @@ impl Rounds<'_> {
         let capacity = self.options.ring(size);
         let copy = self.limits().alone("copy", size, capacity, copies)?[0] / copies as f64;
         let memory = MUCH as f64 / self.limits().alone("bandwidth", MUCH, 0, 1)?[0];
+        let reading = MUCH as f64 / self.limits().alone("reading", MUCH, 0, 1)?[0];
         let futex = match cfg!(target_os = "linux") {
             true => median(self.hand_overs(HAND_OVERS)?.into_iter()),
             false => None,
@@ -49,6 +50,7 @@ impl Rounds<'_> {
             raw,
             copy,
             memory,
+            reading: Some(reading),
             futex,
             slowdown,
         });
