@@ -67,6 +67,9 @@ pub(crate) struct Summary {
     pub(crate) p99: u64,
     #[serde(rename = "p999_ns")]
     pub(crate) p999: u64,
+    /// Absent from older records.
+    #[serde(rename = "p9999_ns", default)]
+    pub(crate) p9999: Option<u64>,
     #[serde(rename = "max_ns")]
     pub(crate) max: u64,
 }
@@ -79,6 +82,7 @@ impl Summary {
             p50: histogram.value_at_quantile(0.5),
             p99: histogram.value_at_quantile(0.99),
             p999: histogram.value_at_quantile(0.999),
+            p9999: Some(histogram.value_at_quantile(0.9999)),
             max: histogram.max(),
         }
     }

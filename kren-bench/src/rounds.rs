@@ -20,6 +20,8 @@ use crate::pair::{Known, Language, Opening, Pair, numbers};
 const REFINED: u32 = 4;
 /// Single round trips of one turn: enough for a tail over all rounds, and little to hand over.
 const TIMED: u64 = 20_000;
+/// Threads of their own run also while others have their turn, so they have all rounds to themselves.
+const RESTLESS: [&str; 2] = ["aeron", "aeron-own"];
 /// The size of messages where the size does not matter.
 const SMALL: usize = 64;
 
@@ -164,7 +166,24 @@ impl<'a> Rounds<'a> {
             return Ok(());
         }
         eprintln!("{}: messages of {size} bytes", self.name);
-        let mut turns = self.open(known, size, &tests)?;
+        let is_restless = |known: &&Known| RESTLESS.contains(&&*known.name);
+        let quiet: Vec<Known> = known.iter().filter(|k| !is_restless(k)).cloned().collect();
+        self.together(&quiet, size, &tests, true)?;
+        for restless in known.iter().filter(is_restless) {
+            self.together(std::slice::from_ref(restless), size, &tests, false)?;
+        }
+        Ok(())
+    }
+
+    /// All rounds of these, with messages of one size.
+    fn together(
+        &mut self,
+        known: &[Known],
+        size: usize,
+        tests: &[Test],
+        is_quiet: bool,
+    ) -> Result<()> {
+        let mut turns = self.open(known, size, tests)?;
         let mut counts = HashMap::new();
         for transport in &turns {
             for test in [Test::Trips, Test::Stream] {
@@ -185,7 +204,7 @@ impl<'a> Rounds<'a> {
             }
         }
         for round in 0..self.options.rounds {
-            let (mut before, copy) = self.measure_limits(size, round)?;
+            let (mut before, copy) = self.measure_limits(size, round, is_quiet)?;
             for transport in &turns {
                 if self.failed.contains(&transport.name) {
                     continue;

@@ -206,6 +206,7 @@ impl View<'_> {
             let mut cells: Vec<String> = [tail.min, tail.p50, tail.p99, tail.p999]
                 .map(|ns| time(ns as f64))
                 .to_vec();
+            cells.push(tail.p9999.map_or("-".to_owned(), |ns| time(ns as f64)));
             cells.push(tail.count.to_string());
             (name.to_owned(), cells)
         };
@@ -217,7 +218,7 @@ impl View<'_> {
                 Some(row(&known.name, tail))
             })
             .collect();
-        let heads = ["min", "p50", "p99", "p99.9", "count"].map(str::to_owned);
+        let heads = ["min", "p50", "p99", "p99.9", "p99.99", "count"].map(str::to_owned);
         self.page.table(title, &heads, &rows);
     }
 

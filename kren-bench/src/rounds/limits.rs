@@ -30,8 +30,14 @@ impl Rounds<'_> {
         Ok(())
     }
 
-    /// All of them, before the turns of a round; gives the bare round trip, and what a message costs one core.
-    pub(super) fn measure_limits(&mut self, size: usize, round: usize) -> Result<(f64, f64)> {
+    /// All of them, before the turns of a round; gives the bare round trip, and what a message costs one core. They are kept
+    /// where nothing disturbs them.
+    pub(super) fn measure_limits(
+        &mut self,
+        size: usize,
+        round: usize,
+        is_kept: bool,
+    ) -> Result<(f64, f64)> {
         let copies = (3e6 / (2.0 + size as f64 / 20.0)) as u64 + 1;
         let capacity = self.options.ring(size);
         let copy = self.limits().alone("copy", size, capacity, copies)?[0] / copies as f64;
@@ -43,6 +49,9 @@ impl Rounds<'_> {
         };
         let slowdown = self.limits().slowdown(WORK)?;
         let raw = self.raw()?;
+        if !is_kept {
+            return Ok((raw, copy));
+        }
         self.figures.limits.push(Limits {
             pair: self.name.clone(),
             size,

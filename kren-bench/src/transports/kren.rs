@@ -34,6 +34,8 @@ pub(super) trait Style {
     }
 
     const IS_READ: bool = true;
+    /// Whether the reader asks again and again, in place of waiting.
+    const IS_POLLED: bool = false;
 }
 
 /// `write(&[u8])`.
@@ -44,6 +46,8 @@ pub(super) struct InPlace;
 struct Untouched;
 /// `batch`, many `push`, `commit`.
 struct Batched;
+/// `write`; `try_read` until there is a message: nothing but the ring, and so what waiting is compared with.
+struct Polled;
 
 pub(super) const WRITES: &str = "a KREN channel does not fail while its reader lives";
 
@@ -76,6 +80,15 @@ impl Style for Untouched {
     }
 
     const IS_READ: bool = false;
+}
+
+impl Style for Polled {
+    #[inline]
+    fn write(writer: &mut KrenWriter, payload: &mut Payload, size: usize, number: u64) {
+        Copied::write(writer, payload, size, number);
+    }
+
+    const IS_POLLED: bool = true;
 }
 
 impl Style for Batched {
@@ -180,7 +193,15 @@ impl<S: Style> Sends for Out<S> {
 impl<S: Style> Receives for In<S> {
     #[inline]
     fn receive(&mut self) -> u64 {
-        S::read(&self.reader.read().expect(WRITES))
+        if !S::IS_POLLED {
+            return S::read(&self.reader.read().expect(WRITES));
+        }
+        loop {
+            if let Some(message) = self.reader.try_read().expect(WRITES) {
+                return S::read(&message);
+            }
+            std::hint::spin_loop();
+        }
     }
 }
 
@@ -264,6 +285,13 @@ pub(super) fn entries() -> Vec<Entry> {
             BUSY,
             SIZES,
             |setup| open::<InPlace>(setup, Strategy::Adaptive),
+        ),
+        entry(
+            "kren-polled",
+            "write; try_read until there is one",
+            BUSY,
+            64..=64,
+            |setup| open::<Polled>(setup, Strategy::Spin),
         ),
         entry(
             "kren-sleep",
