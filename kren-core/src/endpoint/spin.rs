@@ -12,9 +12,16 @@ use std::time::Duration;
 const SHORT: Duration = Duration::from_micros(20);
 /// How long when the last wait was hardly longer: while large messages are filled, say, where a sleep
 /// each time would cost more than the message.
-const LONG: Duration = Duration::from_micros(80);
+const LONG: Duration = Duration::from_micros(200);
 /// A sleep up to this long was for something that came soon.
-const SOON: Duration = Duration::from_micros(100);
+const SOON: Duration = Duration::from_micros(200);
+/// Where two sides sleep for each other, either waits for the other to wake up too, and no spin that would do for the rest of it can
+/// succeed. So where sleeps are hardly longer than [`LATE`] one side stays awake for as long as this, now and then.
+const TRIAL: Duration = Duration::from_micros(500);
+const LATE: Duration = Duration::from_millis(1);
+/// Sleeps like that between two such spins, at first and at last while nothing comes of them.
+const TRIAL_MIN: u32 = 8;
+const TRIAL_MAX: u32 = 1024;
 /// Long spins in a row that may fail, each before a short sleep.
 const MISSES: u32 = 2;
 /// Waits without a spin, at first and at last, before the next one is tried.
@@ -30,6 +37,10 @@ pub(super) struct Spin {
     rest: AtomicU32,
     /// How long the rest was from the start; 0 while spins are believed in.
     pause: AtomicU32,
+    /// Late sleeps to go before a trial, which comes next at 0.
+    trial: AtomicU32,
+    /// How many they were from the start.
+    gap: AtomicU32,
 }
 
 impl Spin {
@@ -41,6 +52,8 @@ impl Spin {
             misses: AtomicU32::new(0),
             rest: AtomicU32::new(rest),
             pause: AtomicU32::new(rest),
+            trial: AtomicU32::new(TRIAL_MIN),
+            gap: AtomicU32::new(TRIAL_MIN),
         }
     }
 
@@ -56,6 +69,8 @@ impl Spin {
         if rest > 0 {
             self.rest.store(rest - 1, Ordering::Relaxed);
             Duration::ZERO
+        } else if self.is_trial() {
+            TRIAL
         } else if self.patient.load(Ordering::Relaxed) {
             LONG
         } else {
@@ -67,6 +82,24 @@ impl Spin {
     pub(super) fn hit(&self) {
         self.misses.store(0, Ordering::Relaxed);
         self.pause.store(0, Ordering::Relaxed);
+        if self.is_trial() {
+            self.end_trial();
+            self.patient.store(true, Ordering::Relaxed);
+        } else if self.patient.load(Ordering::Relaxed) {
+            // Something has come of it.
+            self.gap.store(TRIAL_MIN, Ordering::Relaxed);
+            self.trial.store(TRIAL_MIN, Ordering::Relaxed);
+        }
+    }
+
+    fn is_trial(&self) -> bool {
+        self.trial.load(Ordering::Relaxed) == 0
+    }
+
+    fn end_trial(&self) {
+        let gap = (self.gap.load(Ordering::Relaxed) * 2).min(TRIAL_MAX);
+        self.gap.store(gap, Ordering::Relaxed);
+        self.trial.store(gap, Ordering::Relaxed);
     }
 
     /// The wait was over, `in_time`, after a sleep of `slept`, and before it a spin unless `spun` is zero.
@@ -75,6 +108,12 @@ impl Spin {
         self.patient.store(soon, Ordering::Relaxed);
         if spun.is_zero() {
             return;
+        }
+        if spun == TRIAL {
+            self.end_trial();
+        } else if in_time && !soon && slept < LATE {
+            let left = self.trial.load(Ordering::Relaxed);
+            self.trial.store(left.saturating_sub(1), Ordering::Relaxed);
         }
         let pause = self.pause.load(Ordering::Relaxed);
         if pause > 0 {
@@ -135,6 +174,51 @@ mod tests {
         for _ in 0..100 {
             assert!(!spin.begin().is_zero());
             spin.hit();
+        }
+    }
+
+    /// Two sides that answer each other in 70 us, and take 300 to wake up.
+    #[test]
+    fn two_sides_that_sleep_for_each_other_come_out_of_it() {
+        const ANSWER: Duration = Duration::from_micros(70);
+        const WAKE: Duration = Duration::from_micros(300);
+        let sides = [Spin::new(false), Spin::new(false)];
+        let mut slept = [true; 2];
+        let mut sleeps = vec![];
+        for trip in 0..400 {
+            for side in 0..2 {
+                let other = slept[1 - side];
+                let wait = ANSWER + if other { WAKE } else { Duration::ZERO };
+                let spun = sides[side].begin();
+                slept[side] = spun < wait;
+                if slept[side] {
+                    sides[side].missed(spun, wait - spun + WAKE, true);
+                    sleeps.push(trip);
+                } else {
+                    sides[side].hit();
+                }
+            }
+        }
+        assert!(sleeps.iter().all(|trip| *trip < 100), "{sleeps:?}");
+    }
+
+    /// Messages that come at some distance, whoever is awake, are not waited for by spinning.
+    #[test]
+    fn what_comes_seldom_is_slept_for() {
+        for apart in [300, 450, 600, 900, 2_000].map(Duration::from_micros) {
+            let spin = Spin::new(false);
+            let mut spent = Duration::ZERO;
+            for _ in 0..10_000 {
+                let spun = spin.begin();
+                spent += spun.min(apart);
+                if spun < apart {
+                    spin.missed(spun, apart - spun + MOMENT, true);
+                } else {
+                    spin.hit();
+                }
+            }
+            let share = spent.as_secs_f64() / (10_000.0 * apart.as_secs_f64());
+            assert!(share < 0.08, "{apart:?}: {share}");
         }
     }
 
