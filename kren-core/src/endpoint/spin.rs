@@ -10,20 +10,19 @@ use std::time::Duration;
 
 /// How long a spin is: about what a sleep and a wake-up cost.
 const SHORT: Duration = Duration::from_micros(20);
-/// How long when the last wait was hardly longer: while large messages are filled, say, where a sleep
+/// How long when the last wait, with a shorter spin, was no longer than this: while large messages are filled, say, where a sleep
 /// each time would cost more than the message.
 const LONG: Duration = Duration::from_micros(200);
-/// A sleep up to this long was for something that came soon.
-const SOON: Duration = Duration::from_micros(200);
 /// Where two sides sleep for each other, either waits for the other to wake up too, and no spin that would do for the rest of it can
-/// succeed. So where sleeps are hardly longer than [`LATE`] one side stays awake for as long as this, now and then.
+/// succeed. So where sleeps are shorter than [`LATE`] one side stays awake for as long as this, now and then.
 const TRIAL: Duration = Duration::from_micros(500);
 const LATE: Duration = Duration::from_millis(1);
 /// Sleeps like that between two such spins, at first and at last while nothing comes of them.
-const TRIAL_MIN: u32 = 8;
+const TRIAL_MIN: u32 = 2;
 const TRIAL_MAX: u32 = 1024;
-/// Long spins in a row that may fail, each before a short sleep.
+/// Long spins in a row that may fail, each before a sleep up to [`AT_ONCE`]: so it is over where the other side had no processor before.
 const MISSES: u32 = 2;
+const AT_ONCE: Duration = Duration::from_micros(100);
 /// Waits without a spin, at first and at last, before the next one is tried.
 const REST_MIN: u32 = 16;
 const REST_MAX: u32 = 1024;
@@ -104,21 +103,21 @@ impl Spin {
 
     /// The wait was over, `in_time`, after a sleep of `slept`, and before it a spin unless `spun` is zero.
     pub(super) fn missed(&self, spun: Duration, slept: Duration, in_time: bool) {
-        let soon = in_time && slept < SOON;
+        let soon = in_time && spun + slept < LONG;
         self.patient.store(soon, Ordering::Relaxed);
         if spun.is_zero() {
             return;
         }
         if spun == TRIAL {
             self.end_trial();
-        } else if in_time && !soon && slept < LATE {
+        } else if in_time && !soon && (AT_ONCE..LATE).contains(&slept) {
             let left = self.trial.load(Ordering::Relaxed);
             self.trial.store(left.saturating_sub(1), Ordering::Relaxed);
         }
         let pause = self.pause.load(Ordering::Relaxed);
         if pause > 0 {
             self.lay_off((pause * 2).min(REST_MAX));
-        } else if soon && spun == LONG {
+        } else if in_time && slept < AT_ONCE && spun == LONG {
             let misses = self.misses.load(Ordering::Relaxed) + 1;
             self.misses.store(misses, Ordering::Relaxed);
             if misses >= MISSES {
