@@ -267,7 +267,7 @@ mod tests {
         }
     }
 
-    /// A message of some megabytes is a tenth of a second's stream: it is not to be learned from dozens of them.
+    /// Messages of some megabytes are few: what is faster is not to be learned from dozens of them.
     #[test]
     fn the_first_copies_tell() {
         let mut class = Class::new();
