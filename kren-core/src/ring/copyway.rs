@@ -121,7 +121,6 @@ impl CopyWay {
     #[cold]
     pub(crate) fn look(&mut self, theirs: &AtomicU64) {
         if self.is_open {
-            self.copied = 0;
             self.distance.look(theirs);
         }
     }
@@ -131,6 +130,7 @@ impl CopyWay {
     pub(crate) fn look_again(&mut self, len: usize, theirs: &AtomicU64) {
         self.copied += len;
         if self.copied >= LOOK_AFTER {
+            self.copied = 0;
             self.look(theirs);
         }
     }
@@ -294,6 +294,21 @@ mod tests {
         run(&mut class, WORTHLESS, 10_000);
         class.took(Way::Plain, 1_000 * WORTHLESS[0]);
         assert!(run(&mut class, WORTHLESS, 10_000).0 > 9_900);
+    }
+
+    /// A writer that always waits for room looks before each copy, at what it has just loaded.
+    #[test]
+    fn looks_for_room_do_not_put_off_those_behind_copies() {
+        let mut way = CopyWay::new();
+        let theirs = AtomicU64::new(0);
+        let copies = (LOOK_AFTER / CHOICE_FROM) as u64;
+        for copy in 1..=copies {
+            way.look(&theirs);
+            theirs.store(copy, crate::sync::Ordering::Relaxed);
+            way.look_again(CHOICE_FROM, &theirs);
+        }
+        let seen = if way.is_open { copies } else { 0 };
+        assert_eq!(way.distance.last(), seen);
     }
 
     #[test]

@@ -93,6 +93,10 @@ mod tests {
                 ..Self::new()
             }
         }
+
+        pub(in crate::ring) fn last(&self) -> u64 {
+            self.last
+        }
     }
 
     /// Loads that took these times, each of a word that was stored since.
