@@ -11,12 +11,14 @@ use super::distance::{Distance, Place};
 use crate::sync::AtomicU64;
 use std::time::Instant;
 
-/// Bytes from which on the way is chosen. With less, streaming loses everywhere.
+/// Bytes from which on the way is chosen. With less there is little to gain, and at 1 KiB streaming is half as fast.
 pub(crate) const CHOICE_FROM: usize = 4 << 10;
 /// Classes of length, each four times the one before.
 const CLASSES: usize = 6;
 /// Bytes copied between two looks at how far away the reader is: a look takes as long as some 2 KiB.
 const LOOK_AFTER: usize = 512 << 10;
+/// Bytes of the ring between two looks where room is looked for: in a small ring that is done for every message.
+const LOOK_EVERY: u64 = 64 << 10;
 /// Every so many copies one is timed, for the same reason.
 const TIMED: u32 = 32;
 /// Copies between two trials of the other way, which is one copy, at first and at last.
@@ -48,7 +50,9 @@ pub(crate) struct CopyWay {
     /// Whether there is a choice on this processor.
     is_open: bool,
     distance: Distance,
-    /// Bytes copied since the last look at it.
+    /// The position from which on a writer that looks for room looks at it again.
+    look_at: u64,
+    /// Bytes copied since the last look behind a copy.
     copied: usize,
     classes: [Class; CLASSES],
     last: Way,
@@ -78,6 +82,7 @@ impl CopyWay {
         Self {
             is_open: super::copy::can_stream(),
             distance: Distance::new(),
+            look_at: 0,
             copied: 0,
             classes: [Class::new(); CLASSES],
             last: Way::Plain,
@@ -117,10 +122,12 @@ impl CopyWay {
         }
     }
 
-    /// Looks how far away the reader is, for a writer that is about to load its word. `theirs` as in [`Self::copy`].
+    /// Looks how far away the reader is, now and then, for a writer at `position` that is about to load its word. `theirs` as in
+    /// [`Self::copy`].
     #[cold]
-    pub(crate) fn look(&mut self, theirs: &AtomicU64) {
-        if self.is_open {
+    pub(crate) fn look(&mut self, position: u64, theirs: &AtomicU64) {
+        if self.is_open && position >= self.look_at {
+            self.look_at = position + LOOK_EVERY;
             self.distance.look(theirs);
         }
     }
@@ -129,9 +136,9 @@ impl CopyWay {
     /// would never learn that the reader has come near.
     pub(crate) fn look_again(&mut self, len: usize, theirs: &AtomicU64) {
         self.copied += len;
-        if self.copied >= LOOK_AFTER {
+        if self.is_open && self.copied >= LOOK_AFTER {
             self.copied = 0;
-            self.look(theirs);
+            self.distance.look(theirs);
         }
     }
 
@@ -303,12 +310,26 @@ mod tests {
         let theirs = AtomicU64::new(0);
         let copies = (LOOK_AFTER / CHOICE_FROM) as u64;
         for copy in 1..=copies {
-            way.look(&theirs);
+            way.look(copy * LOOK_EVERY, &theirs);
             theirs.store(copy, crate::sync::Ordering::Relaxed);
             way.look_again(CHOICE_FROM, &theirs);
         }
         let seen = if way.is_open { copies } else { 0 };
         assert_eq!(way.distance.last(), seen);
+    }
+
+    /// In a small ring room is looked for with every message.
+    #[test]
+    fn looks_for_room_are_taken_now_and_then() {
+        let mut way = CopyWay::new();
+        let theirs = AtomicU64::new(0);
+        let mut looks = 0;
+        for position in (0..1 << 20).step_by(CHOICE_FROM) {
+            theirs.store(position + 1, crate::sync::Ordering::Relaxed);
+            way.look(position, &theirs);
+            looks += u32::from(way.distance.last() == position + 1);
+        }
+        assert_eq!(looks, if way.is_open { 16 } else { 0 });
     }
 
     #[test]

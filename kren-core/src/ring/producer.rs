@@ -249,7 +249,8 @@ impl<M: Memory> Producer<M> {
         let end = position + stride as u64;
         if stride >= CHOICE_FROM {
             // Here, since what is timed is the first load of it for a while.
-            self.way.look(self.memory.position(Role::Reader));
+            let theirs = self.memory.position(Role::Reader);
+            self.way.look(self.position, theirs);
         }
         let gate = self.memory.look(self.position, end, self.shape.capacity);
         if self.position > POSITION_MAX {
